@@ -1,0 +1,120 @@
+#include "domainfusion/config/config_fields.h"
+
+#include <fmt/format.h>
+
+#include "domainfusion/core/nearest_name.h"
+
+namespace domainfusion {
+
+using nlohmann::json;
+
+void ConfigFields::add(std::string_view name, std::string type, std::string range, std::string_view help,
+                       std::function<void(const json&)> set, std::function<json()> get) {
+  Field field{prefix_ + std::string(name), std::move(type), std::move(range), std::string(help), get(), {}, get};
+  field.set = [key = field.key, expected = field.type, set = std::move(set)](const json& value) {
+    try {
+      set(value);
+    } catch (const json::exception&) {
+      throw ConfigError(fmt::format("{} = {}: expected {}", key, value.dump(), expected));
+    }
+  };
+  fields_.push_back(std::move(field));
+}
+
+void ConfigFields::boolean(std::string_view name, bool& value, std::string_view help) {
+  add(name, "boolean", "", help, [&value](const json& j) { value = j.get<bool>(); }, [&value] { return json(value); });
+}
+
+void ConfigFields::integer(std::string_view name, std::int64_t& value, IntegerRange range, std::string_view help) {
+  const bool bounded_below = range.low != IntegerRange{}.low, bounded_above = range.high != IntegerRange{}.high;
+  const std::string text = !bounded_below && !bounded_above ? ""
+                           : bounded_above ? fmt::format("{} … {}", range.low, range.high)
+                                           : fmt::format(">= {}", range.low);
+  add(
+      name, "integer", text, help,
+      [&value, range, text, key = prefix_ + std::string(name)](const json& j) {
+        check<ConfigError>(j.is_number_integer(), "{} = {}: expected an integer", key, j.dump());
+        const auto number = j.get<std::int64_t>();
+        check<ConfigError>(number >= range.low && number <= range.high, "{} = {}: expected {}", key, number, text);
+        value = number;
+      },
+      [&value] { return json(value); });
+}
+
+void ConfigFields::real(std::string_view name, double& value, RealRange range, std::string_view help) {
+  const std::string text = range.low == RealRange{}.low     ? ""
+                           : range.high == RealRange{}.high ? fmt::format(">= {}", range.low)
+                                                            : fmt::format("{} … {}", range.low, range.high);
+  add(
+      name, "real", text, help,
+      [&value, range, text, key = prefix_ + std::string(name)](const json& j) {
+        check<ConfigError>(j.is_number(), "{} = {}: expected a number", key, j.dump());
+        const auto number = j.get<double>();
+        // The negated form also refuses NaN.
+        check<ConfigError>(number >= range.low && number <= range.high, "{} = {}: expected {}", key, number, text);
+        value = number;
+      },
+      [&value] { return json(value); });
+}
+
+void ConfigFields::text(std::string_view name, std::string& value, std::string_view help) {
+  add(name, "text", "", help, [&value](const json& j) { value = j.get<std::string>(); }, [&value] { return json(value); });
+}
+
+void ConfigFields::texts(std::string_view name, std::vector<std::string>& value, std::string_view help) {
+  add(
+      name, "list of text", "", help, [&value](const json& j) { value = j.get<std::vector<std::string>>(); },
+      [&value] { return json(value); });
+}
+
+void ConfigFields::add_choice(std::string_view name, std::vector<std::string> words, std::string_view help,
+                              std::function<void(std::size_t)> set, std::function<std::size_t()> get) {
+  add(
+      name, fmt::format("{}", fmt::join(words, " | ")), "", help,
+      [words, set, key = prefix_ + std::string(name)](const json& j) {
+        const auto word = j.get<std::string>();
+        for (std::size_t i = 0; i < words.size(); ++i) {
+          if (words[i] == word) return set(i);
+        }
+        throw ConfigError(fmt::format("{} = '{}': expected one of {}{}", key, word, fmt::join(words, ", "),
+                                      did_you_mean(word, words)));
+      },
+      [words, get] { return json(words[get()]); });
+}
+
+const ConfigFields::Field& ConfigFields::at(std::string_view key) const {
+  std::vector<std::string> keys;
+  for (const Field& field : fields_) {
+    if (field.key == key) return field;
+    keys.push_back(field.key);
+  }
+  throw ConfigError(fmt::format("unknown config key '{}'{}", key, did_you_mean(key, keys)));
+}
+
+json ConfigFields::to_json() const {
+  json object = json::object();
+  for (const Field& field : fields_) {
+    std::string path = "/" + field.key;
+    for (char& c : path) {
+      if (c == '.') c = '/';
+    }
+    object[json::json_pointer(path)] = field.get();
+  }
+  return object;
+}
+
+void ConfigFields::from_json(const json& object) {
+  const std::function<void(const json&, const std::string&)> read = [&](const json& node, const std::string& prefix) {
+    for (const auto& [name, value] : node.items()) {
+      const std::string key = prefix.empty() ? name : prefix + "." + name;
+      if (value.is_object()) {
+        read(value, key);
+      } else {
+        at(key).set(value);
+      }
+    }
+  };
+  read(object, "");
+}
+
+}  // namespace domainfusion

@@ -1,0 +1,22 @@
+#pragma once
+// Recipes (TOML files) and `--set a.b=c` overrides, applied to a config's fields; the help text made from them.
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "domainfusion/config/config_fields.h"
+
+namespace domainfusion {
+
+// Reads a TOML file into `fields`. IoError if it cannot be read, FormatError (with line) if it is not TOML, ConfigError for
+// unknown keys or wrong values.
+void apply_recipe(const ConfigFields& fields, const std::filesystem::path& path);
+
+// Applies "key=value": the value is TOML (0.5, true, "text", ["a", "b"]); a bare word is taken as text.
+void apply_override(const ConfigFields& fields, std::string_view assignment);
+
+// One line per field: key, type, default, range, help.
+std::string describe_fields(const ConfigFields& fields);
+
+}  // namespace domainfusion
