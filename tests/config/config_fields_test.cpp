@@ -23,11 +23,13 @@ struct Outer {
   std::int64_t steps = 3;
   std::string name = "x";
   std::vector<std::string> domains;
+  std::vector<std::int64_t> channels;
   Inner inner;
   void describe(ConfigFields& f) {
     f.integer("steps", steps, {1, 10}, "how many");
     f.text("name", name, "a name");
     f.texts("domains", domains, "names");
+    f.integers("channels", channels, {1, 1024}, "widths");
     f.group("inner", inner);
   }
 };
@@ -67,6 +69,9 @@ TEST(Config, OverridesAreTypedAndBareWordsAreText) {
   EXPECT_EQ(config.inner.mode, Mode::kExact);
   EXPECT_EQ(config.name, "64");
   EXPECT_EQ(config.domains.size(), 2u);
+  apply_override(fields, "channels=[16, 32]");
+  EXPECT_EQ(config.channels, (std::vector<std::int64_t>{16, 32}));
+  EXPECT_EQ(config_error([&] { apply_override(fields, "channels=[16, 0]"); }), "channels = 0: expected 1 … 1024");
 }
 
 TEST(Config, AnUnknownKeyNamesTheNearest) {

@@ -25,18 +25,38 @@ void ConfigFields::boolean(std::string_view name, bool& value, std::string_view 
   add(name, "boolean", "", help, [&value](const json& j) { value = j.get<bool>(); }, [&value] { return json(value); });
 }
 
+namespace {
+
+std::string text_of(const IntegerRange& range) {
+  if (range.high != IntegerRange{}.high) return fmt::format("{} … {}", range.low, range.high);
+  return range.low != IntegerRange{}.low ? fmt::format(">= {}", range.low) : "";
+}
+
+std::int64_t integer_in(const json& value, const IntegerRange& range, const std::string& key) {
+  check<ConfigError>(value.is_number_integer(), "{} = {}: expected an integer", key, value.dump());
+  const auto number = value.get<std::int64_t>();
+  check<ConfigError>(number >= range.low && number <= range.high, "{} = {}: expected {}", key, number, text_of(range));
+  return number;
+}
+
+}  // namespace
+
 void ConfigFields::integer(std::string_view name, std::int64_t& value, IntegerRange range, std::string_view help) {
-  const bool bounded_below = range.low != IntegerRange{}.low, bounded_above = range.high != IntegerRange{}.high;
-  const std::string text = !bounded_below && !bounded_above ? ""
-                           : bounded_above ? fmt::format("{} … {}", range.low, range.high)
-                                           : fmt::format(">= {}", range.low);
   add(
-      name, "integer", text, help,
-      [&value, range, text, key = prefix_ + std::string(name)](const json& j) {
-        check<ConfigError>(j.is_number_integer(), "{} = {}: expected an integer", key, j.dump());
-        const auto number = j.get<std::int64_t>();
-        check<ConfigError>(number >= range.low && number <= range.high, "{} = {}: expected {}", key, number, text);
-        value = number;
+      name, "integer", text_of(range), help,
+      [&value, range, key = prefix_ + std::string(name)](const json& j) { value = integer_in(j, range, key); },
+      [&value] { return json(value); });
+}
+
+void ConfigFields::integers(std::string_view name, std::vector<std::int64_t>& value, IntegerRange range,
+                            std::string_view help) {
+  add(
+      name, "list of integers", text_of(range), help,
+      [&value, range, key = prefix_ + std::string(name)](const json& j) {
+        check<ConfigError>(j.is_array(), "{} = {}: expected a list of integers", key, j.dump());
+        std::vector<std::int64_t> numbers;
+        for (const json& element : j) numbers.push_back(integer_in(element, range, key));
+        value = numbers;
       },
       [&value] { return json(value); });
 }

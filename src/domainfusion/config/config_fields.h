@@ -33,7 +33,7 @@ class ConfigFields {
  public:
   struct Field {
     std::string key;    // dotted: "distillation.encoder"
-    std::string type;   // "integer", "real", "boolean", "text", "list of text", "a | b | c"
+    std::string type;   // "integer", "real", "boolean", "text", "list of text", "list of integers", "a | b | c"
     std::string range;  // "1 … 1000", or empty
     std::string help;
     nlohmann::json default_value;
@@ -45,6 +45,8 @@ class ConfigFields {
   void integer(std::string_view name, std::int64_t& value, IntegerRange range, std::string_view help);
   void real(std::string_view name, double& value, RealRange range, std::string_view help);
   void text(std::string_view name, std::string& value, std::string_view help);
+  // Every element has to lie in `range`.
+  void integers(std::string_view name, std::vector<std::int64_t>& value, IntegerRange range, std::string_view help);
   void texts(std::string_view name, std::vector<std::string>& value, std::string_view help);
 
   // An enumeration: the words stand in the files, the enumerators in the code.
