@@ -1,0 +1,49 @@
+#include "domainfusion/metrics/classification.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "domainfusion/core/error.h"
+
+namespace domainfusion {
+namespace {
+
+void check_classes(const at::Tensor& class_N, const char* name, std::int64_t classes) {
+  check<ShapeError>(class_N.dim() == 1 && class_N.scalar_type() == torch::kInt64, "{}: expected int64 [N]", name);
+  if (class_N.numel() == 0) return;
+  const auto low = class_N.min().item<std::int64_t>(), high = class_N.max().item<std::int64_t>();
+  check<ShapeError>(low >= 0 && high < classes, "{} holds {} … {}: expected 0 … {}", name, low, high, classes - 1);
+}
+
+}  // namespace
+
+at::Tensor confusion_matrix(const at::Tensor& label_N, const at::Tensor& predicted_N, std::int64_t classes) {
+  check<ShapeError>(label_N.sizes() == predicted_N.sizes(), "{} labels but {} predictions", label_N.numel(),
+                    predicted_N.numel());
+  check_classes(label_N, "labels", classes);
+  check_classes(predicted_N, "predictions", classes);
+  return torch::bincount(label_N * classes + predicted_N, {}, classes * classes).view({classes, classes});
+}
+
+double accuracy_of(const at::Tensor& confusion_KK) {
+  const auto total = confusion_KK.sum().item<double>();
+  return confusion_KK.trace().item<double>() / total;
+}
+
+at::Tensor per_class_accuracy(const at::Tensor& confusion_KK) {
+  const at::Tensor counts = confusion_KK.to(torch::kFloat64);
+  return counts.diagonal() / counts.sum(1);
+}
+
+MeanAndError mean_and_error(std::span<const double> values) {
+  check<ConfigError>(!values.empty(), "the mean of no values: expected at least one run");
+  const auto n = static_cast<double>(values.size());
+  double sum = 0, squares = 0;
+  for (const double value : values) sum += value;
+  const double mean = sum / n;
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  return {mean, std::sqrt(squares / n) / std::sqrt(n)};
+}
+
+}  // namespace domainfusion
