@@ -1,0 +1,56 @@
+#include "domainfusion/nn/attention.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "domainfusion/core/error.h"
+
+namespace domainfusion {
+namespace {
+
+torch::nn::Linear projection(std::int64_t from, std::int64_t to, bool bias) {
+  return torch::nn::Linear(torch::nn::LinearOptions(from, to).bias(bias));
+}
+
+// [N, L, C] -> [N heads, L, C/heads]; without a copy for one head.
+at::Tensor split_heads(const at::Tensor& x_NLC, std::int64_t heads) {
+  if (heads == 1) return x_NLC;
+  const std::int64_t n = x_NLC.size(0), length = x_NLC.size(1), depth = x_NLC.size(2) / heads;
+  return x_NLC.view({n, length, heads, depth}).transpose(1, 2).reshape({n * heads, length, depth});
+}
+
+at::Tensor join_heads(const at::Tensor& x, std::int64_t heads) {
+  if (heads == 1) return x;
+  const std::int64_t n = x.size(0) / heads, length = x.size(1), depth = x.size(2);
+  return x.view({n, heads, length, depth}).transpose(1, 2).reshape({n, length, heads * depth});
+}
+
+}  // namespace
+
+at::Tensor attend(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Tensor& v_NMC, std::int64_t heads,
+                  const at::Tensor& mask_LM) {
+  const double scale = 1.0 / std::sqrt(static_cast<double>(q_NLC.size(2) / heads));
+  // Scaling the queries is cheaper than scaling the scores; libtorch 1.13's baddbmm, which could do both, returns garbage
+  // for small matrices.
+  at::Tensor scores = at::bmm(split_heads(q_NLC * scale, heads), split_heads(k_NMC, heads).transpose(1, 2));
+  if (mask_LM.defined()) scores.add_(mask_LM);
+  return join_heads(at::bmm(at::softmax(scores, -1), split_heads(v_NMC, heads)), heads);
+}
+
+AttentionImpl::AttentionImpl(const AttentionOptions& o)
+    : heads_(o.heads),
+      to_q_(register_module("to_q", projection(o.query_dim, o.query_dim, o.projection_bias))),
+      to_k_(register_module("to_k", projection(o.context_dim, o.query_dim, o.projection_bias))),
+      to_v_(register_module("to_v", projection(o.context_dim, o.query_dim, o.projection_bias))),
+      to_out_(register_module("to_out", torch::nn::ModuleList(projection(o.query_dim, o.query_dim, true)))) {
+  check<ConfigError>(o.heads >= 1 && o.query_dim % o.heads == 0, "{} attention heads do not divide {} channels", o.heads,
+                     o.query_dim);
+}
+
+at::Tensor AttentionImpl::forward(const at::Tensor& x_NLC, const at::Tensor& context_NMD) {
+  const at::Tensor mixed = attend(to_q_(x_NLC), to_k_(context_NMD), to_v_(context_NMD), heads_);
+  return to_out_[0]->as<torch::nn::Linear>()->forward(mixed);
+}
+
+}  // namespace domainfusion
