@@ -1,0 +1,76 @@
+#include "domainfusion/diffusion/unet/transformer_2d.h"
+
+#include <torch/torch.h>
+
+#include "domainfusion/nn/resnet_block.h"
+
+namespace domainfusion {
+namespace {
+
+constexpr double kGroupNormEps = 1e-6;
+
+torch::nn::LayerNorm layer_norm(std::int64_t dim) { return torch::nn::LayerNorm(torch::nn::LayerNormOptions({dim})); }
+
+// Gives the first layer of the feed-forward its state-dict name "net.0.proj".
+struct ProjectionHolderImpl : torch::nn::Module {
+  explicit ProjectionHolderImpl(torch::nn::Linear proj) { register_module("proj", std::move(proj)); }
+};
+TORCH_MODULE(ProjectionHolder);
+
+AttentionOptions attention_options(std::int64_t dim, std::int64_t context_dim, std::int64_t heads) {
+  return {.query_dim = dim, .context_dim = context_dim, .heads = heads, .projection_bias = false};
+}
+
+}  // namespace
+
+FeedForwardImpl::FeedForwardImpl(std::int64_t dim) : gate_(dim, 8 * dim), out_(4 * dim, dim) {
+  // diffusers has a dropout at index 1.
+  register_module("net", torch::nn::ModuleList(ProjectionHolder(gate_), torch::nn::Identity(), out_));
+}
+
+at::Tensor FeedForwardImpl::forward(const at::Tensor& x_NLC) {
+  const auto halves = gate_(x_NLC).chunk(2, -1);
+  return out_(halves[0] * at::gelu(halves[1]));
+}
+
+TransformerBlockImpl::TransformerBlockImpl(std::int64_t dim, std::int64_t context_dim, std::int64_t heads)
+    : norm1_(register_module("norm1", layer_norm(dim))),
+      norm2_(register_module("norm2", layer_norm(dim))),
+      norm3_(register_module("norm3", layer_norm(dim))),
+      attn1_(register_module("attn1", Attention(attention_options(dim, dim, heads)))),
+      attn2_(register_module("attn2", Attention(attention_options(dim, context_dim, heads)))),
+      ff_(register_module("ff", FeedForward(dim))) {}
+
+at::Tensor TransformerBlockImpl::forward(const at::Tensor& x_NLC, const at::Tensor& context_NMD) {
+  const at::Tensor normed = norm1_(x_NLC);
+  at::Tensor x = attn1_(normed, normed) + x_NLC;
+  x = attn2_(norm2_(x), context_NMD) + x;
+  return ff_(norm3_(x)) + x;
+}
+
+Transformer2dImpl::Transformer2dImpl(const Transformer2dOptions& o)
+    : norm_(register_module("norm", checked_group_norm(o.groups, o.channels, kGroupNormEps))) {
+  if (o.linear_projection) {
+    linear_in_ = register_module("proj_in", torch::nn::Linear(o.channels, o.channels));
+    linear_out_ = register_module("proj_out", torch::nn::Linear(o.channels, o.channels));
+  } else {
+    conv_in_ = register_module("proj_in", conv_2d(o.channels, o.channels, 1, 0));
+    conv_out_ = register_module("proj_out", conv_2d(o.channels, o.channels, 1, 0));
+  }
+  auto list = register_module("transformer_blocks", torch::nn::ModuleList());
+  for (std::int64_t i = 0; i < o.layers; ++i) {
+    blocks_.push_back(TransformerBlock(o.channels, o.context_dim, o.heads));
+    list->push_back(blocks_.back());
+  }
+}
+
+at::Tensor Transformer2dImpl::forward(const at::Tensor& x_NChw, const at::Tensor& context_NMD) {
+  const auto pixels_last = [](const at::Tensor& maps) { return maps.flatten(2).transpose(1, 2).contiguous(); };
+  const auto as_maps = [&](const at::Tensor& pixels) { return pixels.transpose(1, 2).reshape(x_NChw.sizes()); };
+  at::Tensor x = norm_(x_NChw);
+  x = linear_in_ ? linear_in_(pixels_last(x)) : pixels_last(conv_in_(x));
+  for (TransformerBlock& block : blocks_) x = block(x, context_NMD);
+  return (linear_out_ ? as_maps(linear_out_(x)) : conv_out_(as_maps(x))) + x_NChw;
+}
+
+}  // namespace domainfusion

@@ -1,0 +1,53 @@
+#include "domainfusion/diffusion/unet/unet_2d_condition.h"
+
+#include <torch/torch.h>
+
+#include "domainfusion/core/error.h"
+
+namespace domainfusion {
+
+UNet2dConditionImpl::UNet2dConditionImpl(const UNetConfig& config) : config_(config) {
+  config_.validate("U-Net");
+  const std::int64_t first = config_.block_out_channels.front();
+  conv_in_ = register_module("conv_in", conv_2d(config_.in_channels, first, 3, 1));
+  time_embedding_ = register_module("time_embedding", TimestepEmbedding(first, config_.time_channels()));
+  auto down = register_module("down_blocks", torch::nn::ModuleList());
+  auto up = register_module("up_blocks", torch::nn::ModuleList());
+  for (std::size_t i = 0; i < config_.levels(); ++i) {
+    down_blocks_.emplace_back(config_, i);
+    up_blocks_.emplace_back(config_, i);
+    down->push_back(down_blocks_.back());
+    up->push_back(up_blocks_.back());
+  }
+  mid_block_ = register_module("mid_block", UNetMidBlock(config_));
+  conv_norm_out_ = register_module("conv_norm_out", checked_group_norm(config_.norm_num_groups, first, config_.norm_eps));
+  conv_out_ = register_module("conv_out", conv_2d(first, config_.out_channels, 3, 1));
+}
+
+at::Tensor UNet2dConditionImpl::silu_time(const at::Tensor& timesteps_N) {
+  const at::Tensor waves = sinusoidal_embedding(timesteps_N, config_.block_out_channels.front(), config_.flip_sin_to_cos,
+                                                config_.freq_shift);
+  return at::silu(time_embedding_(waves.to(conv_in_->weight.scalar_type())));
+}
+
+at::Tensor UNet2dConditionImpl::forward(const at::Tensor& sample_NChw, const at::Tensor& timesteps_N,
+                                        const at::Tensor& context_NMD) {
+  check<ShapeError>(sample_NChw.dim() == 4 && sample_NChw.size(1) == config_.in_channels,
+                    "U-Net sample [{}]: expected [N, {}, h, w]", fmt::join(sample_NChw.sizes(), ", "), config_.in_channels);
+  check<ShapeError>(timesteps_N.dim() == 1 && timesteps_N.size(0) == sample_NChw.size(0),
+                    "U-Net timesteps [{}]: expected one for each of {} samples", fmt::join(timesteps_N.sizes(), ", "),
+                    sample_NChw.size(0));
+  check<ShapeError>(context_NMD.dim() == 3 && context_NMD.size(0) == sample_NChw.size(0) &&
+                        context_NMD.size(2) == config_.cross_attention_dim,
+                    "U-Net context [{}]: expected [{}, M, {}]", fmt::join(context_NMD.sizes(), ", "), sample_NChw.size(0),
+                    config_.cross_attention_dim);
+  const UNetCondition condition{silu_time(timesteps_N), context_NMD};
+  at::Tensor x = conv_in_(config_.center_input_sample ? 2.0 * sample_NChw - 1.0 : sample_NChw);
+  std::vector<at::Tensor> skips{x};
+  for (UNetDownBlock& block : down_blocks_) x = block(x, condition, skips);
+  x = mid_block_(x, condition);
+  for (UNetUpBlock& block : up_blocks_) x = block(x, condition, skips);
+  return conv_out_(at::silu(conv_norm_out_(x)));
+}
+
+}  // namespace domainfusion

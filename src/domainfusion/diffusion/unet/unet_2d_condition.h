@@ -1,0 +1,40 @@
+#pragma once
+// The conditional U-Net of latent diffusion (diffusers' UNet2DConditionModel).
+
+#include <torch/nn/module.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/nn/pimpl.h>
+
+#include <vector>
+
+#include "domainfusion/diffusion/unet/unet_blocks.h"
+#include "domainfusion/diffusion/unet/unet_config.h"
+#include "domainfusion/nn/timestep_embedding.h"
+
+namespace domainfusion {
+
+class UNet2dConditionImpl : public torch::nn::Module {
+ public:
+  // Throws ConfigError for a config whose lists, groups or heads do not fit together.
+  explicit UNet2dConditionImpl(const UNetConfig& config);
+  // sample [N, in_channels, h, w] (any h, w >= 1), timesteps [N] (integers or fractions), context [N, M,
+  // cross_attention_dim]. Returns [N, out_channels, h, w]: the prediction in the model's own type (epsilon, v, sample).
+  // Throws ShapeError.
+  at::Tensor forward(const at::Tensor& sample_NChw, const at::Tensor& timesteps_N, const at::Tensor& context_NMD);
+  const UNetConfig& config() const { return config_; }
+
+ private:
+  at::Tensor silu_time(const at::Tensor& timesteps_N);
+
+  UNetConfig config_;
+  torch::nn::Conv2d conv_in_{nullptr}, conv_out_{nullptr};
+  TimestepEmbedding time_embedding_{nullptr};
+  std::vector<UNetDownBlock> down_blocks_;
+  UNetMidBlock mid_block_{nullptr};
+  std::vector<UNetUpBlock> up_blocks_;
+  torch::nn::GroupNorm conv_norm_out_{nullptr};
+};
+TORCH_MODULE(UNet2dCondition);
+
+}  // namespace domainfusion

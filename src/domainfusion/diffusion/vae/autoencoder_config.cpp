@@ -1,0 +1,65 @@
+#include "domainfusion/diffusion/vae/autoencoder_config.h"
+
+#include "domainfusion/diffusion/model_config.h"
+
+namespace domainfusion {
+
+using nlohmann::json;
+
+namespace {
+
+void check_block_types(ModelConfigReader& reader, const char* key, const std::string& type, std::size_t levels) {
+  for (const std::string& name : reader.texts(key, std::vector<std::string>(levels, type))) {
+    if (name != type) reader.refuse(key, type + " for every level");
+  }
+  if (reader.texts(key, std::vector<std::string>(levels, type)).size() != levels) {
+    reader.refuse(key, "as many entries as block_out_channels");
+  }
+}
+
+}  // namespace
+
+AutoencoderConfig AutoencoderConfig::from_json(const json& object, const std::string& subject) {
+  ModelConfigReader reader(object, subject);
+  AutoencoderConfig c;
+  c.in_channels = reader.integer("in_channels", c.in_channels, 1);
+  c.out_channels = reader.integer("out_channels", c.out_channels, 1);
+  c.block_out_channels = reader.integers("block_out_channels", c.block_out_channels);
+  c.layers_per_block = reader.integer("layers_per_block", c.layers_per_block, 1, 64);
+  c.latent_channels = reader.integer("latent_channels", c.latent_channels, 1);
+  c.norm_num_groups = reader.integer("norm_num_groups", c.norm_num_groups, 1);
+  c.sample_size_px = reader.integer("sample_size", c.sample_size_px, 1);
+  c.scaling_factor = reader.real("scaling_factor", c.scaling_factor, 1e-6, 1e6);
+  c.mid_block_add_attention = reader.boolean("mid_block_add_attention", c.mid_block_add_attention);
+  check_block_types(reader, "down_block_types", "DownEncoderBlock2D", c.block_out_channels.size());
+  check_block_types(reader, "up_block_types", "UpDecoderBlock2D", c.block_out_channels.size());
+  reader.only("act_fn", {"silu", "swish"});
+  reader.only("use_quant_conv", {true});
+  reader.only("use_post_quant_conv", {true});
+  reader.only("latents_mean", {nullptr});
+  reader.only("latents_std", {nullptr});
+  reader.only("shift_factor", {nullptr, 0.0});
+  reader.ignore({"force_upcast"});  // concerns half precision only
+  reader.finish();
+  return c;
+}
+
+json AutoencoderConfig::to_json() const {
+  const std::size_t levels = block_out_channels.size();
+  json object = {{"_class_name", "AutoencoderKL"},
+                 {"act_fn", "silu"},
+                 {"in_channels", in_channels},
+                 {"out_channels", out_channels},
+                 {"block_out_channels", block_out_channels},
+                 {"layers_per_block", layers_per_block},
+                 {"latent_channels", latent_channels},
+                 {"norm_num_groups", norm_num_groups},
+                 {"sample_size", sample_size_px},
+                 {"scaling_factor", scaling_factor},
+                 {"down_block_types", std::vector<std::string>(levels, "DownEncoderBlock2D")},
+                 {"up_block_types", std::vector<std::string>(levels, "UpDecoderBlock2D")}};
+  if (!mid_block_add_attention) object["mid_block_add_attention"] = false;
+  return object;
+}
+
+}  // namespace domainfusion

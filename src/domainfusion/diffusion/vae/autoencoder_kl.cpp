@@ -1,0 +1,56 @@
+#include "domainfusion/diffusion/vae/autoencoder_kl.h"
+
+#include <torch/torch.h>
+
+#include <array>
+#include <utility>
+
+#include "domainfusion/core/error.h"
+
+namespace domainfusion {
+
+at::Tensor LatentPosterior::sample(const at::Tensor& noise_NChw) const {
+  return mean_NChw + at::exp(0.5 * log_variance_NChw) * noise_NChw;
+}
+
+AutoencoderKlImpl::AutoencoderKlImpl(const AutoencoderConfig& config)
+    : config_(config),
+      encoder_(register_module("encoder", Encoder(config))),
+      decoder_(register_module("decoder", Decoder(config))),
+      quant_conv_(register_module("quant_conv", conv_2d(2 * config.latent_channels, 2 * config.latent_channels, 1, 0))),
+      post_quant_conv_(register_module("post_quant_conv", conv_2d(config.latent_channels, config.latent_channels, 1, 0))) {}
+
+LatentPosterior AutoencoderKlImpl::encode(const at::Tensor& image11_NCHW) {
+  const std::int64_t factor = config_.downsampling_factor();
+  check<ShapeError>(image11_NCHW.dim() == 4 && image11_NCHW.size(1) == config_.in_channels &&
+                        image11_NCHW.size(2) % factor == 0 && image11_NCHW.size(3) % factor == 0,
+                    "image batch [{}]: expected [N, {}, H, W] with H and W multiples of {}",
+                    fmt::join(image11_NCHW.sizes(), ", "), config_.in_channels, factor);
+  const auto halves = quant_conv_(encoder_(image11_NCHW)).chunk(2, 1);
+  return {halves[0], halves[1].clamp(-30.0, 20.0)};
+}
+
+at::Tensor AutoencoderKlImpl::decode(const at::Tensor& latent_NChw) {
+  check<ShapeError>(latent_NChw.dim() == 4 && latent_NChw.size(1) == config_.latent_channels,
+                    "latents [{}]: expected [N, {}, h, w]", fmt::join(latent_NChw.sizes(), ", "), config_.latent_channels);
+  return decoder_(post_quant_conv_(latent_NChw));
+}
+
+TensorMap with_current_attention_names(TensorMap weights) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kNames{
+      {{".query.", ".to_q."}, {".key.", ".to_k."}, {".value.", ".to_v."}, {".proj_attn.", ".to_out.0."}}};
+  TensorMap renamed;
+  for (auto& [name, tensor] : weights) {
+    std::string current = name;
+    for (const auto& [old_name, new_name] : kNames) {
+      const auto at = current.find(old_name);
+      if (at != std::string::npos && current.find(".attentions.") != std::string::npos) {
+        current.replace(at, old_name.size(), new_name);
+      }
+    }
+    check<FormatError>(renamed.emplace(current, tensor).second, "weights hold '{}' under its old and its new name", current);
+  }
+  return renamed;
+}
+
+}  // namespace domainfusion
