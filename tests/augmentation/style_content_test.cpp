@@ -1,7 +1,7 @@
 #include "domainfusion/augmentation/style_content.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cmath>
 
