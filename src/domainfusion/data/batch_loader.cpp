@@ -1,0 +1,155 @@
+#include "domainfusion/data/batch_loader.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <exception>
+#include <set>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/data/transforms/image_tensor.h"
+
+namespace domainfusion {
+
+// One step under construction. `next` and `left` are guarded by the loader's mutex; the tensors' parts belong to whoever took the
+// place.
+struct BatchLoader::Work {
+  std::int64_t step = 0;
+  Batch batch;
+  std::int64_t next = 0;  // first place that nobody has taken
+  std::int64_t left = 0;  // places not finished
+  std::exception_ptr error;
+};
+
+void LoaderConfig::describe(ConfigFields& fields) {
+  fields.integer("batch_size", batch_size, {1, 65536}, "images per source domain and step");
+  fields.integer("image_size_px", image_size_px, {8, 4096}, "height and width that the classifier sees, in pixels");
+  fields.boolean("augment", augment, "DomainBed's training augmentation; otherwise only resized");
+  fields.integer("workers", workers, {0, 256}, "threads that prepare batches ahead; results do not depend on it");
+  fields.integer("ahead_steps", ahead_steps, {1, 1024}, "steps that are prepared ahead");
+  fields.group("augmentation", augmentation);
+}
+
+BatchLoader::BatchLoader(std::shared_ptr<const DomainDataset> dataset, std::vector<DomainSelection> selections,
+                         LoaderConfig config, std::uint64_t seed, std::string purpose)
+    : dataset_(std::move(dataset)),
+      selections_(std::move(selections)),
+      config_(config),
+      seed_(seed),
+      purpose_(std::move(purpose)) {
+  check<ConfigError>(!selections_.empty(), "a loader needs at least one domain to draw from");
+  check<ConfigError>(config_.batch_size >= 1 && config_.image_size_px >= 1, "batches of {} images at {} px: expected at least 1",
+                     config_.batch_size, config_.image_size_px);
+  std::set<std::int64_t> domains;
+  for (const DomainSelection& selection : selections_) {
+    check<ConfigError>(selection.domain >= 0 && selection.domain < dataset_->number_of_domains(),
+                       "domain {} is selected, the set has {}", selection.domain, dataset_->number_of_domains());
+    const std::string& name = dataset_->domain_names()[static_cast<std::size_t>(selection.domain)];
+    check<ConfigError>(domains.insert(selection.domain).second, "domain '{}' is selected twice", name);
+    check<ConfigError>(!selection.indices.empty(), "no image of domain '{}' is selected", name);
+    const auto [low, high] = std::minmax_element(selection.indices.begin(), selection.indices.end());
+    check<ConfigError>(*low >= 0 && *high < dataset_->size(selection.domain),
+                       "images {} … {} of domain '{}' are selected, it has {}", *low, *high, name, dataset_->size(selection.domain));
+  }
+  for (std::int64_t i = 0; i < config_.workers; ++i) workers_.emplace_back([this] { run_worker(); });
+}
+
+BatchLoader::~BatchLoader() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  work_added_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+std::int64_t BatchLoader::images_per_step() const {
+  return config_.batch_size * static_cast<std::int64_t>(selections_.size());
+}
+
+std::shared_ptr<BatchLoader::Work> BatchLoader::start_work(std::int64_t step) const {
+  const std::int64_t n = images_per_step(), size = config_.image_size_px;
+  auto work = std::make_shared<Work>();
+  work->step = step;
+  work->left = n;
+  work->batch.image_NCHW = torch::empty({n, 3, size, size}, torch::kFloat32);
+  for (at::Tensor* ids : {&work->batch.label_N, &work->batch.domain_N, &work->batch.index_N}) *ids = torch::empty({n}, torch::kInt64);
+  std::int64_t place = 0;
+  for (const auto& [domain, indices] : selections_) {
+    RandomStream stream(seed_, purpose_ + ".sample", {static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(domain)});
+    for (std::int64_t i = 0; i < config_.batch_size; ++i, ++place) {
+      const std::int64_t index = indices[stream.below(indices.size())];
+      work->batch.label_N.data_ptr<std::int64_t>()[place] = dataset_->info(domain, index).label;
+      work->batch.domain_N.data_ptr<std::int64_t>()[place] = domain;
+      work->batch.index_N.data_ptr<std::int64_t>()[place] = index;
+    }
+  }
+  return work;
+}
+
+void BatchLoader::load_image(Work& work, std::int64_t place) const {
+  const std::int64_t domain = work.batch.domain_N.data_ptr<std::int64_t>()[place];
+  const std::int64_t index = work.batch.index_N.data_ptr<std::int64_t>()[place];
+  const int size = static_cast<int>(config_.image_size_px);
+  const Image image = dataset_->image(domain, index);
+  float* target = work.batch.image_NCHW.data_ptr<float>() + place * 3 * size * size;
+  if (!config_.augment) return write_normalised(evaluation_view(image, size), target);
+  RandomStream stream(seed_, purpose_ + ".augment",
+                      {static_cast<std::uint64_t>(work.step), static_cast<std::uint64_t>(domain),
+                       static_cast<std::uint64_t>(place % config_.batch_size)});
+  write_normalised(augment(image, draw_augmentation(image.height, image.width, config_.augmentation, stream), size), target);
+}
+
+std::shared_ptr<BatchLoader::Work> BatchLoader::next_work() const {
+  for (const auto& work : ahead_) {
+    if (work->next < images_per_step()) return work;
+  }
+  return nullptr;
+}
+
+void BatchLoader::run_worker() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    std::shared_ptr<Work> work;
+    work_added_.wait(lock, [&] { return stop_ || (work = next_work()) != nullptr; });
+    if (stop_) return;
+    const std::int64_t place = work->next++;
+    lock.unlock();
+    std::exception_ptr error;
+    try {
+      load_image(*work, place);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    lock.lock();
+    if (error && !work->error) work->error = error;
+    if (--work->left == 0) work_done_.notify_all();
+  }
+}
+
+std::shared_ptr<BatchLoader::Work> BatchLoader::take(std::int64_t step) {
+  std::unique_lock lock(mutex_);
+  if (ahead_.empty() || ahead_.front()->step != step) ahead_.clear();
+  while (std::ssize(ahead_) < config_.ahead_steps + 1) {
+    ahead_.push_back(start_work(ahead_.empty() ? step : ahead_.back()->step + 1));
+  }
+  work_added_.notify_all();
+  const std::shared_ptr<Work> work = ahead_.front();
+  work_done_.wait(lock, [&] { return work->left == 0; });
+  ahead_.pop_front();
+  return work;
+}
+
+Batch BatchLoader::batch(std::int64_t step) {
+  check<ConfigError>(step >= 0, "batch of step {} asked for: steps start at 0", step);
+  if (!workers_.empty()) {
+    const std::shared_ptr<Work> work = take(step);
+    if (work->error) std::rethrow_exception(work->error);
+    return work->batch;
+  }
+  const std::shared_ptr<Work> work = start_work(step);
+  for (std::int64_t place = 0; place < images_per_step(); ++place) load_image(*work, place);
+  return work->batch;
+}
+
+}  // namespace domainfusion

@@ -1,0 +1,198 @@
+#include "domainfusion/data/datasets/folder_dataset.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <map>
+#include <optional>
+#include <set>
+#include <thread>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/core/log.h"
+#include "domainfusion/data/cached_dataset.h"
+#include "domainfusion/io/content_hash.h"
+
+namespace domainfusion {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kMaxDepth = 16;
+constexpr std::size_t kListedBroken = 10;
+
+// Endings that torchvision's ImageFolder takes. Those that cannot be decoded here stay in the list, so that the indices agree
+// with DomainBed's and the file is named when it is read.
+constexpr std::array kEndings{".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"};
+
+bool has_image_ending(const fs::path& path) {
+  std::string ending = path.extension().string();
+  for (char& c : ending) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end();
+}
+
+void check_name(const fs::path& path) {
+  try {
+    static_cast<void>(nlohmann::json(path.string()).dump());
+  } catch (const nlohmann::json::exception&) {
+    throw FormatError(fmt::format("{}: the name is not UTF-8; rename it", path.string()));
+  }
+}
+
+// Names of the folders (or files) in `folder`, in byte order, without those that begin with a dot.
+std::vector<std::string> names_in(const fs::path& folder, bool folders) {
+  std::error_code error;
+  std::vector<std::string> names;
+  fs::directory_iterator entries(folder, error);
+  check<IoError>(!error, "{}: cannot be listed: {}", folder.string(), error.message());
+  for (const fs::directory_entry& entry : entries) {
+    const std::string name = entry.path().filename().string();
+    if (name.empty() || name.front() == '.' || entry.is_directory(error) != folders) continue;
+    check_name(entry.path());
+    names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// `folder` and all folders below it, as os.walk gives them.
+void collect_folders(const fs::path& folder, int depth, std::vector<std::string>& found) {
+  check<FormatError>(depth < kMaxDepth, "{}: more than {} folders deep (a link that leads back?)", folder.string(), kMaxDepth);
+  found.push_back(folder.string());
+  for (const std::string& name : names_in(folder, true)) collect_folders(folder / name, depth + 1, found);
+}
+
+// Image files of one class, relative to `root`, in ImageFolder's order.
+std::vector<std::string> images_of_class(const fs::path& root, const fs::path& class_folder) {
+  std::vector<std::string> folders, paths;
+  collect_folders(class_folder, 0, folders);
+  std::sort(folders.begin(), folders.end());
+  for (const std::string& folder : folders) {
+    for (const std::string& name : names_in(folder, false)) {
+      if (has_image_ending(name)) paths.push_back((fs::path(folder) / name).lexically_relative(root).generic_string());
+    }
+  }
+  return paths;
+}
+
+}  // namespace
+
+FolderDataset::FolderDataset(fs::path root, FolderOptions options) : root_(std::move(root)) {
+  std::error_code error;
+  const fs::file_status status = fs::status(root_, error);
+  check<IoError>(fs::exists(status), "data folder '{}' does not exist; expected <domain>/<class>/<image> below it",
+                 root_.string());
+  check<IoError>(fs::is_directory(status), "'{}' is a file; expected a folder with <domain>/<class>/<image> below it",
+                 root_.string());
+  list_images();
+  if (options.skip_broken) leave_out_broken();
+  check_usable();
+}
+
+void FolderDataset::list_images() {
+  domain_names_ = names_in(root_, true);
+  check<FormatError>(!domain_names_.empty(), "{}: no domain folders; expected <domain>/<class>/<image> below it", root_.string());
+  std::vector<std::map<std::string, std::vector<std::string>>> paths;  // [domain][class]
+  std::set<std::string> classes;
+  for (const std::string& domain : domain_names_) {
+    auto& of_domain = paths.emplace_back();
+    for (const std::string& name : names_in(root_ / domain, true)) {
+      auto images = images_of_class(root_, root_ / domain / name);
+      if (!images.empty()) of_domain[name] = std::move(images);
+      classes.insert(name);
+    }
+  }
+  class_names_.assign(classes.begin(), classes.end());
+  samples_.resize(domain_names_.size());
+  for (std::size_t d = 0; d < domain_names_.size(); ++d) {
+    for (std::size_t c = 0; c < class_names_.size(); ++c) {
+      for (std::string& path : paths[d][class_names_[c]]) {
+        samples_[d].push_back({std::move(path), static_cast<std::int64_t>(c), static_cast<std::int64_t>(d)});
+      }
+    }
+  }
+}
+
+void FolderDataset::check_usable() {
+  check<FormatError>(class_names_.size() >= 2, "{}: {} class folder(s) ({}); classification needs at least two classes",
+                     root_.string(), class_names_.size(), fmt::join(class_names_, ", "));
+  for (std::size_t d = 0; d < samples_.size(); ++d) {
+    check<FormatError>(!samples_[d].empty(), "{}: domain '{}' has no images; expected <class>/<image> (JPEG, PNG or WebP) below it",
+                       root_.string(), domain_names_[d]);
+    std::vector<bool> present(class_names_.size());
+    for (const SampleInfo& sample : samples_[d]) present[static_cast<std::size_t>(sample.label)] = true;
+    for (std::size_t c = 0; c < present.size(); ++c) {
+      if (present[c]) continue;
+      remarks_.push_back(fmt::format("domain '{}' has no image of class '{}'", domain_names_[d], class_names_[c]));
+      log_warning("{}: {}", root_.string(), remarks_.back());
+    }
+  }
+}
+
+void FolderDataset::leave_out_broken() {
+  for (std::size_t d = 0; d < samples_.size(); ++d) {
+    auto& samples = samples_[d];
+    std::vector<std::optional<std::string>> causes(samples.size());
+    std::atomic<std::size_t> next = 0;
+    const auto decode_some = [&] {
+      for (std::size_t i = next++; i < samples.size(); i = next++) {
+        try {
+          image(static_cast<std::int64_t>(d), static_cast<std::int64_t>(i));
+        } catch (const Error& error) {
+          causes[i] = error.what();
+        } catch (const std::bad_alloc&) {
+          causes[i] = "not enough memory to decode it";
+        }
+      }
+    };
+    {
+      std::vector<std::jthread> threads;
+      for (unsigned t = 0; t < std::max(1u, std::thread::hardware_concurrency()); ++t) threads.emplace_back(decode_some);
+    }
+    std::vector<SampleInfo> good;
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      if (causes[i]) {
+        broken_.push_back({samples[i].path, *causes[i]});
+      } else {
+        good.push_back(std::move(samples[i]));
+      }
+    }
+    samples = std::move(good);
+  }
+  if (broken_.empty()) return;
+  log_warning("{}: {} broken image(s) left out:", root_.string(), broken_.size());
+  for (std::size_t i = 0; i < std::min(kListedBroken, broken_.size()); ++i) log_warning("  {}", broken_[i].cause);
+  if (broken_.size() > kListedBroken) log_warning("  and {} more", broken_.size() - kListedBroken);
+}
+
+std::int64_t FolderDataset::size(std::int64_t domain) const {
+  return static_cast<std::int64_t>(samples_.at(static_cast<std::size_t>(domain)).size());
+}
+
+const SampleInfo& FolderDataset::info(std::int64_t domain, std::int64_t index) const {
+  return samples_.at(static_cast<std::size_t>(domain)).at(static_cast<std::size_t>(index));
+}
+
+fs::path FolderDataset::path_of(std::int64_t domain, std::int64_t index) const { return root_ / info(domain, index).path; }
+
+Image FolderDataset::image(std::int64_t domain, std::int64_t index) const { return read_image(path_of(domain, index)); }
+
+std::string FolderDataset::image_hash(std::int64_t domain, std::int64_t index) const {
+  return sha256_hex_of_file(path_of(domain, index));
+}
+
+void DataConfig::describe(ConfigFields& fields) {
+  fields.text("root", root, "folder of the set: <domain>/<class>/<image>");
+  fields.boolean("skip_broken_images", skip_broken_images, "decode every image once and leave out (count, list) broken ones");
+  fields.integer("cache_mb", cache_mb, {0, 1 << 20}, "memory for decoded images, in MiB");
+}
+
+std::shared_ptr<const DomainDataset> open_dataset(const DataConfig& config) {
+  check<ConfigError>(!config.root.empty(), "no data folder is given; expected one with <domain>/<class>/<image> below it");
+  auto folder = std::make_shared<FolderDataset>(config.root, FolderOptions{config.skip_broken_images});
+  return std::make_shared<CachedDataset>(std::move(folder), config.cache_mb << 20);
+}
+
+}  // namespace domainfusion

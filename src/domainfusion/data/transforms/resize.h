@@ -1,0 +1,29 @@
+#pragma once
+// Crops, flips and resizes with the pixels of PIL: anti-aliased, horizontal pass first, rounded to 8 bits in between.
+
+#include "domainfusion/io/image.h"
+
+namespace domainfusion {
+
+enum class Filter { kBilinear, kBicubic, kLanczos };
+
+// A part of an image, in pixels: rows top … top + height - 1, columns left … left + width - 1.
+struct CropBox {
+  int top = 0;
+  int left = 0;
+  int height = 0;
+  int width = 0;
+};
+
+// ShapeError unless the box lies in the image and is not empty.
+Image crop(const Image& image, const CropBox& box);
+
+Image flip_left_right(const Image& image);
+
+// Equals PIL's Image.resize((width, height), filter). ShapeError unless both are >= 1.
+Image resize(const Image& image, int height, int width, Filter filter);
+
+// Equals torchvision's resized_crop on PIL images: the box alone is seen by the filter. Copies nothing in between.
+Image resized_crop(const Image& image, const CropBox& box, int height, int width, Filter filter);
+
+}  // namespace domainfusion
