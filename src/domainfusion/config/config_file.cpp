@@ -31,7 +31,7 @@ json to_json(const toml::node& node) {
 
 }  // namespace
 
-void apply_recipe(const ConfigFields& fields, const std::filesystem::path& path) {
+json read_recipe(const std::filesystem::path& path) {
   std::ifstream file(path);
   check<IoError>(file.good(), "recipe '{}' cannot be read: check the path", path.string());
   std::stringstream text;
@@ -43,9 +43,14 @@ void apply_recipe(const ConfigFields& fields, const std::filesystem::path& path)
     throw FormatError(fmt::format("recipe '{}', line {}: {}", path.string(), error.source().begin.line,
                                   error.description()));
   }
+  return with_context(fmt::format("recipe '{}'", path.string()), [&] { return to_json(table); });
+}
+
+void apply_recipe(const ConfigFields& fields, const std::filesystem::path& path) {
+  const json table = read_recipe(path);
   with_context(fmt::format("recipe '{}'", path.string()), [&] {
     ConfigFields target = fields;
-    target.from_json(to_json(table));
+    target.from_json(table);
   });
 }
 

@@ -9,6 +9,9 @@
 
 namespace domainfusion {
 
+// A TOML file as JSON. IoError if it cannot be read, FormatError (with line) if it is not TOML.
+nlohmann::json read_recipe(const std::filesystem::path& path);
+
 // Reads a TOML file into `fields`. IoError if it cannot be read, FormatError (with line) if it is not TOML, ConfigError for
 // unknown keys or wrong values.
 void apply_recipe(const ConfigFields& fields, const std::filesystem::path& path);

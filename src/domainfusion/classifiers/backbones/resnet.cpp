@@ -1,0 +1,134 @@
+#include "domainfusion/classifiers/backbones/resnet.h"
+
+#include <torch/torch.h>
+
+#include "domainfusion/core/error.h"
+
+namespace domainfusion {
+namespace {
+
+torch::nn::Conv2d convolution(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t groups = 1) {
+  return torch::nn::Conv2d(
+      torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).groups(groups).bias(false));
+}
+
+// The projection of the shortcut where shape changes: 1x1 convolution and batch norm; null where the shortcut is the identity.
+torch::nn::Sequential projection(int64_t in, int64_t out, int64_t stride) {
+  if (stride == 1 && in == out) return nullptr;
+  return torch::nn::Sequential(convolution(in, out, 1, stride), torch::nn::BatchNorm2d(out));
+}
+
+at::Tensor shortcut(torch::nn::Sequential& downsample, const at::Tensor& x) {
+  return downsample.is_empty() ? x : downsample->forward(x);
+}
+
+// relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x))
+class BasicBlock : public torch::nn::Module {
+ public:
+  BasicBlock(int64_t in, int64_t planes, int64_t stride)
+      : conv1_(register_module("conv1", convolution(in, planes, 3, stride))),
+        bn1_(register_module("bn1", torch::nn::BatchNorm2d(planes))),
+        conv2_(register_module("conv2", convolution(planes, planes, 3, 1))),
+        bn2_(register_module("bn2", torch::nn::BatchNorm2d(planes))),
+        downsample_(projection(in, planes, stride)) {
+    if (!downsample_.is_empty()) register_module("downsample", downsample_);
+  }
+
+  at::Tensor forward(const at::Tensor& x) {
+    const at::Tensor inner = bn1_(conv1_(x)).relu_();
+    return bn2_(conv2_(inner)).add_(shortcut(downsample_, x)).relu_();
+  }
+
+ private:
+  torch::nn::Conv2d conv1_;
+  torch::nn::BatchNorm2d bn1_;
+  torch::nn::Conv2d conv2_;
+  torch::nn::BatchNorm2d bn2_;
+  torch::nn::Sequential downsample_;
+};
+
+constexpr int64_t kExpansion = 4;
+
+class Bottleneck : public torch::nn::Module {
+ public:
+  Bottleneck(int64_t in, int64_t planes, int64_t inner, int64_t stride, int64_t groups)
+      : conv1_(register_module("conv1", convolution(in, inner, 1, 1))),
+        bn1_(register_module("bn1", torch::nn::BatchNorm2d(inner))),
+        conv2_(register_module("conv2", convolution(inner, inner, 3, stride, groups))),
+        bn2_(register_module("bn2", torch::nn::BatchNorm2d(inner))),
+        conv3_(register_module("conv3", convolution(inner, planes * kExpansion, 1, 1))),
+        bn3_(register_module("bn3", torch::nn::BatchNorm2d(planes * kExpansion))),
+        downsample_(projection(in, planes * kExpansion, stride)) {
+    if (!downsample_.is_empty()) register_module("downsample", downsample_);
+  }
+
+  at::Tensor forward(const at::Tensor& x) {
+    at::Tensor inner = bn1_(conv1_(x)).relu_();
+    inner = bn2_(conv2_(inner)).relu_();
+    return bn3_(conv3_(inner)).add_(shortcut(downsample_, x)).relu_();
+  }
+
+ private:
+  torch::nn::Conv2d conv1_;
+  torch::nn::BatchNorm2d bn1_;
+  torch::nn::Conv2d conv2_;
+  torch::nn::BatchNorm2d bn2_;
+  torch::nn::Conv2d conv3_;
+  torch::nn::BatchNorm2d bn3_;
+  torch::nn::Sequential downsample_;
+};
+
+void check_shape(const ResnetShape& shape) {
+  for (const int64_t count : shape.blocks) {
+    check<ConfigError>(count >= 1, "a residual stage of {} blocks: expected at least 1", count);
+  }
+  check<ConfigError>(shape.width >= 1 && shape.width_per_group >= 1 && shape.groups >= 1,
+                     "residual network of width {}, width_per_group {}, groups {}: each must be at least 1", shape.width,
+                     shape.width_per_group, shape.groups);
+  check<ConfigError>(shape.bottleneck || (shape.groups == 1 && shape.width_per_group == 64),
+                     "groups and width_per_group need bottleneck blocks");
+}
+
+}  // namespace
+
+Resnet::Resnet(const ResnetShape& shape) : stem_(shape.stem) {
+  check_shape(shape);
+  conv1_ = register_module("conv1", convolution(3, shape.width, stem_ == Stem::kImagenet ? 7 : 3, 2));
+  bn1_ = register_module("bn1", torch::nn::BatchNorm2d(shape.width));
+  in_channels_ = shape.width;
+  for (int stage = 0; stage < 4; ++stage) {
+    stages_.push_back(register_module(fmt::format("layer{}", stage + 1), make_stage(shape, stage)));
+  }
+  feature_size_ = in_channels_;
+}
+
+torch::nn::Sequential Resnet::make_stage(const ResnetShape& shape, int stage) {
+  torch::nn::Sequential blocks;
+  const int64_t planes = shape.width << stage;
+  const int64_t inner = planes * shape.width_per_group / 64 * shape.groups;
+  for (int64_t i = 0; i < shape.blocks[static_cast<std::size_t>(stage)]; ++i) {
+    const int64_t stride = stage > 0 && i == 0 ? 2 : 1;
+    if (shape.bottleneck) {
+      blocks->push_back(Bottleneck(in_channels_, planes, inner, stride, shape.groups));
+      in_channels_ = planes * kExpansion;
+    } else {
+      blocks->push_back(BasicBlock(in_channels_, planes, stride));
+      in_channels_ = planes;
+    }
+  }
+  return blocks;
+}
+
+std::vector<at::Tensor> Resnet::stages(const at::Tensor& image_NCHW) {
+  at::Tensor x = bn1_(conv1_(image_NCHW)).relu_();
+  if (stem_ == Stem::kImagenet) x = torch::max_pool2d(x, 3, 2, 1);
+  std::vector<at::Tensor> outputs;
+  for (auto& stage : stages_) outputs.push_back(x = stage->forward(x));
+  return outputs;
+}
+
+at::Tensor Resnet::features(const at::Tensor& image_NCHW) {
+  return stages(image_NCHW).back().mean({2, 3});
+}
+
+}  // namespace domainfusion

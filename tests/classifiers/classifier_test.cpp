@@ -1,0 +1,144 @@
+#include "domainfusion/classifiers/classifier.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <filesystem>
+
+#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/nn/state_dict.h"
+
+namespace domainfusion {
+namespace {
+
+ClassifierConfig narrow() {
+  ClassifierConfig config;
+  config.width = 4;
+  config.stem = Stem::kSmall;
+  return config;
+}
+
+class WeightsFile : public testing::Test {
+ protected:
+  void TearDown() override { std::filesystem::remove(path_); }
+  std::string error_of_loading() {
+    ClassifierConfig config = narrow();
+    config.weights = path_;
+    try {
+      Classifier(config, 3, 0);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+  std::filesystem::path path_ = std::filesystem::temp_directory_path() / "domainfusion_classifier_test.safetensors";
+};
+
+bool equal_parameters(const Classifier& a, const Classifier& b) {
+  const auto first = a->parameters(), second = b->parameters();
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    if (!torch::equal(first[i], second[i])) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+TEST(Classifier, TheSeedAloneDecidesTheFirstWeights) {
+  torch::manual_seed(1);
+  Classifier a(narrow(), 3, 7);
+  torch::manual_seed(2);
+  Classifier b(narrow(), 3, 7);
+  EXPECT_TRUE(equal_parameters(a, b));
+  EXPECT_FALSE(equal_parameters(a, Classifier(narrow(), 3, 8)));
+}
+
+TEST(Classifier, InitialisationIsTorchvisions) {
+  Classifier classifier(ClassifierConfig{}, 5, 0);
+  const auto parameters = classifier->named_parameters();
+  EXPECT_NEAR(parameters["conv1.weight"].std().item<double>(), std::sqrt(2.0 / (64 * 49)), 5e-4);
+  EXPECT_NEAR(parameters["layer3.0.conv1.weight"].std().item<double>(), std::sqrt(2.0 / (256 * 9)), 2e-4);
+  EXPECT_NEAR(parameters["fc.weight"].abs().max().item<double>(), 1 / std::sqrt(512.0), 1e-3);
+  EXPECT_TRUE(torch::equal(parameters["bn1.weight"], torch::ones(64)));
+  EXPECT_EQ(parameter_count(*classifier), 11'176'512 + 513 * 5);
+}
+
+TEST(Classifier, EveryBackboneGivesLogitsForBothStems) {
+  for (const auto& entry : backbones().entries()) {
+    for (const Stem stem : {Stem::kImagenet, Stem::kSmall}) {
+      ClassifierConfig config = narrow();
+      config.backbone = entry.name;
+      config.stem = stem;
+      Classifier classifier(config, 3, 0);
+      classifier->eval();
+      EXPECT_EQ(classifier->forward(torch::zeros({2, 3, 40, 36})).sizes(), (std::vector<int64_t>{2, 3})) << entry.name;
+    }
+  }
+}
+
+TEST(Classifier, FrozenBatchNormKeepsItsStatisticsAndStillLearnsItsWeights) {
+  ClassifierConfig config = narrow();
+  config.freeze_batch_norm = true;
+  Classifier classifier(config, 3, 0);
+  const at::Tensor before = classifier->named_buffers()["layer2.0.bn1.running_mean"].clone();
+  classifier->forward(torch::randn({4, 3, 32, 32})).sum().backward();
+  EXPECT_TRUE(torch::equal(before, classifier->named_buffers()["layer2.0.bn1.running_mean"]));
+  EXPECT_TRUE(classifier->named_parameters()["layer2.0.bn1.weight"].grad().defined());
+  EXPECT_TRUE(classifier->is_training());
+}
+
+TEST(Classifier, DropoutIsADrawOfSeedAndStep) {
+  ClassifierConfig config = narrow();
+  config.dropout = 0.5;
+  Classifier classifier(config, 3, 0);
+  const at::Tensor feature = torch::ones({4, classifier->feature_size()});
+  const auto logits = [&](std::uint64_t seed, std::int64_t step) {
+    classifier->begin_step(seed, step);
+    return classifier->classify(feature);
+  };
+  EXPECT_TRUE(torch::equal(logits(1, 5), logits(1, 5)));
+  EXPECT_FALSE(torch::equal(logits(1, 5), logits(1, 6)));
+  EXPECT_FALSE(torch::equal(logits(1, 5), logits(2, 5)));
+  classifier->eval();
+  EXPECT_TRUE(torch::equal(logits(1, 5), logits(2, 6)));
+}
+
+TEST(Classifier, AnUnknownBackboneOrOneClassIsAConfigError) {
+  ClassifierConfig config = narrow();
+  EXPECT_THROW(Classifier(config, 1, 0), ConfigError);
+  config.backbone = "resnet19";
+  EXPECT_THROW(Classifier(config, 3, 0), ConfigError);
+}
+
+TEST_F(WeightsFile, GiveTheSameNetworkAgain) {
+  ClassifierConfig config = narrow();
+  Classifier source(config, 3, 1);
+  save_tensors(path_, state_dict_of(*source));
+  config.weights = path_;
+  EXPECT_TRUE(equal_parameters(source, Classifier(config, 3, 2)));
+}
+
+TEST_F(WeightsFile, OfAnotherNumberOfClassesKeepTheNewHead) {
+  ClassifierConfig config = narrow();
+  save_tensors(path_, state_dict_of(*Classifier(config, 10, 1)));
+  config.weights = path_;
+  const auto loaded = Classifier(config, 3, 2)->named_parameters();
+  config.weights.clear();
+  EXPECT_TRUE(torch::equal(loaded["fc.weight"], Classifier(config, 3, 2)->named_parameters()["fc.weight"]));
+  EXPECT_TRUE(torch::equal(loaded["conv1.weight"], Classifier(config, 10, 1)->named_parameters()["conv1.weight"]));
+}
+
+TEST_F(WeightsFile, OfAnotherWidthAreRefusedWithEveryName) {
+  ClassifierConfig config = narrow();
+  config.width = 6;
+  save_tensors(path_, state_dict_of(*Classifier(config, 3, 1)));
+  const std::string message = error_of_loading();
+  EXPECT_NE(message.find("conv1.weight"), std::string::npos) << message;
+  EXPECT_NE(message.find("layer4.1.bn2.running_var"), std::string::npos) << message;
+}
+
+TEST_F(WeightsFile, ThatAreMissingNameThePath) {
+  EXPECT_NE(error_of_loading().find(path_.string()), std::string::npos);
+}
+
+}  // namespace domainfusion
