@@ -1,0 +1,218 @@
+#include "domainfusion/diffusion/text/clip_tokenizer.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/diffusion/text/unicode_text.h"
+#include "domainfusion/io/file_bytes.h"
+
+namespace domainfusion {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kStart = "<|startoftext|>", kEnd = "<|endoftext|>", kWordEnd = "</w>";
+constexpr std::int64_t kMaxLength = 4096;
+
+json parse_object(const std::filesystem::path& path) {
+  json object = json::parse(read_file(path), nullptr, false);
+  check<FormatError>(object.is_object(), "'{}' is not a JSON object", path.string());
+  return object;
+}
+
+// Each byte as one printable character: printable Latin-1 stands for itself, the others follow from U+0100 on.
+std::array<std::string, 256> make_byte_characters() {
+  std::array<std::string, 256> characters;
+  std::int32_t next = 0x100;
+  for (int byte = 0; byte < 256; ++byte) {
+    const bool printable = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
+    characters[static_cast<std::size_t>(byte)] = utf8_of({printable ? byte : next++}, 0, 1);
+  }
+  return characters;
+}
+
+// Whether `literal` (lower case ASCII) stands at `at`. The pattern ignores case, under which U+017F (long s) equals s.
+bool stands_at(const CodePoints& points, std::size_t at, std::string_view literal) {
+  if (points.size() - at < literal.size()) return false;
+  return std::equal(literal.begin(), literal.end(), points.begin() + static_cast<std::ptrdiff_t>(at),
+                    [](char c, std::int32_t point) { return point == c || (c == 's' && point == 0x17F); });
+}
+
+bool is_other(std::int32_t point) { return !is_white_space(point) && !is_letter(point) && !is_number(point); }
+
+// End of the word that begins at `at` (which is no white space): CLIP's split pattern.
+std::size_t end_of_word(const CodePoints& points, std::size_t at) {
+  for (const std::string_view whole : {kStart, kEnd, std::string_view("'s"), std::string_view("'t"), std::string_view("'re"),
+                                       std::string_view("'ve"), std::string_view("'m"), std::string_view("'ll"),
+                                       std::string_view("'d")}) {
+    if (stands_at(points, at, whole)) return at + whole.size();
+  }
+  if (is_number(points[at])) return at + 1;
+  const auto kind = is_letter(points[at]) ? is_letter : is_other;
+  while (at < points.size() && kind(points[at])) ++at;
+  return at;
+}
+
+// Python's str.strip() also takes the four separators below the space, which the pattern counts as characters.
+void strip(CodePoints& points) {
+  const auto stripped = [](std::int32_t p) { return is_white_space(p) || (p >= 0x1C && p <= 0x1F); };
+  while (!points.empty() && stripped(points.back())) points.pop_back();
+  points.erase(points.begin(), std::find_if_not(points.begin(), points.end(), stripped));
+}
+
+// The content of a token entry: text, or an object with "content"; empty when absent.
+std::string token_content(const json& settings, const char* key) {
+  const auto found = settings.find(key);
+  if (found == settings.end()) return {};
+  if (found->is_string()) return found->get<std::string>();
+  if (found->is_object() && found->contains("content") && (*found)["content"].is_string()) return (*found)["content"];
+  return {};
+}
+
+}  // namespace
+
+ClipTokenizer ClipTokenizer::load(const std::filesystem::path& folder) {
+  ClipTokenizer tokenizer;
+  tokenizer.read_vocabulary(folder / "vocab.json");
+  tokenizer.read_merges(folder / "merges.txt");
+  with_context(fmt::format("'{}'", folder.string()), [&] { tokenizer.read_settings(folder); });
+  return tokenizer;
+}
+
+void ClipTokenizer::read_vocabulary(const std::filesystem::path& path) {
+  const json object = parse_object(path);
+  for (const auto& [token, id] : object.items()) {
+    check<FormatError>(id.is_number_integer() && id >= 0 && id < (1 << 24), "'{}': token '{}' has id {}; expected 0 … 2^24",
+                       path.string(), token, id.dump());
+    ids_[token] = id.get<std::int64_t>();
+  }
+  check<FormatError>(!ids_.empty(), "'{}' holds no tokens", path.string());
+}
+
+void ClipTokenizer::read_merges(const std::filesystem::path& path) {
+  const std::string text = read_file(path);
+  check<FormatError>(text.starts_with("#version"), "'{}' does not begin with '#version': it is not a merges file",
+                     path.string());
+  std::int64_t rank = 0;
+  for (std::size_t begin = text.find('\n'); begin != std::string::npos && begin + 1 < text.size();) {
+    const std::size_t end = text.find('\n', ++begin);
+    std::string line = text.substr(begin, end == std::string::npos ? end : end - begin);
+    if (line.ends_with('\r')) line.pop_back();
+    const bool pair = std::count(line.begin(), line.end(), ' ') == 1;
+    check<FormatError>(pair || line.empty(), "'{}': '{}' is not a pair of tokens", path.string(), line);
+    if (pair) merge_ranks_[line] = rank++;
+    begin = end;
+  }
+}
+
+std::int64_t ClipTokenizer::id_of_special(const std::string& token) const {
+  const auto found = ids_.find(token);
+  check<FormatError>(found != ids_.end(), "special token '{}' is not in vocab.json: the tokenizer's files do not belong together",
+                     token);
+  return found->second;
+}
+
+void ClipTokenizer::read_settings(const std::filesystem::path& folder) {
+  json settings = parse_object(folder / "tokenizer_config.json");
+  if (std::filesystem::exists(folder / "special_tokens_map.json")) {
+    settings.update(parse_object(folder / "special_tokens_map.json"));
+  }
+  const auto special = [&](const char* key, std::string_view fallback) {
+    const std::string content = token_content(settings, key);
+    const std::string token = content.empty() ? std::string(fallback) : content;
+    return special_tokens_[token] = id_of_special(token);
+  };
+  start_id_ = special("bos_token", kStart);
+  end_id_ = special("eos_token", kEnd);
+  unknown_id_ = special("unk_token", kEnd);
+  pad_id_ = special("pad_token", kEnd);
+  const json length = settings.value("model_max_length", json(77));
+  check<ConfigError>(length.is_number_integer() && length >= 2 && length <= kMaxLength,
+                     "model_max_length = {}; expected 2 … {}", length.dump(), kMaxLength);
+  length_ = length.get<std::int64_t>();
+}
+
+std::vector<std::int64_t> ClipTokenizer::encode(std::string_view prompt) const {
+  const std::vector<std::int64_t> tokens = tokenize(prompt);
+  const std::size_t kept = std::min(tokens.size(), static_cast<std::size_t>(length_ - 2));
+  std::vector<std::int64_t> ids{start_id_};
+  ids.insert(ids.end(), tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(kept));
+  ids.push_back(end_id_);
+  ids.resize(static_cast<std::size_t>(length_), pad_id_);
+  return ids;
+}
+
+std::vector<std::int64_t> ClipTokenizer::tokenize(std::string_view prompt) const {
+  std::vector<std::int64_t> ids;
+  std::size_t plain_begin = 0;
+  for (std::size_t at = 0; at < prompt.size();) {
+    const std::pair<const std::string, std::int64_t>* longest = nullptr;
+    for (const auto& special : special_tokens_) {
+      const bool here = prompt.substr(at).starts_with(special.first);
+      if (here && (!longest || special.first.size() > longest->first.size())) longest = &special;
+    }
+    if (!longest) {
+      ++at;
+      continue;
+    }
+    tokenize_plain(prompt.substr(plain_begin, at - plain_begin), ids);
+    ids.push_back(longest->second);
+    at = plain_begin = at + longest->first.size();
+  }
+  tokenize_plain(prompt.substr(plain_begin), ids);
+  return ids;
+}
+
+void ClipTokenizer::tokenize_plain(std::string_view text, std::vector<std::int64_t>& ids) const {
+  CodePoints points = normalised_code_points(text);
+  strip(points);
+  points = lower_case(points);
+  for (std::size_t at = 0; at < points.size();) {
+    if (is_white_space(points[at])) {
+      ++at;
+      continue;
+    }
+    const std::size_t end = end_of_word(points, at);
+    const std::string word = utf8_of(points, at, end);
+    if (word == kStart || word == kEnd) {
+      ids.push_back(id_of_special(word));
+    } else {
+      encode_word(word, ids);
+    }
+    at = end;
+  }
+}
+
+void ClipTokenizer::encode_word(std::string_view utf8_word, std::vector<std::int64_t>& ids) const {
+  static const std::array<std::string, 256> kByteCharacters = make_byte_characters();
+  std::vector<std::string> parts;
+  for (const char byte : utf8_word) parts.push_back(kByteCharacters[static_cast<unsigned char>(byte)]);
+  parts.back() += kWordEnd;
+  while (parts.size() > 1) {
+    std::int64_t best_rank = std::numeric_limits<std::int64_t>::max();
+    std::pair<std::string, std::string> best;
+    for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
+      const auto rank = merge_ranks_.find(parts[i] + " " + parts[i + 1]);
+      if (rank == merge_ranks_.end() || rank->second >= best_rank) continue;
+      best_rank = rank->second;
+      best = {parts[i], parts[i + 1]};
+    }
+    if (best_rank == std::numeric_limits<std::int64_t>::max()) break;
+    std::vector<std::string> merged;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      const bool joins = i + 1 < parts.size() && parts[i] == best.first && parts[i + 1] == best.second;
+      merged.push_back(joins ? parts[i] + parts[i + 1] : parts[i]);
+      if (joins) ++i;
+    }
+    parts = std::move(merged);
+  }
+  for (const std::string& part : parts) {
+    const auto id = ids_.find(part);
+    ids.push_back(id == ids_.end() ? unknown_id_ : id->second);
+  }
+}
+
+}  // namespace domainfusion

@@ -1,0 +1,50 @@
+#pragma once
+// CLIP's byte-pair encoding (Radford et al. 2021), from prompts to token ids.
+//
+// Follows transformers' CLIPTokenizer with CLIPTokenizerFast's normaliser: Unicode NFC, lower case, words split at spaces,
+// letters | single digits | other characters, English contractions apart; bytes as printable characters; merges by rank.
+// Differs from CLIPTokenizer with ftfy installed: broken encodings and typographic variants are not repaired.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace domainfusion {
+
+class ClipTokenizer {
+ public:
+  // Reads vocab.json, merges.txt and tokenizer_config.json (pad token, model_max_length; special_tokens_map.json where that
+  // has no pad token) of a diffusers tokenizer folder. Throws IoError, FormatError, ConfigError.
+  static ClipTokenizer load(const std::filesystem::path& folder);
+
+  // Exactly length() ids: start token, the prompt's tokens (cut to fit), end token, padding. FormatError for invalid UTF-8.
+  std::vector<std::int64_t> encode(std::string_view prompt) const;
+  // The prompt's tokens alone, uncut.
+  std::vector<std::int64_t> tokenize(std::string_view prompt) const;
+
+  std::int64_t length() const { return length_; }  // 77 for CLIP
+  std::int64_t start_id() const { return start_id_; }
+  std::int64_t end_id() const { return end_id_; }
+  std::int64_t pad_id() const { return pad_id_; }
+  std::int64_t vocabulary_size() const { return static_cast<std::int64_t>(ids_.size()); }
+
+ private:
+  void read_vocabulary(const std::filesystem::path& path);
+  void read_merges(const std::filesystem::path& path);
+  void read_settings(const std::filesystem::path& folder);
+  std::int64_t id_of_special(const std::string& token) const;
+  void tokenize_plain(std::string_view text, std::vector<std::int64_t>& ids) const;
+  void encode_word(std::string_view utf8_word, std::vector<std::int64_t>& ids) const;
+
+  std::unordered_map<std::string, std::int64_t> ids_;          // by token, bytes as printable characters
+  std::unordered_map<std::string, std::int64_t> merge_ranks_;  // by "left right"
+  std::map<std::string, std::int64_t> special_tokens_;         // recognised anywhere in the raw text
+  std::int64_t length_ = 77;
+  std::int64_t start_id_ = 0, end_id_ = 0, pad_id_ = 0, unknown_id_ = 0;
+};
+
+}  // namespace domainfusion
