@@ -1,0 +1,81 @@
+#pragma once
+// A text-to-image latent diffusion model (Rombach et al. 2022): VAE, text encoder, U-Net and noise schedule as one frozen
+// whole, read from a diffusers folder.
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "domainfusion/diffusion/schedulers/noise_schedule.h"
+#include "domainfusion/diffusion/text/clip_text_encoder.h"
+#include "domainfusion/diffusion/text/clip_tokenizer.h"
+#include "domainfusion/diffusion/unet/unet_2d_condition.h"
+#include "domainfusion/diffusion/vae/autoencoder_kl.h"
+
+namespace domainfusion {
+
+// Copies share the networks. All functions may be called with gradients on; the parameters themselves take none.
+class LatentDiffusion {
+ public:
+  // Reads unet/, vae/, text_encoder/ (config.json and *.safetensors), tokenizer/, scheduler/scheduler_config.json and, where
+  // there is one, domainfusion.json. Throws IoError, FormatError, ShapeError, ConfigError that name the folder and the part.
+  static LatentDiffusion load(const std::filesystem::path& folder);
+
+  AutoencoderKl vae() const { return vae_; }
+  UNet2dCondition unet() const { return unet_; }
+  ClipTextEncoder text_encoder() const { return text_encoder_; }
+  const ClipTokenizer& tokenizer() const { return tokenizer_; }
+  const nlohmann::json& scheduler_config() const { return scheduler_config_; }
+  const NoiseSchedule& noise_schedule() const { return noise_schedule_; }
+
+  // Width and height of the images the model was made for: unet sample_size times the VAE's factor.
+  std::int64_t image_size_px() const { return image_size_px_; }
+  std::vector<std::int64_t> latent_shape() const;  // {C, h, w} of one image of image_size_px
+
+  // z = scaling_factor * mean of E(2 x - 1), differentiable. image01 [N, 3, H, W] in [0, 1]; H, W multiples of the VAE's factor,
+  // else ShapeError. Returns [N, C, H/f, W/f].
+  at::Tensor encode(const at::Tensor& image01_N3HW) const;
+  // D(z / scaling_factor) as image01, clamped to [0, 1].
+  at::Tensor decode(const at::Tensor& z_NChw) const;
+
+  // Text embeddings [N, L, D] (L the tokenizer's length), computed once per prompt and model; no gradient. Thread-safe.
+  at::Tensor embed(const std::vector<std::string>& prompts) const;
+
+  // The U-Net's prediction in the model's own type. t_N: integers or fractions; cond [N, L, D].
+  at::Tensor predict(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const at::Tensor& cond_NLD) const;
+  // The same as a prediction of the noise (velocity and sample predictions are converted). t_N: int64 in 0 … T-1.
+  at::Tensor predict_epsilon(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const at::Tensor& cond_NLD) const;
+
+  const at::Tensor& alphas_cumprod() const { return noise_schedule_.alphas_cumprod(); }  // float32 [T], CPU
+
+  // SHA-256 over the content of all files that the model was read from; equal folders have equal hashes. Computed on first use.
+  std::string weights_hash() const;
+  // The content of domainfusion.json (domains and image hashes the model was trained on), or nullptr.
+  const nlohmann::json* provenance() const { return provenance_.is_null() ? nullptr : &provenance_; }
+  const std::filesystem::path& folder() const { return folder_; }
+
+ private:
+  struct Cache;
+  LatentDiffusion(std::filesystem::path folder, nlohmann::json scheduler_config);
+  void load_parts();
+  void check_parts() const;
+  at::Tensor embedding_of(const std::string& prompt) const;
+
+  std::filesystem::path folder_;
+  nlohmann::json scheduler_config_;
+  NoiseSchedule noise_schedule_;
+  AutoencoderKl vae_{nullptr};
+  UNet2dCondition unet_{nullptr};
+  ClipTextEncoder text_encoder_{nullptr};
+  ClipTokenizer tokenizer_;
+  nlohmann::json provenance_;
+  std::int64_t image_size_px_ = 0;
+  std::vector<std::filesystem::path> files_;
+  std::shared_ptr<Cache> cache_;
+};
+
+}  // namespace domainfusion
