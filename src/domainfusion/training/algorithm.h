@@ -1,0 +1,105 @@
+#pragma once
+// What an algorithm for domain generalization is to the Trainer.
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "domainfusion/classifiers/classifier.h"
+#include "domainfusion/core/registry.h"
+#include "domainfusion/data/batch_loader.h"
+#include "domainfusion/data/domain_dataset.h"
+#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/training/adam.h"
+#include "domainfusion/training/holdout_guard.h"
+#include "domainfusion/training/run_records.h"
+#include "domainfusion/training/stop_signal.h"
+#include "domainfusion/training/training_config.h"
+
+namespace domainfusion {
+
+// What an algorithm may use during a run. It outlives the algorithm's calls.
+struct TrainingContext {
+  TrainingConfig config;
+  Classifier classifier{nullptr};
+  Adam* optimizer = nullptr;
+  // The IN images of the source domains and nothing else: domain d of 0 … sources-1, index i of 0 … size(d)-1. OUT and target
+  // images cannot be reached through it. Batch::domain_N and Batch::index_N of the raw batches count in it.
+  std::shared_ptr<const DomainDataset> source_in;
+  // Says whether images (by hash) or words (by name) belong to what must not be used.
+  const HoldoutGuard* holdout = nullptr;
+  at::Device device = at::kCPU;
+  std::uint64_t seed = 0;
+  std::int64_t total_steps = 0;
+  std::int64_t steps_per_epoch = 0;
+  std::filesystem::path run_folder;  // for files of the algorithm's own, in subfolders that it names
+  // An augmenting loader over all images of any set: loader.batch_size images of each non-empty domain per step, drawn and
+  // augmented from (seed, purpose, step). ConfigError if the set is empty. The set may not change while the loader lives.
+  std::function<std::unique_ptr<BatchLoader>(std::shared_ptr<const DomainDataset>, const std::string& purpose)> make_loader;
+  // A typed line in records.jsonl; it must have "type", and "step" (the step before which or in which it was made).
+  std::function<void(const nlohmann::json&)> write_record;
+  std::function<bool()> stop_requested;
+
+  // To be called in long work where it can be taken up again: throws Interrupted once a stop is wanted.
+  void stop_point() const {
+    if (stop_requested()) throw Interrupted();
+  }
+  // True before the first step of epoch 0, every, 2 * every, …
+  bool starts_every(std::int64_t step, std::int64_t every_epochs) const {
+    return step % (steps_per_epoch * every_epochs) == 0;
+  }
+};
+
+// The life of an algorithm: describe() and setting of options; prepare(); load() if a run is resumed; then, for each step,
+// before_step() and update().
+class Algorithm {
+ public:
+  virtual ~Algorithm() = default;
+
+  // Adds the algorithm's own options to the run's, in groups of its naming.
+  virtual void describe(ConfigFields& fields) {}
+  // The raw batch holds this many times config.loader.batch_size images of each source domain.
+  virtual std::int64_t batch_multiplier() const { return 1; }
+  // Checks its needs and makes what it works with. The default keeps the context.
+  virtual void prepare(TrainingContext& context) { context_ = &context; }
+  // Seconds that this algorithm adds to plain training, asked after prepare(); 0 where that is negligible.
+  virtual double estimated_extra_seconds() { return 0; }
+
+  // Work at an exact step before it (a round of augmentation, say). May throw Interrupted from context.stop_point(); the call
+  // is then made again when the run is resumed.
+  virtual void before_step(std::int64_t step) {}
+  // One optimizer step on the raw batch (already on the device). The default: zero gradients, loss(), backward, Adam.
+  // Error if the loss is not finite; the weights are then as before.
+  virtual StepRecord update(std::int64_t step, const Batch& raw);
+
+  // All state beside classifier and optimizer; loading it continues identically.
+  virtual void save(TensorMap& tensors, nlohmann::json& state) const {}
+  virtual void load(const TensorMap& tensors, const nlohmann::json& state) {}
+
+  // logits_NK of normalised images for validation and test; the classifier is in eval mode, no gradients.
+  virtual at::Tensor predict(const at::Tensor& image_NCHW) { return context_->classifier->forward(image_NCHW); }
+
+ protected:
+  // The scalar whose gradient the default update() follows; names its parts in `record`.
+  // The default: mean cross-entropy of the raw batch.
+  virtual at::Tensor loss(std::int64_t step, const Batch& raw, StepRecord& record);
+  TrainingContext& context() { return *context_; }
+  const TrainingContext& context() const { return *context_; }
+
+ private:
+  TrainingContext* context_ = nullptr;
+};
+
+// Mean cross-entropy of logits_NK and int64 label_N.
+at::Tensor classification_loss(const at::Tensor& logits_NK, const at::Tensor& label_N);
+
+using AlgorithmRegistry = Registry<Algorithm>;
+const AlgorithmRegistry& algorithms();
+
+}  // namespace domainfusion

@@ -1,0 +1,139 @@
+#include "domainfusion/training/run_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <memory>
+#include <set>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/io/atomic_file.h"
+#include "domainfusion/io/file_bytes.h"
+
+namespace domainfusion {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// Options that change where and how fast a run happens, never its numbers.
+const std::set<std::string> kFreeOnResume = {"/config/loader/workers", "/config/loader/ahead_steps", "/config/cost_limit_hours",
+                                             "/config/data/root",      "/config/data/cache_mb",     "/config/ldm"};
+
+void create_folder(const fs::path& path) {
+  for (fs::path part = path; !part.empty(); part = part.parent_path()) {
+    std::error_code ignored;
+    check<IoError>(!fs::exists(part, ignored) || fs::is_directory(part, ignored),
+                   "run folder '{}': '{}' is a file, not a folder; choose another --out", path.string(), part.string());
+    if (part == part.parent_path()) break;
+  }
+  std::error_code error;
+  fs::create_directories(path, error);
+  check<IoError>(!error, "run folder '{}' cannot be made: {}; choose a writable place for --out", path.string(),
+                 error.message());
+}
+
+bool holds_nothing(const fs::path& path) {
+  for (const auto& entry : fs::directory_iterator(path)) {
+    if (entry.path().filename() != "lock") return false;
+  }
+  return true;
+}
+
+std::string differences(const json& before, const json& now) {
+  const json old_values = before.flatten(), new_values = now.flatten();
+  std::set<std::string> keys;
+  for (const auto& [key, value] : old_values.items()) keys.insert(key);
+  for (const auto& [key, value] : new_values.items()) keys.insert(key);
+  std::string text;
+  for (const std::string& key : keys) {
+    const json a = old_values.value(key, json()), b = new_values.value(key, json());
+    if (a == b || kFreeOnResume.count(key)) continue;
+    text += fmt::format("{}{} was {}, is {}", text.empty() ? "" : "; ", key.substr(1), a.dump(), b.dump());
+  }
+  return text;
+}
+
+void remove_old_run(const fs::path& path) {
+  check<ConfigError>(fs::exists(path / "run.json"),
+                     "--overwrite: '{}' holds files but no run.json: it is not a run folder, so nothing is removed; choose "
+                     "another --out",
+                     path.string());
+  for (const auto& entry : fs::directory_iterator(path)) {
+    if (entry.path().filename() != "lock") fs::remove_all(entry.path());
+  }
+}
+
+int lock_folder(const fs::path& path) {
+  const int file = open((path / "lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+  check<IoError>(file >= 0, "run folder '{}' is not writable: choose another --out", path.string());
+  if (flock(file, LOCK_EX | LOCK_NB) != 0) {
+    close(file);
+    throw IoError(fmt::format("run folder '{}' is in use by another process: wait for it, or choose another --out",
+                              path.string()));
+  }
+  return file;
+}
+
+// The step that a record belongs to, counted so that "kept on a resume at step n" means "below n"; -1 for other records.
+std::int64_t first_step_of(const json& record) {
+  const std::int64_t step = record.value("step", std::int64_t{-1});
+  const std::string type = record.value("type", "");
+  return type == "validation" || type == "test" ? step - 1 : step;
+}
+
+}  // namespace
+
+RunFolder::RunFolder(fs::path path, RunMode mode, const json& description)
+    : path_(fs::absolute(std::move(path)).lexically_normal()) {
+  create_folder(path_);
+  lock_ = lock_folder(path_);
+  try {
+    if (!holds_nothing(path_)) {
+      check<ConfigError>(mode != RunMode::kNew,
+                         "run folder '{}' is not empty: pass --resume to continue that run, --overwrite to start it anew, or "
+                         "choose another --out",
+                         path_.string());
+      if (mode == RunMode::kOverwrite) remove_old_run(path_);
+    }
+    if (mode == RunMode::kResume && fs::exists(path_ / "run.json")) {
+      const std::string changed = differences(read_run_description(path_), description);
+      check<ConfigError>(changed.empty(), "--resume: '{}' was started with another configuration: {}", path_.string(),
+                         changed);
+    }
+    write_file_atomically(path_ / "run.json", description.dump(2) + "\n");
+  } catch (...) {
+    close(lock_);
+    throw;
+  }
+}
+
+RunFolder::~RunFolder() { close(lock_); }
+
+JsonLinesWriter& RunFolder::records() {
+  if (!records_) records_ = std::make_unique<JsonLinesWriter>(path_ / "records.jsonl");
+  return *records_;
+}
+
+void RunFolder::rewind_records(std::int64_t step) {
+  const fs::path file = path_ / "records.jsonl";
+  records_.reset();
+  if (!fs::exists(file)) return;
+  std::string kept;
+  for (const json& record : read_json_lines(file)) {
+    if (first_step_of(record) < step && record.value("type", "") != "test") kept += record.dump() + "\n";
+  }
+  write_file_atomically(file, kept);
+}
+
+json read_run_description(const fs::path& run) {
+  check<IoError>(fs::exists(run / "run.json"), "'{}' is not a run folder: it holds no run.json", run.string());
+  try {
+    return json::parse(read_file(run / "run.json"));
+  } catch (const json::exception& error) {
+    throw FormatError(fmt::format("'{}': {}", (run / "run.json").string(), error.what()));
+  }
+}
+
+}  // namespace domainfusion

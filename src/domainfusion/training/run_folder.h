@@ -1,0 +1,52 @@
+#pragma once
+// The folder of one run: what is written there, and the laws that keep a run from being lost.
+//
+//   run.json                  the whole configuration, class and domain names
+//   records.jsonl             typed records (run_records.h)
+//   checkpoint.safetensors    everything that --resume needs
+//   best.safetensors          the selected model, with torchvision's names
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "domainfusion/io/json_lines.h"
+
+namespace domainfusion {
+
+enum class RunMode { kNew, kResume, kOverwrite };
+
+class RunFolder {
+ public:
+  // kNew: `path` must be absent or empty. kResume: a run there is continued (an absent one is started); its run.json must equal
+  // `description` but for keys that cannot change results. kOverwrite: what an earlier run left there is removed; a folder that
+  // holds other files and no run.json is refused.
+  // Creates the folder, writes run.json and holds a lock until destruction.
+  // ConfigError for a breach of these laws, naming remedy or differing keys; IoError if the folder cannot be made (a path below
+  // a regular file, say) or another process trains in it.
+  RunFolder(std::filesystem::path path, RunMode mode, const nlohmann::json& description);
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path checkpoint_file() const { return path_ / "checkpoint.safetensors"; }
+  std::filesystem::path best_file() const { return path_ / "best.safetensors"; }
+
+  // Appends to records.jsonl.
+  void write_record(const nlohmann::json& record) { records().write(record); }
+  // Drops the records that a resumed run will write again: those of step `step` and later, and validations after `step` steps.
+  void rewind_records(std::int64_t step);
+
+ private:
+  JsonLinesWriter& records();
+
+  std::filesystem::path path_;
+  int lock_ = -1;
+  std::unique_ptr<JsonLinesWriter> records_;
+};
+
+// run.json of `run`; IoError that says what a run folder is when there is none, FormatError if it is broken.
+nlohmann::json read_run_description(const std::filesystem::path& run);
+
+}  // namespace domainfusion

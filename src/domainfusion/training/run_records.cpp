@@ -1,0 +1,68 @@
+#include "domainfusion/training/run_records.h"
+
+#include "domainfusion/core/error.h"
+
+namespace domainfusion {
+namespace {
+
+using nlohmann::json;
+
+template <class Read>
+auto read_record(const json& line, const char* type, Read read) {
+  try {
+    check<FormatError>(line.at("type") == type, "record of type {}: expected '{}'", line.at("type").dump(), type);
+    return read();
+  } catch (const json::exception& error) {
+    throw FormatError(fmt::format("{} record {}: {}", type, line.dump(), error.what()));
+  }
+}
+
+}  // namespace
+
+json to_json(const StepRecord& record) {
+  json line = {{"type", "step"}, {"step", record.step}};
+  for (const auto& [name, value] : record.scalars) line[name] = value;
+  return line;
+}
+
+json to_json(const ValidationRecord& record) {
+  return {{"type", "validation"},
+          {"step", record.step},
+          {"accuracy", record.accuracy},
+          {"mean_accuracy", record.mean_accuracy},
+          {"mean_loss", record.mean_loss}};
+}
+
+json to_json(const TestRecord& record) {
+  return {{"type", "test"},
+          {"domain", record.domain},
+          {"step", record.step},
+          {"accuracy", record.accuracy},
+          {"confusion", record.confusion}};
+}
+
+StepRecord step_record(const json& line) {
+  return read_record(line, "step", [&] {
+    StepRecord record{line.at("step"), {}};
+    for (const auto& [name, value] : line.items()) {
+      if (name != "step" && value.is_number()) record.scalars[name] = value;
+    }
+    return record;
+  });
+}
+
+ValidationRecord validation_record(const json& line) {
+  return read_record(line, "validation", [&] {
+    return ValidationRecord{line.at("step"), line.at("accuracy").get<std::map<std::string, double>>(),
+                            line.at("mean_accuracy"), line.at("mean_loss")};
+  });
+}
+
+TestRecord test_record(const json& line) {
+  return read_record(line, "test", [&] {
+    return TestRecord{line.at("domain"), line.at("step"), line.at("accuracy"),
+                      line.at("confusion").get<std::vector<std::vector<std::int64_t>>>()};
+  });
+}
+
+}  // namespace domainfusion

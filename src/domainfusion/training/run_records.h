@@ -1,0 +1,42 @@
+#pragma once
+// The typed lines of records.jsonl: training writes them, evaluation and report read them.
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace domainfusion {
+
+// {"type": "step"}: what one optimizer step says of itself ("loss", …).
+struct StepRecord {
+  std::int64_t step = 0;  // from 0
+  std::map<std::string, double> scalars;
+};
+
+// {"type": "validation"}: the source domains' OUT images, without augmentation.
+struct ValidationRecord {
+  std::int64_t step = 0;                   // optimizer steps done before it
+  std::map<std::string, double> accuracy;  // by source domain
+  double mean_accuracy = 0;                // over source domains: what selects the model
+  double mean_loss = 0;                    // cross-entropy, mean over source domains
+};
+
+// {"type": "test"}: the held-out domain's IN images (DomainBed's rule), once, with the selected model.
+struct TestRecord {
+  std::string domain;
+  std::int64_t step = 0;  // of the selected model
+  double accuracy = 0;
+  std::vector<std::vector<std::int64_t>> confusion;  // [true class][predicted class]
+};
+
+nlohmann::json to_json(const StepRecord& record);
+nlohmann::json to_json(const ValidationRecord& record);
+nlohmann::json to_json(const TestRecord& record);
+// FormatError that names the missing or wrong field.
+StepRecord step_record(const nlohmann::json& line);
+ValidationRecord validation_record(const nlohmann::json& line);
+TestRecord test_record(const nlohmann::json& line);
+
+}  // namespace domainfusion

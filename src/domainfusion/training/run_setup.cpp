@@ -1,0 +1,45 @@
+#include <fmt/format.h>
+
+#include "domainfusion/config/config_file.h"
+#include "domainfusion/training/trainer.h"
+
+namespace domainfusion {
+namespace {
+
+using nlohmann::json;
+
+// The algorithm decides which options exist, so its name is looked up before anything is applied.
+std::string algorithm_name(const json& recipe, const std::vector<std::string>& overrides,
+                           const std::vector<std::pair<std::string, json>>& options) {
+  std::string name = TrainingConfig().algorithm;
+  if (recipe.contains("algorithm") && recipe["algorithm"].is_string()) name = recipe["algorithm"];
+  for (const std::string& assignment : overrides) {
+    if (assignment.starts_with("algorithm=")) name = assignment.substr(10);
+  }
+  for (const auto& [key, value] : options) {
+    if (key == "algorithm") name = value;
+  }
+  return name;
+}
+
+}  // namespace
+
+ConfigFields RunSetup::fields() {
+  ConfigFields all = fields_of(config);
+  algorithm->describe(all);
+  return all;
+}
+
+RunSetup make_run_setup(const std::filesystem::path& recipe, const std::vector<std::string>& overrides,
+                        const std::vector<std::pair<std::string, json>>& options) {
+  const json table = recipe.empty() ? json::object() : read_recipe(recipe);
+  RunSetup setup;
+  setup.algorithm = algorithms().make(algorithm_name(table, overrides, options));
+  const ConfigFields fields = setup.fields();
+  if (!recipe.empty()) apply_recipe(fields, recipe);
+  for (const std::string& assignment : overrides) apply_override(fields, assignment);
+  for (const auto& [key, value] : options) fields.at(key).set(value);
+  return setup;
+}
+
+}  // namespace domainfusion

@@ -1,0 +1,259 @@
+#include "domainfusion/training/trainer.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "domainfusion/core/log.h"
+#include "domainfusion/core/progress.h"
+#include "domainfusion/core/threads.h"
+#include "domainfusion/metrics/classification.h"
+#include "domainfusion/training/source_view.h"
+
+namespace domainfusion {
+namespace {
+
+using nlohmann::json;
+
+at::Device device_of(const std::string& name) {
+  if (name == "auto") return torch::cuda::is_available() ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  try {
+    const at::Device device(name);
+    check<DeviceError>(device.is_cpu() || (device.is_cuda() && torch::cuda::is_available()),
+                       "device = '{}': there is no such device here; use device = cpu", name);
+    return device;
+  } catch (const c10::Error&) {
+    throw ConfigError(fmt::format("device = '{}': expected auto, cpu, cuda or cuda:N", name));
+  }
+}
+
+// All images of `dataset` to draw from; domains without images are left out.
+std::vector<DomainSelection> whole_set(const DomainDataset& dataset) {
+  std::vector<DomainSelection> selections;
+  for (std::int64_t d = 0; d < dataset.number_of_domains(); ++d) {
+    if (dataset.size(d) == 0) continue;
+    DomainSelection& selection = selections.emplace_back();
+    selection.domain = d;
+    for (std::int64_t i = 0; i < dataset.size(d); ++i) selection.indices.push_back(i);
+  }
+  return selections;
+}
+
+Batch to_device(Batch batch, at::Device device) {
+  if (device.is_cpu()) return batch;
+  batch.image_NCHW = batch.image_NCHW.to(device);
+  batch.label_N = batch.label_N.to(device);
+  return batch;
+}
+
+std::vector<std::vector<std::int64_t>> nested(const at::Tensor& confusion_KK) {
+  std::vector<std::vector<std::int64_t>> rows;
+  for (std::int64_t k = 0; k < confusion_KK.size(0); ++k) {
+    const at::Tensor row = confusion_KK[k].contiguous();
+    rows.emplace_back(row.data_ptr<std::int64_t>(), row.data_ptr<std::int64_t>() + row.numel());
+  }
+  return rows;
+}
+
+std::vector<std::int64_t> first_indices(std::int64_t n) {
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(n));
+  for (std::int64_t i = 0; i < n; ++i) indices[static_cast<std::size_t>(i)] = i;
+  return indices;
+}
+
+}  // namespace
+
+Trainer::Trainer(RunSetup setup, std::shared_ptr<const DomainDataset> dataset, TrainerOptions options)
+    : setup_(std::move(setup)), options_(std::move(options)), dataset_(std::move(dataset)) {
+  require_domains(*dataset_, 2, "training with a held-out domain");
+  check<ConfigError>(!setup_.config.test_domain.empty(), "no test domain is given: choose one of {} with --test-domain",
+                     fmt::join(dataset_->domain_names(), ", "));
+  target_ = dataset_->domain_index(setup_.config.test_domain);
+  split_domains();
+  make_context();
+  folder_ = std::make_unique<RunFolder>(options_.run_folder, options_.mode, description());
+  context_.run_folder = folder_->path();
+}
+
+Trainer::~Trainer() = default;
+
+json Trainer::description() {
+  json sizes = json::object();
+  for (std::int64_t d = 0; d < dataset_->number_of_domains(); ++d) {
+    sizes[dataset_->domain_names()[static_cast<std::size_t>(d)]] = dataset_->size(d);
+  }
+  return {{"format", 1},
+          {"config", setup_.fields().to_json()},
+          {"domains", dataset_->domain_names()},
+          {"classes", dataset_->class_names()},
+          {"images", sizes}};
+}
+
+void Trainer::split_domains() {
+  const TrainingConfig& config = setup_.config;
+  std::vector<SourceView::Part> in, out;
+  std::vector<std::vector<std::int64_t>> out_indices;
+  for (std::int64_t d = 0; d < dataset_->number_of_domains(); ++d) {
+    splits_.push_back(with_context("domain '" + dataset_->domain_names()[static_cast<std::size_t>(d)] + "'", [&] {
+      return holdout_split(dataset_->size(d), config.trial_seed, d, config.holdout_fraction);
+    }));
+    out_indices.push_back(splits_.back().out);
+    if (d == target_) continue;
+    sources_.push_back(d);
+    in.push_back({d, splits_.back().in});
+    out.push_back({d, splits_.back().out});
+  }
+  context_.source_in = std::make_shared<SourceView>(dataset_, std::move(in));
+  source_out_ = std::make_shared<SourceView>(dataset_, std::move(out));
+  guard_ = std::make_unique<HoldoutGuard>(dataset_, target_, std::move(out_indices));
+}
+
+void Trainer::make_context() {
+  const TrainingConfig& config = setup_.config;
+  std::int64_t in_images = 0;
+  for (std::int64_t d = 0; d < context_.source_in->number_of_domains(); ++d) in_images += context_.source_in->size(d);
+  context_.config = config;
+  context_.device = device_of(config.device);
+  context_.seed = static_cast<std::uint64_t>(config.seed);
+  context_.steps_per_epoch = config.steps_per_epoch(in_images, static_cast<std::int64_t>(sources_.size()));
+  context_.total_steps = config.total_steps(context_.steps_per_epoch);
+  context_.classifier = Classifier(config.classifier, dataset_->number_of_classes(), context_.seed);
+  context_.classifier->to(context_.device);
+  optimizer_ = std::make_unique<Adam>(context_.classifier->parameters(),
+                                      AdamOptions{.lr = config.optimizer.lr, .weight_decay = config.optimizer.weight_decay});
+  context_.optimizer = optimizer_.get();
+  context_.holdout = guard_.get();
+  const auto make_loader = [config, seed = context_.seed](std::shared_ptr<const DomainDataset> set,
+                                                          const std::string& purpose, std::int64_t multiplier) {
+    LoaderConfig loader = config.loader;
+    loader.batch_size *= multiplier;
+    std::vector<DomainSelection> selections = whole_set(*set);
+    return std::make_unique<BatchLoader>(std::move(set), std::move(selections), loader, seed, purpose);
+  };
+  context_.make_loader = [make_loader](std::shared_ptr<const DomainDataset> set, const std::string& purpose) {
+    return make_loader(std::move(set), purpose, 1);
+  };
+  loader_ = make_loader(context_.source_in, "raw", setup_.algorithm->batch_multiplier());
+  context_.write_record = [this](const json& record) { folder_->write_record(record); };
+  context_.stop_requested = [this] { return stop_.requested(); };
+}
+
+void Trainer::check_cost() {
+  const double seconds = setup_.algorithm->estimated_extra_seconds();
+  if (seconds < 60) return;
+  log_info("{} adds about {} to plain training", setup_.config.algorithm, format_seconds(seconds));
+  check<ConfigError>(options_.accept_cost || seconds <= setup_.config.cost_limit_hours * 3600,
+                     "this run would take about {} more than plain training, over the limit of {} h (cost_limit_hours): pass "
+                     "--yes to start it nevertheless",
+                     format_seconds(seconds), setup_.config.cost_limit_hours);
+}
+
+std::optional<TestRecord> Trainer::run() {
+  try {
+    setup_.algorithm->prepare(context_);
+    check_cost();
+    const std::int64_t first_step = resume();
+    if (!train_from(first_step)) return std::nullopt;
+  } catch (const Interrupted&) {
+    // Stopped while preparing, before anything was learned: the next start prepares again.
+    log_info("stopped before the first step; --resume continues");
+    return std::nullopt;
+  }
+  return test();
+}
+
+std::int64_t Trainer::resume() {
+  std::int64_t step = 0;
+  if (options_.mode == RunMode::kResume && std::filesystem::exists(folder_->checkpoint_file())) {
+    const Checkpoint checkpoint = load_checkpoint(folder_->checkpoint_file(), context_.classifier, *optimizer_);
+    setup_.algorithm->load(checkpoint.algorithm_tensors, checkpoint.algorithm_state);
+    best_step_ = checkpoint.best_step;
+    best_accuracy_ = checkpoint.best_accuracy;
+    step = checkpoint.step;
+    log_info("resumed at step {} of {}", step, context_.total_steps);
+  }
+  folder_->rewind_records(step);
+  return step;
+}
+
+bool Trainer::train_from(std::int64_t first_step) {
+  const std::int64_t total = context_.total_steps;
+  Progress progress("training", total, "images", static_cast<double>(loader_->images_per_step()), first_step);
+  std::int64_t step = first_step;
+  context_.classifier->train();
+  try {
+    for (; step < total; ++step) {
+      context_.stop_point();
+      train_step(step);
+      progress.update(step + 1, fmt::format("loss {:.3f}", last_step_.scalars["loss"]));
+      if ((step + 1) % setup_.config.checkpoint_frequency == 0 || step + 1 == total) validate(step + 1);
+    }
+  } catch (const Interrupted&) {
+    write_checkpoint(step);
+    progress.finish();
+    log_info("stopped after {} of {} steps; a checkpoint is written, --resume continues", step, total);
+    return false;
+  }
+  progress.finish(fmt::format("source validation {:.1f} % at step {}", 100 * best_accuracy_, best_step_));
+  return true;
+}
+
+void Trainer::train_step(std::int64_t step) {
+  optimizer_->set_lr(setup_.config.optimizer.lr_at(step, context_.total_steps));
+  setup_.algorithm->before_step(step);
+  context_.classifier->begin_step(context_.seed, step);
+  last_step_ = setup_.algorithm->update(step, to_device(loader_->batch(step), context_.device));
+  folder_->write_record(to_json(last_step_));
+}
+
+Predictor Trainer::predictor() {
+  return [this](const at::Tensor& image_NCHW) { return setup_.algorithm->predict(image_NCHW); };
+}
+
+void Trainer::validate(std::int64_t steps_done) {
+  ValidationRecord record;
+  record.step = steps_done;
+  context_.classifier->eval();
+  const auto sources = static_cast<double>(sources_.size());
+  for (std::int64_t d = 0; d < source_out_->number_of_domains(); ++d) {
+    const Figures figures = evaluate_images(predictor(), *source_out_, d, first_indices(source_out_->size(d)),
+                                            setup_.config.loader.image_size_px, context_.device);
+    record.accuracy[source_out_->domain_names()[static_cast<std::size_t>(d)]] = figures.accuracy();
+    record.mean_accuracy += figures.accuracy() / sources;
+    record.mean_loss += figures.mean_loss / sources;
+  }
+  context_.classifier->train();
+  check(std::isfinite(record.mean_loss),
+        "the source validation loss after {} steps is {}: training has diverged; the last checkpoint is kept. Lower "
+        "optimizer.lr (now {})",
+        steps_done, record.mean_loss, optimizer_->lr());
+  if (record.mean_accuracy > best_accuracy_) {
+    best_accuracy_ = record.mean_accuracy;
+    best_step_ = steps_done;
+    save_model(folder_->best_file(), context_.classifier, best_step_, best_accuracy_);
+  }
+  folder_->write_record(to_json(record));
+  write_checkpoint(steps_done);
+}
+
+void Trainer::write_checkpoint(std::int64_t steps_done) {
+  Checkpoint checkpoint;
+  checkpoint.step = steps_done;
+  checkpoint.best_step = best_step_;
+  checkpoint.best_accuracy = best_accuracy_;
+  setup_.algorithm->save(checkpoint.algorithm_tensors, checkpoint.algorithm_state);
+  save_checkpoint(folder_->checkpoint_file(), checkpoint, context_.classifier, *optimizer_);
+}
+
+TestRecord Trainer::test() {
+  load_model(folder_->best_file(), context_.classifier);
+  context_.classifier->eval();
+  const Figures figures = evaluate_images(predictor(), *dataset_, target_, splits_[static_cast<std::size_t>(target_)].in,
+                                          setup_.config.loader.image_size_px, context_.device);
+  TestRecord record{dataset_->domain_names()[static_cast<std::size_t>(target_)], best_step_, figures.accuracy(),
+                    nested(figures.confusion_KK)};
+  folder_->write_record(to_json(record));
+  return record;
+}
+
+}  // namespace domainfusion

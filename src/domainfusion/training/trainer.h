@@ -1,0 +1,81 @@
+#pragma once
+// One run: from a set, a configuration and an algorithm to a trained model and its figure on the held-out domain.
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "domainfusion/data/split.h"
+#include "domainfusion/training/algorithm.h"
+#include "domainfusion/training/checkpoint.h"
+#include "domainfusion/training/run_folder.h"
+#include "domainfusion/training/stop_signal.h"
+#include "domainfusion/training/validation.h"
+
+namespace domainfusion {
+
+// A configuration and the algorithm that carries its own part of it.
+struct RunSetup {
+  TrainingConfig config;
+  std::unique_ptr<Algorithm> algorithm;
+
+  // Options of run and algorithm; refers to this object.
+  ConfigFields fields();
+};
+// From a recipe (empty path: none), then `overrides` ("a.b=c"), then `options` (key, value), the later winning.
+// ConfigError, IoError, FormatError.
+RunSetup make_run_setup(const std::filesystem::path& recipe, const std::vector<std::string>& overrides,
+                        const std::vector<std::pair<std::string, nlohmann::json>>& options);
+
+struct TrainerOptions {
+  std::filesystem::path run_folder;
+  RunMode mode = RunMode::kNew;
+  bool accept_cost = false;  // --yes
+};
+
+class Trainer {
+ public:
+  // Splits the set, checks the configuration against it and opens the run folder.
+  // ConfigError: no or unknown test domain, no source domain; what holdout_split, RunFolder and Classifier throw.
+  Trainer(RunSetup setup, std::shared_ptr<const DomainDataset> dataset, TrainerOptions options);
+  ~Trainer();
+
+  // Trains to the end, selects by mean source validation accuracy, evaluates the held-out domain once, and returns that. nullopt
+  // if SIGINT or SIGTERM stopped it: a checkpoint was written then, and a run with RunMode::kResume continues it with, on CPU, the
+  // bits of an uninterrupted run.
+  // Error if the loss or a weight is not finite: the last good checkpoint stays.
+  std::optional<TestRecord> run();
+
+ private:
+  nlohmann::json description();
+  void split_domains();
+  void make_context();
+  void check_cost();
+  std::int64_t resume();
+  bool train_from(std::int64_t first_step);
+  void train_step(std::int64_t step);
+  void validate(std::int64_t steps_done);
+  void write_checkpoint(std::int64_t steps_done);
+  TestRecord test();
+  Predictor predictor();
+
+  RunSetup setup_;
+  TrainerOptions options_;
+  std::shared_ptr<const DomainDataset> dataset_;
+  std::int64_t target_ = 0;
+  std::vector<std::int64_t> sources_;
+  std::vector<Split> splits_;  // by domain of dataset_
+  std::shared_ptr<const DomainDataset> source_out_;
+  std::unique_ptr<HoldoutGuard> guard_;
+  std::unique_ptr<RunFolder> folder_;
+  std::unique_ptr<Adam> optimizer_;
+  std::unique_ptr<BatchLoader> loader_;
+  TrainingContext context_;
+  StopSignal stop_;
+  std::int64_t best_step_ = -1;
+  double best_accuracy_ = -1;
+  StepRecord last_step_;
+};
+
+}  // namespace domainfusion

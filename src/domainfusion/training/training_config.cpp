@@ -1,0 +1,45 @@
+#include "domainfusion/training/training_config.h"
+
+namespace domainfusion {
+
+void OptimizerConfig::describe(ConfigFields& fields) {
+  fields.real("lr", lr, {0, 1e30}, "Adam's learning rate");
+  fields.real("weight_decay", weight_decay, {0, 1e30}, "added to the gradient (L2)");
+  fields.choice("decay", decay, {{"constant", LrDecay::kConstant}, {"linear", LrDecay::kLinear}},
+                "course of the learning rate; linear: to 0 at the last step");
+}
+
+double OptimizerConfig::lr_at(std::int64_t step, std::int64_t total_steps) const {
+  if (decay == LrDecay::kConstant) return lr;
+  return lr * (1 - static_cast<double>(step) / static_cast<double>(total_steps));
+}
+
+void TrainingConfig::describe(ConfigFields& fields) {
+  fields.text("algorithm", algorithm, "see `domainfusion inspect algorithms`");
+  fields.text("test_domain", test_domain, "the domain that is held out");
+  fields.text("ldm", ldm, "folder of a latent diffusion model in diffusers' layout");
+  fields.text("device", device, "auto (CUDA where there is one), cpu, cuda or cuda:N");
+  fields.integer("seed", seed, {0, INT64_C(1) << 62}, "of every draw but the split");
+  fields.integer("trial_seed", trial_seed, {0, INT64_C(1) << 31}, "of the IN/OUT split (DomainBed's)");
+  fields.real("holdout_fraction", holdout_fraction, {0.01, 0.99}, "share of OUT images per domain");
+  fields.integer("steps", steps, {1, INT64_C(1) << 40}, "optimizer steps");
+  fields.integer("epochs", epochs, {0, INT64_C(1) << 32}, "over 0: that many epochs in place of `steps`");
+  fields.integer("checkpoint_frequency", checkpoint_frequency, {1, INT64_C(1) << 40},
+                 "steps between two source validations, each with a checkpoint");
+  fields.real("cost_limit_hours", cost_limit_hours, {0, 1e9}, "estimated cost above which --yes is needed");
+  fields.group("data", data);
+  fields.group("loader", loader);
+  fields.group("optimizer", optimizer);
+  fields.group("classifier", classifier);
+}
+
+std::int64_t TrainingConfig::steps_per_epoch(std::int64_t in_images, std::int64_t source_domains) const {
+  const std::int64_t images_per_step = source_domains * loader.batch_size;
+  return (in_images + images_per_step - 1) / images_per_step;
+}
+
+std::int64_t TrainingConfig::total_steps(std::int64_t steps_per_epoch) const {
+  return epochs > 0 ? epochs * steps_per_epoch : steps;
+}
+
+}  // namespace domainfusion

@@ -1,0 +1,50 @@
+#pragma once
+// The options of one training run; the algorithm's own options stand beside them in the same recipe.
+
+#include <cstdint>
+#include <string>
+
+#include "domainfusion/classifiers/classifier.h"
+#include "domainfusion/config/config_fields.h"
+#include "domainfusion/data/batch_loader.h"
+#include "domainfusion/data/datasets/folder_dataset.h"
+
+namespace domainfusion {
+
+enum class LrDecay { kConstant, kLinear };
+
+struct OptimizerConfig {
+  double lr = 5e-5;
+  double weight_decay = 0;  // added to the gradient (L2)
+  LrDecay decay = LrDecay::kConstant;
+  void describe(ConfigFields& fields);
+
+  // Learning rate of step `step` (from 0) of `total_steps`: lr, or lr * (1 - step / total_steps).
+  double lr_at(std::int64_t step, std::int64_t total_steps) const;
+};
+
+struct TrainingConfig {
+  std::string algorithm = "erm";
+  std::string test_domain;  // held out: never seen before the final evaluation
+  std::string ldm;          // folder of the latent diffusion model, for algorithms that use one
+  std::string device = "auto";
+  std::int64_t seed = 0;
+  std::int64_t trial_seed = 0;
+  double holdout_fraction = 0.2;
+  std::int64_t steps = 5000;
+  std::int64_t epochs = 0;
+  std::int64_t checkpoint_frequency = 300;
+  double cost_limit_hours = 24;
+  DataConfig data;
+  LoaderConfig loader;
+  OptimizerConfig optimizer;
+  ClassifierConfig classifier;
+  void describe(ConfigFields& fields);
+
+  // ceil(in_images / (source_domains * batch_size)): the steps that see as many images as the IN split holds.
+  std::int64_t steps_per_epoch(std::int64_t in_images, std::int64_t source_domains) const;
+  // `steps`, or `epochs` epochs where epochs > 0.
+  std::int64_t total_steps(std::int64_t steps_per_epoch) const;
+};
+
+}  // namespace domainfusion

@@ -1,0 +1,27 @@
+#pragma once
+// A classifier's answers on chosen images, without augmentation.
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <functional>
+#include <span>
+
+#include "domainfusion/data/domain_dataset.h"
+
+namespace domainfusion {
+
+// image_NCHW, normalised -> logits_NK.
+using Predictor = std::function<at::Tensor(const at::Tensor&)>;
+
+struct Figures {
+  at::Tensor confusion_KK;  // int64, rows the true class
+  double mean_loss = 0;     // cross-entropy
+  double accuracy() const;
+};
+
+// Images in batches of 64, whatever the number of threads; no gradients are kept. ConfigError if `indices` is empty.
+Figures evaluate_images(const Predictor& predict, const DomainDataset& dataset, std::int64_t domain,
+                        std::span<const std::int64_t> indices, std::int64_t image_size_px, at::Device device);
+
+}  // namespace domainfusion
