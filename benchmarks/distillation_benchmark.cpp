@@ -71,7 +71,11 @@ const LatentTeacher& teacher() {
 // Smooth pictures, held in memory as a loader would.
 ImageSource pictures() {
   const at::Tensor all = torch::upsample_bilinear2d(random({kImages, 3, 8, 8}), std::vector<std::int64_t>{64, 64}, false).sigmoid();
-  return [all](const ImageKey& key) { return all[key.index]; };
+  return [all](const std::vector<ImageKey>& keys) {
+    std::vector<at::Tensor> images;
+    for (const ImageKey& key : keys) images.push_back(all[key.index]);
+    return torch::stack(images);
+  };
 }
 
 DistillationBatch batch() {

@@ -24,9 +24,9 @@ class LatentCurveTest : public ::testing::Test {
 
   // A source that counts how often it is asked.
   ImageSource counting() {
-    return [this](const ImageKey& key) {
-      ++asked_;
-      return tiny_images()(key);
+    return [this](const std::vector<ImageKey>& keys) {
+      asked_ += static_cast<int>(keys.size());
+      return tiny_images()(keys);
     };
   }
   LatentCurve make(LatentCurveConfig config = {}, const std::string& identity = "a") {
@@ -134,9 +134,9 @@ TEST_F(LatentCurveTest, AFileThatCannotBeMadeIsAnInputErrorThatNamesIt) {
 TEST_F(LatentCurveTest, UnknownKeysRepeatsAndWrongImagesAreRefused) {
   LatentCurve curve = make();
   EXPECT_NE(message_of<Error>([&] { curve.at({{7, 1}}, torch::tensor({0.5})); }).find("image 1 of domain 7"), std::string::npos);
-  const ImageSource wrong = [](const ImageKey&) { return torch::zeros({3, 8, 8}); };
+  const ImageSource wrong = [](const std::vector<ImageKey>&) { return torch::zeros({1, 3, 8, 8}); };
   LatentCurve bad(tiny_teacher(torch::kFloat32), wrong, keys_, 5, {}, {});
-  EXPECT_NE(message_of<ShapeError>([&] { bad.fill(); }).find("[3, 8, 8]"), std::string::npos);
+  EXPECT_NE(message_of<ShapeError>([&] { bad.fill(); }).find("[1, 3, 8, 8]"), std::string::npos);
   keys_.push_back(keys_[0]);
   EXPECT_THROW(make(), Error);
 }

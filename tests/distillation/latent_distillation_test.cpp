@@ -41,7 +41,7 @@ struct Case {
       label.push_back(image.label);
       domain.push_back(image.key.domain);
       index.push_back(image.key.index);
-      pixels.push_back(tiny_images()(image.key));
+      pixels.push_back(tiny_images()({image.key})[0]);
     }
     batch = {torch::stack(pixels).flatten(1).to(torch::kFloat64).matmul(weights.t()), torch::tensor(label),
              torch::tensor(domain), torch::tensor(index), torch::stack(pixels)};

@@ -48,10 +48,13 @@ inline LatentTeacher tiny_teacher(at::ScalarType dtype = torch::kFloat64, double
 
 // Smooth random images, one per key.
 inline ImageSource tiny_images() {
-  return [](const ImageKey& key) {
-    RandomStream stream(9, "tiny image", {static_cast<std::uint64_t>(key.domain), static_cast<std::uint64_t>(key.index)});
-    const at::Tensor coarse = normal_tensor(stream, {1, 3, 4, 4});
-    return torch::upsample_bilinear2d(coarse, std::vector<std::int64_t>{16, 16}, false)[0].sigmoid();
+  return [](const std::vector<ImageKey>& keys) {
+    std::vector<at::Tensor> coarse;
+    for (const ImageKey& key : keys) {
+      RandomStream stream(9, "tiny image", {static_cast<std::uint64_t>(key.domain), static_cast<std::uint64_t>(key.index)});
+      coarse.push_back(normal_tensor(stream, {3, 4, 4}));
+    }
+    return torch::upsample_bilinear2d(torch::stack(coarse), std::vector<std::int64_t>{16, 16}, false).sigmoid();
   };
 }
 

@@ -64,6 +64,7 @@ class Gate {
       exact_g.push_back(one.exact_g_P);
       progress.update(static_cast<std::int64_t>(curve_g.size()));
     }
+    progress.finish();
     return compare(points, torch::cat(curve_g), torch::cat(exact_g));
   }
 

@@ -33,10 +33,10 @@ struct LabelledKey {
   std::int64_t label = 0;
 };
 
-// The plain image of a key: float32 [3, image_size_px, image_size_px] in [0, 1], CPU.
-using ImageSource = std::function<at::Tensor(const ImageKey&)>;
+// The plain images of some keys: float32 [N, 3, image_size_px, image_size_px] in [0, 1], CPU.
+using ImageSource = std::function<at::Tensor(const std::vector<ImageKey>& keys)>;
 
-// The images of `keys` as one batch on `device`. ShapeError that names the key if an image is not [3, size_px, size_px].
+// The images of `keys` on `device`. ShapeError that names the first key unless they are [N, 3, size_px, size_px].
 at::Tensor plain_images(const ImageSource& source, const std::vector<ImageKey>& keys, std::int64_t size_px,
                         at::Device device);
 

@@ -1,0 +1,27 @@
+#pragma once
+// What distillation takes from a loaded model and from a data set.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "domainfusion/data/batch_loader.h"
+#include "domainfusion/diffusion/latent_diffusion.h"
+#include "domainfusion/distillation/latent_teacher.h"
+
+namespace domainfusion {
+
+// The functions of `model`, which shares its networks with the result.
+LatentTeacher latent_teacher_of(const LatentDiffusion& model);
+
+// Whole images of `dataset`, resized to size_px x size_px (plain_images01).
+ImageSource plain_image_source(std::shared_ptr<const DomainDataset> dataset, std::int64_t size_px);
+
+// All images of the selections with their labels, in order.
+std::vector<LabelledKey> labelled_keys(const DomainDataset& dataset, const std::vector<DomainSelection>& selections);
+
+// Text that changes whenever the latent curves of `images` would: the model's weights hash, the size, and one hash over the
+// hashes of the images. Reads every image file once.
+std::string curve_identity(const LatentDiffusion& model, const DomainDataset& dataset, const std::vector<LabelledKey>& images);
+
+}  // namespace domainfusion
