@@ -1,0 +1,30 @@
+#pragma once
+// Options of online lightweight augmentation (method section 3).
+
+#include "domainfusion/augmentation/image_budget.h"
+#include "domainfusion/augmentation/selection.h"
+
+namespace domainfusion {
+
+enum class StyleReference { kCurrent, kRaw };
+
+struct RoundConfig {
+  BudgetConfig budget;
+  std::int64_t candidates = 4;  // N
+  double strength = 0.5;
+  std::int64_t steps = 20;
+  double guidance_scale = 5;
+  std::string scheduler = "ddim";
+  std::string prompt_template = "a {class}, {domain}";
+  std::string negative_prompt;
+  std::string decomposition = "fourier";
+  DecompositionConfig combine;
+  SelectionConfig selection;
+  StyleReference reference = StyleReference::kCurrent;
+  std::int64_t batch_images = 8;
+  std::int64_t picture_rows = 8;
+
+  void describe(ConfigFields& fields);
+};
+
+}  // namespace domainfusion

@@ -1,0 +1,80 @@
+#include "domainfusion/augmentation/prompts.h"
+
+#include <gtest/gtest.h>
+
+#include "domainfusion/core/error.h"
+#include "temporary_folder.h"
+
+namespace domainfusion {
+namespace {
+
+const std::map<std::int64_t, std::string> kSources = {{0, "art painting"}, {2, "photorealistic"}, {3, "sketch drawing"}};
+
+CandidatePrompts make(const TargetGuard& guard = {}, const std::string& prompt_template = "a {class}, {domain}",
+                      const std::string& negative = "") {
+  return CandidatePrompts(prompt_template, negative, {"dog", "alarm_clock"}, kSources, guard);
+}
+
+TargetGuard guard_of(const std::string& name, const std::string& description) {
+  return TargetGuard(std::map<std::string, std::string>{{name, description}});
+}
+
+TEST(Prompts, templates_are_filled) {
+  EXPECT_EQ(fill_prompt("a {class}, {domain}", "alarm_clock", "art painting"), "a alarm clock, art painting");
+  EXPECT_EQ(fill_prompt("an image of a {class}", "T-shirt"), "an image of a T shirt");
+  EXPECT_EQ(fill_prompt("{class}{class}", "a{domain}b"), "a{domain}ba{domain}b");
+}
+
+TEST(Prompts, broken_templates_are_config_errors) {
+  for (const char* bad : {"", "a {klass}", "a {class", "a class}", "a {class} in {domain}", "{}"}) {
+    EXPECT_THROW(fill_prompt(bad, "dog"), ConfigError) << bad;
+  }
+}
+
+TEST(Prompts, other_source_domains_come_first_then_the_own_one_and_again) {
+  EXPECT_EQ(make().prompts(0, 2, 4), (std::vector<std::string>{"a dog, art painting", "a dog, sketch drawing",
+                                                               "a dog, photorealistic", "a dog, art painting"}));
+  EXPECT_EQ(make().prompts(1, 0, 1), (std::vector<std::string>{"a alarm clock, photorealistic"}));
+  EXPECT_THROW(make().prompts(0, 1, 1), ConfigError);
+  EXPECT_THROW(make().prompts(2, 0, 1), ConfigError);
+}
+
+TEST(Words, are_split_at_everything_that_is_not_a_letter_or_digit) {
+  EXPECT_EQ(words_of("Real_World-2, (extremely) detailed!"),
+            (std::vector<std::string>{"real", "world", "2", "extremely", "detailed"}));
+  EXPECT_TRUE(words_of(" ,;_-").empty());
+  EXPECT_THROW(words_of("\xff\xfe"), FormatError);
+}
+
+TEST(Words, are_case_folded_beyond_ascii) {
+  EXPECT_EQ(words_of("ÉTUDE STRASSE straße ﬁlm"), (std::vector<std::string>{"étude", "strasse", "strasse", "film"}));
+}
+
+TEST(TargetGuard, refuses_whole_words_of_name_and_description_in_any_case) {
+  const TargetGuard guard = guard_of("real_world", "Photos of the world, highly-detailed");
+  EXPECT_EQ(guard.forbidden_words(), (std::set<std::string>{"real", "world", "photos", "highly", "detailed"}));
+  EXPECT_NO_THROW(guard.check_prompt("a worldly unreal photo of the details", "prompt"));
+  for (const char* bad : {"a REAL dog", "dog-World", "dog, photos", "(detailed)"}) {
+    EXPECT_THROW(guard.check_prompt(bad, "prompt"), ConfigError) << bad;
+  }
+}
+
+TEST(TargetGuard, names_the_word_and_the_prompt) {
+  const TargetGuard guard = guard_of("sketch", "sketch drawing, black and white");
+  const std::string message = message_of<ConfigError>([&] { make(guard); });
+  EXPECT_NE(message.find("'sketch'"), std::string::npos) << message;
+  EXPECT_NE(message.find("a dog, sketch drawing"), std::string::npos) << message;
+}
+
+TEST(TargetGuard, covers_negative_prompts_and_classes) {
+  const std::string message = message_of<ConfigError>([&] { make(guard_of("cartoon", ""), "a {class}", "Cartoon, blurry"); });
+  EXPECT_NE(message.find("negative prompt"), std::string::npos) << message;
+  EXPECT_THROW(make(guard_of("clock", "")), ConfigError);
+}
+
+TEST(TargetGuard, function_words_are_allowed) {
+  EXPECT_NO_THROW(make(guard_of("cartoon", "a cartoon of the kind with less and no detail")));
+}
+
+}  // namespace
+}  // namespace domainfusion
