@@ -1,5 +1,6 @@
-// Images per second of the training loader and of its parts, 128 -> 64 px as on a small PACS, and 256 -> 224 px. The set is drawn in
-// memory; with DOMAINFUSION_PACS128_DIR (a folder <domain>/<class>/<image>) the loader is measured on files as well.
+// Images per second of the training loader and of its parts, 128 -> 64 px as on a small PACS, and 256 -> 224 px. The
+// set is drawn in memory; with DOMAINFUSION_PACS128_DIR (a folder <domain>/<class>/<image>) the loader is measured on
+// files as well.
 
 #include <benchmark/benchmark.h>
 
@@ -17,7 +18,8 @@ namespace {
 Image noise_image(int size_px, std::uint64_t seed) {
   Image image{size_px, size_px, {}};
   RandomStream stream(seed, "benchmark");
-  for (int i = 0; i < 3 * size_px * size_px; ++i) image.rgb.push_back(static_cast<std::uint8_t>(stream.next_u32() >> 24));
+  for (int i = 0; i < 3 * size_px * size_px; ++i)
+    image.rgb.push_back(static_cast<std::uint8_t>(stream.next_u32() >> 24));
   return image;
 }
 
@@ -59,7 +61,8 @@ void evaluation_view_of_one_image(benchmark::State& state) {
 }
 BENCHMARK(evaluation_view_of_one_image)->Args({128, 64})->Args({256, 224})->Unit(benchmark::kMicrosecond);
 
-void run_loader(benchmark::State& state, std::shared_ptr<const DomainDataset> dataset, std::int64_t size_px, std::int64_t workers) {
+void run_loader(benchmark::State& state, std::shared_ptr<const DomainDataset> dataset, std::int64_t size_px,
+                std::int64_t workers) {
   std::vector<DomainSelection> selections;
   for (std::int64_t d = 0; d < 2; ++d) {
     auto& selection = selections.emplace_back(DomainSelection{d, {}});
@@ -78,8 +81,12 @@ void loader_from_memory(benchmark::State& state) {
   run_loader(state, std::make_shared<NoiseDataset>(static_cast<int>(state.range(0))), state.range(1), state.range(2));
 }
 BENCHMARK(loader_from_memory)
-    ->Args({128, 64, 0})->Args({128, 64, 1})->Args({128, 64, 2})->Args({256, 224, 2})
-    ->UseRealTime()->Unit(benchmark::kMillisecond);
+    ->Args({128, 64, 0})
+    ->Args({128, 64, 1})
+    ->Args({128, 64, 2})
+    ->Args({256, 224, 2})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 void loader_from_files(benchmark::State& state, bool cached) {
   const char* folder = std::getenv("DOMAINFUSION_PACS128_DIR");
@@ -93,8 +100,18 @@ void loader_from_files(benchmark::State& state, bool cached) {
   }
   run_loader(state, dataset, 64, state.range(0));
 }
-BENCHMARK_CAPTURE(loader_from_files, decoding, false)->Arg(0)->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(loader_from_files, cached, true)->Arg(0)->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(loader_from_files, decoding, false)
+    ->Arg(0)
+    ->Arg(1)
+    ->Arg(2)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(loader_from_files, cached, true)
+    ->Arg(0)
+    ->Arg(1)
+    ->Arg(2)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace domainfusion

@@ -70,7 +70,8 @@ TEST(BatchLoader, PixelsAndOrderDoNotDependOnTheNumberOfWorkersNorOnWhatIsPrepar
 TEST(BatchLoader, AnyStepCanBeAskedForInAnyOrder) {
   const auto dataset = made();
   const auto selections = all_of(*dataset, {0, 1});
-  BatchLoader reference(dataset, selections, small_config(), 7, "train"), loader(dataset, selections, small_config(2), 7, "train");
+  BatchLoader reference(dataset, selections, small_config(), 7, "train"),
+      loader(dataset, selections, small_config(2), 7, "train");
   for (const std::int64_t step : {100, 101, 3, 3, 4, 100, 0}) expect_equal(loader.batch(step), reference.batch(step));
 }
 

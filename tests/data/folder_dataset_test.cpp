@@ -27,8 +27,8 @@ std::string opening_error(const std::filesystem::path& root) {
 
 TEST(FolderDataset, DomainsClassesAndImagesComeInTheOrderOfImageFolder) {
   const TemporaryFolder folder;
-  for (const char* path : {"sketch/dog/10.png", "sketch/dog/2.png", "sketch/dog/Z.PNG", "sketch/cat/a.png", "sketch/cat/b/c.png",
-                           "sketch/cat/b-/d.png", "Photo/dog/x.png", "Photo/cat/y.png"}) {
+  for (const char* path : {"sketch/dog/10.png", "sketch/dog/2.png", "sketch/dog/Z.PNG", "sketch/cat/a.png",
+                           "sketch/cat/b/c.png", "sketch/cat/b-/d.png", "Photo/dog/x.png", "Photo/cat/y.png"}) {
     folder.write(path, tiny_png());
   }
   folder.write("sketch/dog/notes.txt", "no image");
@@ -37,8 +37,9 @@ TEST(FolderDataset, DomainsClassesAndImagesComeInTheOrderOfImageFolder) {
   const FolderDataset dataset(folder.path());
   EXPECT_EQ(dataset.domain_names(), (std::vector<std::string>{"Photo", "sketch"}));
   EXPECT_EQ(dataset.class_names(), (std::vector<std::string>{"cat", "dog"}));
-  EXPECT_EQ(paths_of(dataset, 1), (std::vector<std::string>{"sketch/cat/a.png", "sketch/cat/b/c.png", "sketch/cat/b-/d.png",
-                                                            "sketch/dog/10.png", "sketch/dog/2.png", "sketch/dog/Z.PNG"}));
+  EXPECT_EQ(paths_of(dataset, 1),
+            (std::vector<std::string>{"sketch/cat/a.png", "sketch/cat/b/c.png", "sketch/cat/b-/d.png",
+                                      "sketch/dog/10.png", "sketch/dog/2.png", "sketch/dog/Z.PNG"}));
   EXPECT_EQ(dataset.info(1, 3).label, 1);
   EXPECT_EQ(dataset.info(1, 3).domain, 1);
 }
@@ -57,7 +58,8 @@ TEST(FolderDataset, ImagesAndHashesAreThoseOfTheFiles) {
 
 TEST(FolderDataset, AMissingFolderAndAFileAreErrorsThatSayWhatIsExpected) {
   const TemporaryFolder folder;
-  EXPECT_NE(opening_error<IoError>(folder / "none").find("does not exist; expected <domain>/<class>/<image>"), std::string::npos);
+  EXPECT_NE(opening_error<IoError>(folder / "none").find("does not exist; expected <domain>/<class>/<image>"),
+            std::string::npos);
   EXPECT_NE(opening_error<IoError>(folder.write("file", "x")).find("is a file"), std::string::npos);
   EXPECT_NE(opening_error<IoError>(folder / "file/below").find("does not exist"), std::string::npos);
 }

@@ -49,7 +49,8 @@ TEST(KnownDatasets, DescriptionsComeFromTheSetThatDomainsAndClassesBelongTo) {
 }
 
 TEST(KnownDatasets, OtherSetsGetTheWordsOfTheirNames) {
-  EXPECT_EQ(domain_descriptions(NamedDataset({"my_own-domain", "photo"}, {"cat", "dog"})), (Names{"my own domain", "photo"}));
+  EXPECT_EQ(domain_descriptions(NamedDataset({"my_own-domain", "photo"}, {"cat", "dog"})),
+            (Names{"my own domain", "photo"}));
   EXPECT_EQ(class_words(NamedDataset({"a", "b"}, {"Alarm_Clock", "t-shirt"})), (Names{"Alarm Clock", "t shirt"}));
   EXPECT_EQ(find_known_dataset({"photo", "moon"}, {"dog"}), nullptr);
 }

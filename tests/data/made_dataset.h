@@ -32,7 +32,8 @@ class MadeDataset final : public DomainDataset {
       domains_.push_back(std::string(1, static_cast<char>('a' + d)));
       auto& infos = infos_.emplace_back();
       for (std::int64_t i = 0; i < sizes[d]; ++i) {
-        infos.push_back({fmt::format("{}/{}/{}.png", domains_[d], classes_[i % 2], i), i % 2, static_cast<std::int64_t>(d)});
+        infos.push_back(
+            {fmt::format("{}/{}/{}.png", domains_[d], classes_[i % 2], i), i % 2, static_cast<std::int64_t>(d)});
       }
     }
   }

@@ -1,5 +1,5 @@
-// The set on real photographs and paintings: PACS scaled to 128 px, below the folder that DOMAINFUSION_PACS128_DIR names. It is not part
-// of the project; without it these tests say that they are left out.
+// The set on real photographs and paintings: PACS scaled to 128 px, below the folder that DOMAINFUSION_PACS128_DIR
+// names. It is not part of the project; without it these tests say that they are left out.
 
 #include <gtest/gtest.h>
 
@@ -29,7 +29,8 @@ TEST_F(RealImages, EveryImageDecodesAndTheDomainsHaveTheirPublishedSizes) {
   EXPECT_TRUE(dataset_->broken().empty());
   EXPECT_TRUE(dataset_->remarks().empty());
   EXPECT_EQ(dataset_->number_of_classes(), 7);
-  const std::map<std::string, std::int64_t> sizes{{"art_painting", 2048}, {"cartoon", 2344}, {"photo", 1670}, {"sketch", 3929}};
+  const std::map<std::string, std::int64_t> sizes{
+      {"art_painting", 2048}, {"cartoon", 2344}, {"photo", 1670}, {"sketch", 3929}};
   for (std::int64_t d = 0; d < dataset_->number_of_domains(); ++d) {
     EXPECT_EQ(dataset_->size(d), sizes.at(dataset_->domain_names()[static_cast<std::size_t>(d)]));
     EXPECT_EQ(dataset_->image(d, 0).width, 128);

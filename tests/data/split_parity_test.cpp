@@ -17,7 +17,8 @@ TEST(SplitParity, SeedHashesEqualDomainBeds) {
   ASSERT_FALSE(folders.empty());
   for (const auto& folder : folders) {
     for (const auto& example : nlohmann::json::parse(read_file(folder / "seed_hash.json"))) {
-      EXPECT_EQ(seed_hash(example["repr"].get<std::string>()), example["value"].get<std::uint32_t>()) << folder << example["repr"];
+      EXPECT_EQ(seed_hash(example["repr"].get<std::string>()), example["value"].get<std::uint32_t>())
+          << folder << example["repr"];
     }
   }
 }
@@ -36,7 +37,8 @@ TEST(SplitParity, PermutationsEqualNumpysAndPartsDomainBeds) {
       EXPECT_EQ(numpy_permutation(n, fact["seed"].get<std::uint32_t>()), expected) << folder << " " << entry.name;
       long long trial = 0, domain = 0;
       if (!fact["seed_from"].is_string()) continue;
-      if (std::sscanf(fact["seed_from"].get<std::string>().c_str(), "seed_hash(%lld,%lld)", &trial, &domain) != 2) continue;
+      if (std::sscanf(fact["seed_from"].get<std::string>().c_str(), "seed_hash(%lld,%lld)", &trial, &domain) != 2)
+        continue;
       const Split split = holdout_split(n, trial, domain);
       EXPECT_EQ(split.out, std::vector<std::int64_t>(expected.begin(), expected.begin() + n_out)) << entry.name;
       EXPECT_EQ(split.in, std::vector<std::int64_t>(expected.begin() + n_out, expected.end())) << entry.name;

@@ -33,7 +33,9 @@ Image image_of(const at::Tensor& bytes_HWC) {
 
 double uniform(double low, double high) { return torch::empty({1}).uniform_(low, high).item<float>(); }
 bool chance(double p) { return torch::rand({1}).item<float>() < p; }
-int below(std::int64_t bound) { return static_cast<int>(torch::randint(0, bound, {1}, torch::kInt64).item<std::int64_t>()); }
+int below(std::int64_t bound) {
+  return static_cast<int>(torch::randint(0, bound, {1}, torch::kInt64).item<std::int64_t>());
+}
 
 // What torchvision draws after torch.manual_seed(seed) for DomainBed's training transform.
 AugmentationDraws torchvision_draws(std::uint64_t seed, int height, int width) {
@@ -64,7 +66,9 @@ struct Case {
   TensorMap expected;
   nlohmann::json draws;
 
-  Image input(const std::string& name) const { return read_image(folder / (name + (name == "photo" ? ".jpg" : ".png"))); }
+  Image input(const std::string& name) const {
+    return read_image(folder / (name + (name == "photo" ? ".jpg" : ".png")));
+  }
 };
 
 const std::map<std::string, Filter> kFilters{{"bilinear", Filter::kBilinear}, {"bicubic", Filter::kBicubic}};
@@ -92,11 +96,13 @@ std::optional<Image> image_result(const Case& c, const std::string& name, int he
   std::smatch part;
   if (name == "photo.decoded") return c.input("photo");
   if (name == "jitter.input") return image_of(c.expected.at(name));
-  if (std::regex_match(name, part, std::regex("jitter\\.(.*)"))) return jittered(image_of(c.expected.at("jitter.input")), part[1]);
+  if (std::regex_match(name, part, std::regex("jitter\\.(.*)")))
+    return jittered(image_of(c.expected.at("jitter.input")), part[1]);
   if (std::regex_match(name, part, std::regex("(\\w+)\\.pil_(bilinear|bicubic|shorter_edge)(_up)?"))) {
     return resize(c.input(part[1]), height, width, part[2] == "bicubic" ? Filter::kBicubic : Filter::kBilinear);
   }
-  if (std::regex_match(name, part, std::regex("(\\w+)\\.hflip"))) return crop(flip_left_right(c.input(part[1])), {0, 0, height, width});
+  if (std::regex_match(name, part, std::regex("(\\w+)\\.hflip")))
+    return crop(flip_left_right(c.input(part[1])), {0, 0, height, width});
   if (std::regex_match(name, part, std::regex("(\\w+)\\.center_crop"))) {
     const Image input = c.input(part[1]);
     return crop(input, {static_cast<int>(std::nearbyint((input.height - height) / 2.0)),
@@ -104,7 +110,8 @@ std::optional<Image> image_result(const Case& c, const std::string& name, int he
   }
   if (std::regex_match(name, part, std::regex("(\\w+)\\.resized_crop"))) {
     const auto& box = c.draws.at(name);
-    return resized_crop(c.input(part[1]), {box["top"], box["left"], box["height"], box["width"]}, height, width, Filter::kBilinear);
+    return resized_crop(c.input(part[1]), {box["top"], box["left"], box["height"], box["width"]}, height, width,
+                        Filter::kBilinear);
   }
   return std::nullopt;
 }
@@ -121,7 +128,8 @@ std::optional<at::Tensor> tensor_result(const Case& c, const std::string& name, 
   }
   if (std::regex_match(name, part, std::regex("domainbed\\.train\\.seed(\\d+)\\.(\\w+)"))) {
     const Image input = c.input(part[2]);
-    return normalise(image_to_tensor01(augment(input, torchvision_draws(std::stoull(part[1]), input.height, input.width), width)));
+    return normalise(
+        image_to_tensor01(augment(input, torchvision_draws(std::stoull(part[1]), input.height, input.width), width)));
   }
   if (name == "diffusers.preprocess_lanczos") {
     return 2 * image_to_tensor01(resize(c.input("img1"), height, width, Filter::kLanczos)).unsqueeze(0) - 1;
@@ -136,7 +144,8 @@ std::optional<at::Tensor> tensor_result(const Case& c, const std::string& name, 
 
 void expect_case(const Case& c, const std::string& name, const at::Tensor& expected) {
   const bool bytes = expected.scalar_type() == torch::kUInt8;
-  const int height = static_cast<int>(expected.size(bytes ? -3 : -2)), width = static_cast<int>(expected.size(bytes ? -2 : -1));
+  const int height = static_cast<int>(expected.size(bytes ? -3 : -2)),
+            width = static_cast<int>(expected.size(bytes ? -2 : -1));
   std::optional<at::Tensor> actual;
   if (!bytes) {
     actual = tensor_result(c, name, height, width);
@@ -149,8 +158,9 @@ void expect_case(const Case& c, const std::string& name, const at::Tensor& expec
   }
   ASSERT_EQ(actual->sizes(), expected.sizes()) << name;
   if (bytes) {
-    EXPECT_TRUE(torch::equal(*actual, expected)) << c.folder << " " << name << ": " << (*actual != expected).sum().item<int>() << " of "
-                                                 << expected.numel() << " bytes differ";
+    EXPECT_TRUE(torch::equal(*actual, expected))
+        << c.folder << " " << name << ": " << (*actual != expected).sum().item<int>() << " of " << expected.numel()
+        << " bytes differ";
   } else {
     EXPECT_TRUE(torch::allclose(*actual, expected, 1e-4, 1e-5)) << c.folder << " " << name;
   }
@@ -162,7 +172,8 @@ TEST(TransformsParity, EveryResultEqualsThatOfPilAndTorchvision) {
   const auto folders = case_folders("preprocessing", "draws.json");
   ASSERT_FALSE(folders.empty());
   for (const fs::path& folder : folders) {
-    const Case c{folder, load_tensors(folder / "expected.safetensors"), nlohmann::json::parse(read_file(folder / "draws.json"))};
+    const Case c{folder, load_tensors(folder / "expected.safetensors"),
+                 nlohmann::json::parse(read_file(folder / "draws.json"))};
     for (const auto& [name, expected] : c.expected) expect_case(c, name, expected);
   }
 }
@@ -173,7 +184,8 @@ TEST(TransformsParity, TheDrawsOfTorchvisionAreUnderstood) {
     for (const auto& facts : nlohmann::json::parse(read_file(folder / "draws.json"))["seeded_augmentation_of_img0"]) {
       const AugmentationDraws draws = torchvision_draws(facts["seed"], input.height, input.width);
       const auto crop = facts["crop"].get<std::vector<int>>();
-      EXPECT_EQ((std::vector<int>{draws.crop.top, draws.crop.left, draws.crop.height, draws.crop.width}), crop) << facts["seed"];
+      EXPECT_EQ((std::vector<int>{draws.crop.top, draws.crop.left, draws.crop.height, draws.crop.width}), crop)
+          << facts["seed"];
       EXPECT_EQ(draws.flip, facts["flipped"].get<bool>());
       EXPECT_FLOAT_EQ(draws.hue, facts["hue"].get<double>());
       EXPECT_EQ(draws.grayscale, facts["gray"].get<bool>());

@@ -34,7 +34,8 @@ TEST(Transforms, AResizedCropIsTheCropResized) {
 
 TEST(Transforms, BoxesOutsideOfTheImageAreErrors) {
   const Image image = made_image(4, 5, 0);
-  for (const CropBox& box : {CropBox{0, 0, 5, 1}, {0, 0, 1, 6}, {-1, 0, 2, 2}, {0, 4, 1, 2}, {0, 0, 0, 1}, {2147483647, 0, 4, 4}}) {
+  for (const CropBox& box :
+       {CropBox{0, 0, 5, 1}, {0, 0, 1, 6}, {-1, 0, 2, 2}, {0, 4, 1, 2}, {0, 0, 0, 1}, {2147483647, 0, 4, 4}}) {
     EXPECT_THROW(crop(image, box), ShapeError);
     EXPECT_THROW(resized_crop(image, box, 8, 8, Filter::kLanczos), ShapeError);
   }

@@ -54,7 +54,8 @@ TEST(JsonLines, AFullDiskIsAnErrorAndLeavesWholeLinesOnly) {
 
 TEST(JsonLines, AMissingFolderIsAnErrorThatNamesThePath) {
   const TemporaryFolder folder;
-  EXPECT_NE(message_of<IoError>([&] { JsonLinesWriter(folder / "none/a.jsonl"); }).find("none/a.jsonl"), std::string::npos);
+  EXPECT_NE(message_of<IoError>([&] { JsonLinesWriter(folder / "none/a.jsonl"); }).find("none/a.jsonl"),
+            std::string::npos);
 }
 
 }  // namespace domainfusion

@@ -24,7 +24,8 @@ at::Tensor filled_images(std::int64_t n, std::int64_t size_px, Fill fill) {
   return images;
 }
 
-void write_plain(const DomainDataset& dataset, std::int64_t domain, std::int64_t index, std::int64_t size_px, float* target) {
+void write_plain(const DomainDataset& dataset, std::int64_t domain, std::int64_t index, std::int64_t size_px,
+                 float* target) {
   const int size = static_cast<int>(size_px);
   write_tensor01(resize(dataset.image(domain, index), size, size, Filter::kLanczos), target);
 }
@@ -39,7 +40,8 @@ Batch evaluation_batch(const DomainDataset& dataset, std::int64_t domain, std::s
     write_normalised(evaluation_view(dataset.image(domain, indices[i]), static_cast<int>(image_size_px)), target);
   });
   batch.label_N = torch::empty({n}, torch::kInt64);
-  for (std::int64_t i = 0; i < n; ++i) batch.label_N.data_ptr<std::int64_t>()[i] = dataset.info(domain, indices[i]).label;
+  for (std::int64_t i = 0; i < n; ++i)
+    batch.label_N.data_ptr<std::int64_t>()[i] = dataset.info(domain, indices[i]).label;
   batch.domain_N = torch::full({n}, domain, torch::kInt64);
   batch.index_N = torch::tensor(at::ArrayRef<std::int64_t>(indices.data(), indices.size()), torch::kInt64);
   return batch;
@@ -54,8 +56,9 @@ at::Tensor plain_images01(const DomainDataset& dataset, std::int64_t domain, std
 
 at::Tensor plain_images01(const DomainDataset& dataset, const at::Tensor& domain_N, const at::Tensor& index_N,
                           std::int64_t size_px) {
-  check<ShapeError>(domain_N.dim() == 1 && index_N.sizes() == domain_N.sizes(), "domains {} and indices {}: expected two of [N]",
-                    fmt::join(domain_N.sizes(), " x "), fmt::join(index_N.sizes(), " x "));
+  check<ShapeError>(domain_N.dim() == 1 && index_N.sizes() == domain_N.sizes(),
+                    "domains {} and indices {}: expected two of [N]", fmt::join(domain_N.sizes(), " x "),
+                    fmt::join(index_N.sizes(), " x "));
   const at::Tensor domains = domain_N.to(torch::kCPU, torch::kInt64).contiguous();
   const at::Tensor indices = index_N.to(torch::kCPU, torch::kInt64).contiguous();
   return filled_images(domains.size(0), size_px, [&](std::int64_t i, float* target) {

@@ -19,13 +19,13 @@ struct Batch {
   std::int64_t size() const { return label_N.size(0); }
 };
 
-// The images in the given order without augmentation (evaluation_view). Decodes on all ATen threads. ConfigError if `indices` is
-// empty; what the dataset throws.
+// The images in the given order without augmentation (evaluation_view). Decodes on all ATen threads. ConfigError if
+// `indices` is empty; what the dataset throws.
 Batch evaluation_batch(const DomainDataset& dataset, std::int64_t domain, std::span<const std::int64_t> indices,
                        std::int64_t image_size_px);
 
-// float32 [N, 3, S, S] in [0, 1] as a diffusion model wants them: whole images resized with PIL's lanczos filter, as diffusers
-// does. Decodes on all ATen threads. Errors as above.
+// float32 [N, 3, S, S] in [0, 1] as a diffusion model wants them: whole images resized with PIL's lanczos filter, as
+// diffusers does. Decodes on all ATen threads. Errors as above.
 at::Tensor plain_images01(const DomainDataset& dataset, std::int64_t domain, std::span<const std::int64_t> indices,
                           std::int64_t size_px);
 

@@ -11,8 +11,8 @@
 
 namespace domainfusion {
 
-// One step under construction. `next` and `left` are guarded by the loader's mutex; the tensors' parts belong to whoever took the
-// place.
+// One step under construction. `next` and `left` are guarded by the loader's mutex; the tensors' parts belong to
+// whoever took the place.
 struct BatchLoader::Work {
   std::int64_t step = 0;
   Batch batch;
@@ -38,8 +38,8 @@ BatchLoader::BatchLoader(std::shared_ptr<const DomainDataset> dataset, std::vect
       seed_(seed),
       purpose_(std::move(purpose)) {
   check<ConfigError>(!selections_.empty(), "a loader needs at least one domain to draw from");
-  check<ConfigError>(config_.batch_size >= 1 && config_.image_size_px >= 1, "batches of {} images at {} px: expected at least 1",
-                     config_.batch_size, config_.image_size_px);
+  check<ConfigError>(config_.batch_size >= 1 && config_.image_size_px >= 1,
+                     "batches of {} images at {} px: expected at least 1", config_.batch_size, config_.image_size_px);
   std::set<std::int64_t> domains;
   for (const DomainSelection& selection : selections_) {
     check<ConfigError>(selection.domain >= 0 && selection.domain < dataset_->number_of_domains(),
@@ -49,7 +49,8 @@ BatchLoader::BatchLoader(std::shared_ptr<const DomainDataset> dataset, std::vect
     check<ConfigError>(!selection.indices.empty(), "no image of domain '{}' is selected", name);
     const auto [low, high] = std::minmax_element(selection.indices.begin(), selection.indices.end());
     check<ConfigError>(*low >= 0 && *high < dataset_->size(selection.domain),
-                       "images {} … {} of domain '{}' are selected, it has {}", *low, *high, name, dataset_->size(selection.domain));
+                       "images {} … {} of domain '{}' are selected, it has {}", *low, *high, name,
+                       dataset_->size(selection.domain));
   }
   for (std::int64_t i = 0; i < config_.workers; ++i) workers_.emplace_back([this] { run_worker(); });
 }
@@ -73,10 +74,12 @@ std::shared_ptr<BatchLoader::Work> BatchLoader::start_work(std::int64_t step) co
   work->step = step;
   work->left = n;
   work->batch.image_NCHW = torch::empty({n, 3, size, size}, torch::kFloat32);
-  for (at::Tensor* ids : {&work->batch.label_N, &work->batch.domain_N, &work->batch.index_N}) *ids = torch::empty({n}, torch::kInt64);
+  for (at::Tensor* ids : {&work->batch.label_N, &work->batch.domain_N, &work->batch.index_N})
+    *ids = torch::empty({n}, torch::kInt64);
   std::int64_t place = 0;
   for (const auto& [domain, indices] : selections_) {
-    RandomStream stream(seed_, purpose_ + ".sample", {static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(domain)});
+    RandomStream stream(seed_, purpose_ + ".sample",
+                        {static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(domain)});
     for (std::int64_t i = 0; i < config_.batch_size; ++i, ++place) {
       const std::int64_t index = indices[stream.below(indices.size())];
       work->batch.label_N.data_ptr<std::int64_t>()[place] = dataset_->info(domain, index).label;
@@ -97,7 +100,8 @@ void BatchLoader::load_image(Work& work, std::int64_t place) const {
   RandomStream stream(seed_, purpose_ + ".augment",
                       {static_cast<std::uint64_t>(work.step), static_cast<std::uint64_t>(domain),
                        static_cast<std::uint64_t>(place % config_.batch_size)});
-  write_normalised(augment(image, draw_augmentation(image.height, image.width, config_.augmentation, stream), size), target);
+  write_normalised(augment(image, draw_augmentation(image.height, image.width, config_.augmentation, stream), size),
+                   target);
 }
 
 std::shared_ptr<BatchLoader::Work> BatchLoader::next_work() const {

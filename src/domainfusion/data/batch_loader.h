@@ -32,19 +32,21 @@ struct DomainSelection {
 };
 
 // Each step holds one minibatch per selected domain, concatenated in the order of the selections; images are drawn with
-// replacement. batch(step) is a pure function of (set, selection, config, seed, purpose, step): worker count, the order of calls and
-// the other selected domains change no bit of a domain's images. What is drawn for an image depends on step, domain and place.
+// replacement. batch(step) is a pure function of (set, selection, config, seed, purpose, step): worker count, the order
+// of calls and the other selected domains change no bit of a domain's images. What is drawn for an image depends on
+// step, domain and place.
 class BatchLoader {
  public:
   // ConfigError: no selection, an empty one, a domain twice, an index outside of the set.
-  BatchLoader(std::shared_ptr<const DomainDataset> dataset, std::vector<DomainSelection> selections, LoaderConfig config,
-              std::uint64_t seed, std::string purpose);
+  BatchLoader(std::shared_ptr<const DomainDataset> dataset, std::vector<DomainSelection> selections,
+              LoaderConfig config, std::uint64_t seed, std::string purpose);
   ~BatchLoader();
   BatchLoader(const BatchLoader&) = delete;
   BatchLoader& operator=(const BatchLoader&) = delete;
 
-  // The batch of `step` >= 0. Consecutive steps come from the work done ahead; any other step restarts it there. Rethrows what went
-  // wrong in a worker (a broken image: its error names the file); the loader stays usable. Call from one thread at a time.
+  // The batch of `step` >= 0. Consecutive steps come from the work done ahead; any other step restarts it there.
+  // Rethrows what went wrong in a worker (a broken image: its error names the file); the loader stays usable. Call from
+  // one thread at a time.
   Batch batch(std::int64_t step);
 
   std::int64_t images_per_step() const;

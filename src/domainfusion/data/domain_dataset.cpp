@@ -26,15 +26,16 @@ std::vector<std::int64_t> DomainDataset::domain_indices(const std::vector<std::s
   std::vector<std::int64_t> indices;
   for (const std::string& name : names) {
     const std::int64_t index = domain_index(name);
-    check<ConfigError>(std::find(indices.begin(), indices.end(), index) == indices.end(), "domain '{}' is named twice", name);
+    check<ConfigError>(std::find(indices.begin(), indices.end(), index) == indices.end(), "domain '{}' is named twice",
+                       name);
     indices.push_back(index);
   }
   return indices;
 }
 
 void require_domains(const DomainDataset& dataset, std::int64_t count, std::string_view purpose) {
-  check<ConfigError>(dataset.number_of_domains() >= count, "{} needs at least {} domains, the set has {}: {}", purpose, count,
-                     dataset.number_of_domains(), fmt::join(dataset.domain_names(), ", "));
+  check<ConfigError>(dataset.number_of_domains() >= count, "{} needs at least {} domains, the set has {}: {}", purpose,
+                     count, dataset.number_of_domains(), fmt::join(dataset.domain_names(), ", "));
 }
 
 }  // namespace domainfusion

@@ -1,6 +1,6 @@
 #pragma once
-// A set of labelled images in several domains: what every later stage reads, whether files, a procedural set or images made by
-// the diffusion model stand behind it.
+// A set of labelled images in several domains: what every later stage reads, whether files, a procedural set or images
+// made by the diffusion model stand behind it.
 
 #include <cstdint>
 #include <string>
@@ -17,7 +17,8 @@ struct SampleInfo {
   std::int64_t domain = 0;  // index into domain_names()
 };
 
-// Indices run from 0; a domain's index is its place in the sorted list of ALL domains of the set, also when only some are used.
+// Indices run from 0; a domain's index is its place in the sorted list of ALL domains of the set, also when only some
+// are used.
 class DomainDataset {
  public:
   virtual ~DomainDataset() = default;
@@ -29,8 +30,8 @@ class DomainDataset {
   virtual const SampleInfo& info(std::int64_t domain, std::int64_t index) const = 0;
   // The whole picture in its own size. Thread-safe. IoError or FormatError that names the file.
   virtual Image image(std::int64_t domain, std::int64_t index) const = 0;
-  // SHA-256 (64 hexadecimal digits) of the picture's file; a picture that is no file counts as the PNG that encode_png() makes.
-  // Thread-safe.
+  // SHA-256 (64 hexadecimal digits) of the picture's file; a picture that is no file counts as the PNG that
+  // encode_png() makes. Thread-safe.
   virtual std::string image_hash(std::int64_t domain, std::int64_t index) const;
 
   std::int64_t number_of_classes() const { return static_cast<std::int64_t>(class_names().size()); }
@@ -41,7 +42,8 @@ class DomainDataset {
   std::vector<std::int64_t> domain_indices(const std::vector<std::string>& names) const;
 };
 
-// ConfigError unless the set has at least `count` domains; `purpose` ("training with a held-out domain") stands in the message.
+// ConfigError unless the set has at least `count` domains; `purpose` ("training with a held-out domain") stands in the
+// message.
 void require_domains(const DomainDataset& dataset, std::int64_t count, std::string_view purpose);
 
 }  // namespace domainfusion

@@ -36,7 +36,8 @@ std::string folded(std::string_view name) {
 }
 
 std::ptrdiff_t place_of(const std::string& name, const std::vector<std::string>& names) {
-  const auto place = std::find_if(names.begin(), names.end(), [&](const auto& other) { return folded(other) == folded(name); });
+  const auto place =
+      std::find_if(names.begin(), names.end(), [&](const auto& other) { return folded(other) == folded(name); });
   return place == names.end() ? -1 : place - names.begin();
 }
 
@@ -55,7 +56,8 @@ const std::vector<KnownDataset>& known_datasets() {
   return datasets;
 }
 
-const KnownDataset* find_known_dataset(const std::vector<std::string>& domain_names, const std::vector<std::string>& class_names) {
+const KnownDataset* find_known_dataset(const std::vector<std::string>& domain_names,
+                                       const std::vector<std::string>& class_names) {
   for (const KnownDataset& known : known_datasets()) {
     if (!contains_all(known.domain_names, domain_names)) continue;
     const bool classes_fit = known.class_names.empty() ? std::ssize(class_names) <= known.number_of_classes
@@ -77,9 +79,9 @@ std::vector<std::string> domain_descriptions(const DomainDataset& dataset) {
   const KnownDataset* known = find_known_dataset(dataset.domain_names(), dataset.class_names());
   std::vector<std::string> descriptions;
   for (const std::string& name : dataset.domain_names()) {
-    descriptions.push_back(known == nullptr
-                               ? words_of_name(name)
-                               : known->domain_descriptions[static_cast<std::size_t>(place_of(name, known->domain_names))]);
+    descriptions.push_back(
+        known == nullptr ? words_of_name(name)
+                         : known->domain_descriptions[static_cast<std::size_t>(place_of(name, known->domain_names))]);
   }
   return descriptions;
 }

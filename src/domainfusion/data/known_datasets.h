@@ -1,6 +1,6 @@
 #pragma once
-// What the program knows of the benchmarks' sets (assets/datasets/*.json, compiled in), and the words for domains and classes that
-// prompts are made of.
+// What the program knows of the benchmarks' sets (assets/datasets/*.json, compiled in), and the words for domains and
+// classes that prompts are made of.
 
 #include <cstdint>
 #include <string>
@@ -23,9 +23,11 @@ struct KnownDataset {
 // In a fixed order. `domainfusion inspect datasets` lists them.
 const std::vector<KnownDataset>& known_datasets();
 
-// The known set whose domains include all of `domain_names` and whose classes include all of `class_names` (where its classes are
-// listed; else it must have at least as many); case, '_', '-' and spaces do not count. nullptr if none; the first of several.
-const KnownDataset* find_known_dataset(const std::vector<std::string>& domain_names, const std::vector<std::string>& class_names);
+// The known set whose domains include all of `domain_names` and whose classes include all of `class_names` (where its
+// classes are listed; else it must have at least as many); case, '_', '-' and spaces do not count. nullptr if none; the
+// first of several.
+const KnownDataset* find_known_dataset(const std::vector<std::string>& domain_names,
+                                       const std::vector<std::string>& class_names);
 
 // "art_painting" -> "art painting": '_' and '-' become spaces.
 std::string words_of_name(std::string_view name);

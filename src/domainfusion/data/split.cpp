@@ -38,8 +38,8 @@ Split holdout_split(std::int64_t n, std::int64_t trial, std::int64_t domain, dou
   const auto keys = numpy_permutation(n, seed_hash(fmt::format("({}, {})", trial, domain)));
   const auto held_out = static_cast<std::int64_t>(static_cast<double>(n) * fraction);
   check<FormatError>(held_out >= 1 && held_out < n,
-                     "a domain of {} images cannot be split: {} for validation, {} for training; add images", n, held_out,
-                     n - held_out);
+                     "a domain of {} images cannot be split: {} for validation, {} for training; add images", n,
+                     held_out, n - held_out);
   return {{keys.begin() + held_out, keys.end()}, {keys.begin(), keys.begin() + held_out}};
 }
 

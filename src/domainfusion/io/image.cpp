@@ -27,8 +27,8 @@ std::string_view name_of_other_format(std::string_view bytes) {
 
 void check_image_size(std::int64_t width, std::int64_t height) {
   check<FormatError>(width >= 1 && height >= 1, "declares {} x {} pixels", width, height);
-  check<FormatError>(width <= kMaxImagePixels / height, "declares {} x {} pixels, more than the {} allowed", width, height,
-                     kMaxImagePixels);
+  check<FormatError>(width <= kMaxImagePixels / height, "declares {} x {} pixels, more than the {} allowed", width,
+                     height, kMaxImagePixels);
 }
 
 Image decode_image(std::string_view bytes, std::string_view subject) {
@@ -37,8 +37,9 @@ Image decode_image(std::string_view bytes, std::string_view subject) {
     if (begins_with(bytes, "\xff\xd8\xff")) return decode_jpeg(bytes);
     if (begins_with(bytes, "\x89PNG\r\n\x1a\n")) return decode_png(bytes);
     if (begins_with(bytes, "RIFF") && bytes.size() > 12 && bytes.substr(8, 4) == "WEBP") return decode_webp(bytes);
-    throw FormatError(fmt::format("not a JPEG, PNG or WebP image (its content looks {}, {} bytes); convert or remove it",
-                                  name_of_other_format(bytes), bytes.size()));
+    throw FormatError(
+        fmt::format("not a JPEG, PNG or WebP image (its content looks {}, {} bytes); convert or remove it",
+                    name_of_other_format(bytes), bytes.size()));
   });
 }
 

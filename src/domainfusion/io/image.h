@@ -21,11 +21,11 @@ struct Image {
 // An image declared larger than this is refused before any memory is taken for it.
 constexpr std::int64_t kMaxImagePixels = 100'000'000;
 
-// Decodes by content, whatever the file's name says. The pixels are those of PIL's Image.open(...).convert('RGB') over the same
-// codec libraries: grey is repeated, alpha is dropped (not blended), palettes are looked up, CMYK is taken as Adobe's inverted
-// form, orientation tags and gamma are ignored.
-// Differs from PIL: 16-bit grey keeps its upper byte; PIL clips it at 255, which makes nearly every such image white.
-// FormatError "<subject>: …" with the cause: 0 bytes, cut off, too large, animated WebP, another or unknown format.
+// Decodes by content, whatever the file's name says. The pixels are those of PIL's Image.open(...).convert('RGB') over
+// the same codec libraries: grey is repeated, alpha is dropped (not blended), palettes are looked up, CMYK is taken as
+// Adobe's inverted form, orientation tags and gamma are ignored. Differs from PIL: 16-bit grey keeps its upper byte;
+// PIL clips it at 255, which makes nearly every such image white. FormatError "<subject>: …" with the cause: 0 bytes,
+// cut off, too large, animated WebP, another or unknown format.
 Image decode_image(std::string_view bytes, std::string_view subject);
 
 // decode_image of a file; its path is the subject. IoError if it cannot be read.

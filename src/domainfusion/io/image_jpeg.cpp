@@ -1,8 +1,8 @@
 #include <csetjmp>
 #include <cstdio>
 // libjpeg's headers need <cstdio> before them.
-#include <jpeglib.h>
 #include <jerror.h>
+#include <jpeglib.h>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/io/image_codecs.h"
@@ -48,7 +48,8 @@ struct JpegDecoder {
     std::longjmp(self->on_error, 1);
   }
 
-  // The next three return false with `message` set. They hold no objects with destructors: libjpeg leaves them by longjmp.
+  // The next three return false with `message` set. They hold no objects with destructors: libjpeg leaves them by
+  // longjmp.
   bool read_header(std::string_view bytes) {
     if (setjmp(on_error) != 0) return false;
     jpeg_create_decompress(&info);

@@ -1,5 +1,6 @@
 #pragma once
-// Files of one JSON object per line: records of runs, manifests of synthetic images. A kill can tear the last line only.
+// Files of one JSON object per line: records of runs, manifests of synthetic images. A kill can tear the last line
+// only.
 
 #include <cstdint>
 #include <filesystem>
@@ -9,8 +10,8 @@
 
 namespace domainfusion {
 
-// Appends lines; each is in the file when write() returns. An existing file is continued; a torn last line (without its line
-// end) is cut off first. Not thread-safe.
+// Appends lines; each is in the file when write() returns. An existing file is continued; a torn last line (without its
+// line end) is cut off first. Not thread-safe.
 class JsonLinesWriter {
  public:
   // IoError that names the path: folder missing, not writable.
@@ -28,8 +29,8 @@ class JsonLinesWriter {
   int file_ = -1;
 };
 
-// Every whole line in order; a torn last line is left out. IoError if `path` cannot be read, FormatError that names path and
-// line number if a whole line is not JSON.
+// Every whole line in order; a torn last line is left out. IoError if `path` cannot be read, FormatError that names
+// path and line number if a whole line is not JSON.
 std::vector<nlohmann::json> read_json_lines(const std::filesystem::path& path);
 
 }  // namespace domainfusion

@@ -6,7 +6,6 @@
 #include <array>
 #include <atomic>
 #include <map>
-#include <optional>
 #include <set>
 #include <thread>
 
@@ -23,8 +22,8 @@ namespace fs = std::filesystem;
 constexpr int kMaxDepth = 16;
 constexpr std::size_t kListedBroken = 10;
 
-// Endings that torchvision's ImageFolder takes. Those that cannot be decoded here stay in the list, so that the indices agree
-// with DomainBed's and the file is named when it is read.
+// Endings that torchvision's ImageFolder takes. Those that cannot be decoded here stay in the list, so that the indices
+// agree with DomainBed's and the file is named when it is read.
 constexpr std::array kEndings{".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"};
 
 bool has_image_ending(const fs::path& path) {
@@ -59,7 +58,8 @@ std::vector<std::string> names_in(const fs::path& folder, bool folders) {
 
 // `folder` and all folders below it, as os.walk gives them.
 void collect_folders(const fs::path& folder, int depth, std::vector<std::string>& found) {
-  check<FormatError>(depth < kMaxDepth, "{}: more than {} folders deep (a link that leads back?)", folder.string(), kMaxDepth);
+  check<FormatError>(depth < kMaxDepth, "{}: more than {} folders deep (a link that leads back?)", folder.string(),
+                     kMaxDepth);
   found.push_back(folder.string());
   for (const std::string& name : names_in(folder, true)) collect_folders(folder / name, depth + 1, found);
 }
@@ -93,7 +93,8 @@ FolderDataset::FolderDataset(fs::path root, FolderOptions options) : root_(std::
 
 void FolderDataset::list_images() {
   domain_names_ = names_in(root_, true);
-  check<FormatError>(!domain_names_.empty(), "{}: no domain folders; expected <domain>/<class>/<image> below it", root_.string());
+  check<FormatError>(!domain_names_.empty(), "{}: no domain folders; expected <domain>/<class>/<image> below it",
+                     root_.string());
   std::vector<std::map<std::string, std::vector<std::string>>> paths;  // [domain][class]
   std::set<std::string> classes;
   for (const std::string& domain : domain_names_) {
@@ -119,7 +120,8 @@ void FolderDataset::check_usable() {
   check<FormatError>(class_names_.size() >= 2, "{}: {} class folder(s) ({}); classification needs at least two classes",
                      root_.string(), class_names_.size(), fmt::join(class_names_, ", "));
   for (std::size_t d = 0; d < samples_.size(); ++d) {
-    check<FormatError>(!samples_[d].empty(), "{}: domain '{}' has no images; expected <class>/<image> (JPEG, PNG or WebP) below it",
+    check<FormatError>(!samples_[d].empty(),
+                       "{}: domain '{}' has no images; expected <class>/<image> (JPEG, PNG or WebP) below it",
                        root_.string(), domain_names_[d]);
     std::vector<bool> present(class_names_.size());
     for (const SampleInfo& sample : samples_[d]) present[static_cast<std::size_t>(sample.label)] = true;
@@ -131,35 +133,38 @@ void FolderDataset::check_usable() {
   }
 }
 
+std::vector<std::string> FolderDataset::decoding_errors(std::int64_t domain) const {
+  std::vector<std::string> causes(static_cast<std::size_t>(size(domain)));
+  std::atomic<std::size_t> next = 0;
+  const auto decode_some = [&] {
+    for (std::size_t i = next++; i < causes.size(); i = next++) {
+      try {
+        image(domain, static_cast<std::int64_t>(i));
+      } catch (const Error& error) {
+        causes[i] = error.what();
+      } catch (const std::bad_alloc&) {
+        causes[i] = info(domain, static_cast<std::int64_t>(i)).path + ": not enough memory to decode it";
+      }
+    }
+  };
+  std::vector<std::jthread> threads;
+  for (unsigned t = 0; t < std::max(1u, std::thread::hardware_concurrency()); ++t) threads.emplace_back(decode_some);
+  for (std::jthread& thread : threads) thread.join();
+  return causes;
+}
+
 void FolderDataset::leave_out_broken() {
   for (std::size_t d = 0; d < samples_.size(); ++d) {
-    auto& samples = samples_[d];
-    std::vector<std::optional<std::string>> causes(samples.size());
-    std::atomic<std::size_t> next = 0;
-    const auto decode_some = [&] {
-      for (std::size_t i = next++; i < samples.size(); i = next++) {
-        try {
-          image(static_cast<std::int64_t>(d), static_cast<std::int64_t>(i));
-        } catch (const Error& error) {
-          causes[i] = error.what();
-        } catch (const std::bad_alloc&) {
-          causes[i] = "not enough memory to decode it";
-        }
-      }
-    };
-    {
-      std::vector<std::jthread> threads;
-      for (unsigned t = 0; t < std::max(1u, std::thread::hardware_concurrency()); ++t) threads.emplace_back(decode_some);
-    }
+    const std::vector<std::string> causes = decoding_errors(static_cast<std::int64_t>(d));
     std::vector<SampleInfo> good;
-    for (std::size_t i = 0; i < samples.size(); ++i) {
-      if (causes[i]) {
-        broken_.push_back({samples[i].path, *causes[i]});
+    for (std::size_t i = 0; i < causes.size(); ++i) {
+      if (causes[i].empty()) {
+        good.push_back(std::move(samples_[d][i]));
       } else {
-        good.push_back(std::move(samples[i]));
+        broken_.push_back({std::move(samples_[d][i].path), causes[i]});
       }
     }
-    samples = std::move(good);
+    samples_[d] = std::move(good);
   }
   if (broken_.empty()) return;
   log_warning("{}: {} broken image(s) left out:", root_.string(), broken_.size());
@@ -175,7 +180,9 @@ const SampleInfo& FolderDataset::info(std::int64_t domain, std::int64_t index) c
   return samples_.at(static_cast<std::size_t>(domain)).at(static_cast<std::size_t>(index));
 }
 
-fs::path FolderDataset::path_of(std::int64_t domain, std::int64_t index) const { return root_ / info(domain, index).path; }
+fs::path FolderDataset::path_of(std::int64_t domain, std::int64_t index) const {
+  return root_ / info(domain, index).path;
+}
 
 Image FolderDataset::image(std::int64_t domain, std::int64_t index) const { return read_image(path_of(domain, index)); }
 
@@ -185,12 +192,14 @@ std::string FolderDataset::image_hash(std::int64_t domain, std::int64_t index) c
 
 void DataConfig::describe(ConfigFields& fields) {
   fields.text("root", root, "folder of the set: <domain>/<class>/<image>");
-  fields.boolean("skip_broken_images", skip_broken_images, "decode every image once and leave out (count, list) broken ones");
+  fields.boolean("skip_broken_images", skip_broken_images,
+                 "decode every image once and leave out (count, list) broken ones");
   fields.integer("cache_mb", cache_mb, {0, 1 << 20}, "memory for decoded images, in MiB");
 }
 
 std::shared_ptr<const DomainDataset> open_dataset(const DataConfig& config) {
-  check<ConfigError>(!config.root.empty(), "no data folder is given; expected one with <domain>/<class>/<image> below it");
+  check<ConfigError>(!config.root.empty(),
+                     "no data folder is given; expected one with <domain>/<class>/<image> below it");
   auto folder = std::make_shared<FolderDataset>(config.root, FolderOptions{config.skip_broken_images});
   return std::make_shared<CachedDataset>(std::move(folder), config.cache_mb << 20);
 }

@@ -16,9 +16,10 @@ struct FolderOptions {
   bool skip_broken = false;
 };
 
-// Domains and classes are folder names in byte order; a domain's images come in the order of torchvision's ImageFolder (class by
-// class; inside a class folder by folder, then file name), so that DomainBed's splits mean the same files. Classes are the union
-// over the domains. Files with endings of no image, and names that begin with a dot, are left out.
+// Domains and classes are folder names in byte order; a domain's images come in the order of torchvision's ImageFolder
+// (class by class; inside a class folder by folder, then file name), so that DomainBed's splits mean the same files.
+// Classes are the union over the domains. Files with endings of no image, and names that begin with a dot, are left
+// out.
 class FolderDataset final : public DomainDataset {
  public:
   struct BrokenImage {
@@ -26,8 +27,9 @@ class FolderDataset final : public DomainDataset {
     std::string cause;  // what decode_image() said
   };
 
-  // IoError: `root` is missing, is no folder, cannot be listed. FormatError: no domain folder, a domain without images, fewer than
-  // two classes, a name that is not UTF-8. What is odd but usable (a class that a domain lacks, broken images left out) is warned of.
+  // IoError: `root` is missing, is no folder, cannot be listed. FormatError: no domain folder, a domain without images,
+  // fewer than two classes, a name that is not UTF-8. What is odd but usable (a class that a domain lacks, broken
+  // images left out) is warned of.
   explicit FolderDataset(std::filesystem::path root, FolderOptions options = {});
 
   const std::vector<std::string>& class_names() const override { return class_names_; }
@@ -48,6 +50,8 @@ class FolderDataset final : public DomainDataset {
   void list_images();
   void check_usable();
   void leave_out_broken();
+  // Per image what decoding it says; empty where it is good. Uses all CPUs.
+  std::vector<std::string> decoding_errors(std::int64_t domain) const;
 
   std::filesystem::path root_;
   std::vector<std::string> class_names_, domain_names_;

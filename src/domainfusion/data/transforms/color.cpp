@@ -54,24 +54,36 @@ Hsv hsv_of(int r, int g, int b) {
           static_cast<std::uint8_t>(high)};
 }
 
-std::uint8_t rounded(double value) { return static_cast<std::uint8_t>(std::clamp(static_cast<int>(value + 0.5), 0, 255)); }
+std::uint8_t rounded(double value) {
+  return static_cast<std::uint8_t>(std::clamp(static_cast<int>(value + 0.5), 0, 255));
+}
 
-void rgb_of(const Hsv& hsv, std::uint8_t* pixel) {
-  const std::uint8_t v = hsv.value;
-  if (hsv.saturation == 0) {
-    pixel[0] = pixel[1] = pixel[2] = v;
-    return;
+// Where a hue lies on the circle: which sixth, and how far into it.
+struct HuePlace {
+  int sixth;
+  float rest;
+};
+
+std::array<HuePlace, 256> hue_places() {
+  std::array<HuePlace, 256> places;
+  for (int hue = 0; hue < 256; ++hue) {
+    const double sixths = hue * 6.0 / 255.0;
+    const int whole = static_cast<int>(sixths);
+    places[hue] = {whole % 6, static_cast<float>(sixths - static_cast<float>(whole))};
   }
-  const double sixths = hsv.hue * 6.0 / 255.0;
-  const int sector = static_cast<int>(sixths);
-  const auto rest = static_cast<float>(sixths - static_cast<float>(sector));
-  const auto saturation = static_cast<float>(hsv.saturation / 255.0);
-  const std::uint8_t p = rounded(v * (1.0 - saturation));
-  const std::uint8_t q = rounded(v * (1.0 - saturation * rest));
-  const std::uint8_t t = rounded(v * (1.0 - saturation * (1.0 - rest)));
-  const std::array<std::array<std::uint8_t, 3>, 6> sectors{{{v, t, p}, {q, v, p}, {p, v, t}, {p, q, v}, {t, p, v}, {v, p, q}}};
-  const auto& rgb = sectors[sector % 6];
-  std::copy(rgb.begin(), rgb.end(), pixel);
+  return places;
+}
+
+void rgb_of(const HuePlace& place, std::uint8_t saturation, std::uint8_t value, std::uint8_t* pixel) {
+  // For each sixth the channels of the highest, the lowest and the middle value.
+  constexpr std::array<std::array<std::uint8_t, 3>, 6> kChannels{
+      {{0, 2, 1}, {1, 2, 0}, {1, 0, 2}, {2, 0, 1}, {2, 1, 0}, {0, 1, 2}}};
+  const auto share = static_cast<float>(saturation / 255.0);
+  const double middle = place.sixth % 2 == 0 ? 1.0 - share * (1.0 - place.rest) : 1.0 - share * place.rest;
+  const auto& [high_channel, low_channel, middle_channel] = kChannels[place.sixth];
+  pixel[high_channel] = value;
+  pixel[low_channel] = rounded(value * (1.0 - share));
+  pixel[middle_channel] = rounded(value * middle);
 }
 
 }  // namespace
@@ -100,10 +112,10 @@ Image adjust_saturation(const Image& image, double factor) {
 Image adjust_hue(const Image& image, double factor) {
   Image result = image;
   const auto shift = static_cast<std::uint8_t>(static_cast<int>(factor * 255));
+  const auto places = hue_places();
   for (std::size_t i = 0; i < result.rgb.size(); i += 3) {
-    Hsv hsv = hsv_of(image.rgb[i], image.rgb[i + 1], image.rgb[i + 2]);
-    hsv.hue = static_cast<std::uint8_t>(hsv.hue + shift);
-    rgb_of(hsv, &result.rgb[i]);
+    const Hsv hsv = hsv_of(image.rgb[i], image.rgb[i + 1], image.rgb[i + 2]);
+    rgb_of(places[static_cast<std::uint8_t>(hsv.hue + shift)], hsv.saturation, hsv.value, &result.rgb[i]);
   }
   return result;
 }

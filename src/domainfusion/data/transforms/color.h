@@ -10,8 +10,8 @@ namespace domainfusion {
 // (19595 R + 38470 G + 7471 B + 32768) / 65536, in all three channels.
 Image grayscale(const Image& image);
 
-// Mixtures degenerate + factor (image - degenerate), clipped: the degenerate image is black, the mean grey, the grey image.
-// factor >= 0; 1 changes nothing.
+// Mixtures degenerate + factor (image - degenerate), clipped: the degenerate image is black, the mean grey, the grey
+// image. factor >= 0; 1 changes nothing.
 Image adjust_brightness(const Image& image, double factor);
 Image adjust_contrast(const Image& image, double factor);
 Image adjust_saturation(const Image& image, double factor);

@@ -15,9 +15,7 @@ constexpr int kWeightBits = 22;
 
 double sinc(double x) { return x == 0 ? 1 : std::sin(x * std::numbers::pi) / (x * std::numbers::pi); }
 
-double half_width(Filter filter) {
-  return filter == Filter::kBilinear ? 1 : filter == Filter::kBicubic ? 2 : 3;
-}
+double half_width(Filter filter) { return filter == Filter::kBilinear ? 1 : filter == Filter::kBicubic ? 2 : 3; }
 
 double value(Filter filter, double x) {
   const double a = std::abs(x);
@@ -106,10 +104,10 @@ void blend_rows(const std::uint8_t* input, std::size_t row_bytes, std::uint8_t* 
 }
 
 void check_box(const Image& image, const CropBox& box) {
-  check<ShapeError>(box.height >= 1 && box.width >= 1 && box.top >= 0 && box.left >= 0 && box.height <= image.height - box.top &&
-                        box.width <= image.width - box.left,
-                    "crop of {} x {} at ({}, {}) does not lie in an image of {} x {}", box.width, box.height, box.left, box.top,
-                    image.width, image.height);
+  check<ShapeError>(box.height >= 1 && box.width >= 1 && box.top >= 0 && box.left >= 0 &&
+                        box.height <= image.height - box.top && box.width <= image.width - box.left,
+                    "crop of {} x {} at ({}, {}) does not lie in an image of {} x {}", box.width, box.height, box.left,
+                    box.top, image.width, image.height);
 }
 
 }  // namespace
@@ -141,7 +139,8 @@ Image resize(const Image& image, int height, int width, Filter filter) {
 
 Image resized_crop(const Image& image, const CropBox& box, int height, int width, Filter filter) {
   check_box(image, box);
-  check<ShapeError>(height >= 1 && width >= 1 && height <= kMaxImagePixels / width, "cannot resize to {} x {} pixels", width, height);
+  check<ShapeError>(height >= 1 && width >= 1 && height <= kMaxImagePixels / width, "cannot resize to {} x {} pixels",
+                    width, height);
   if (box.height == height && box.width == width) return crop(image, box);
   // A pass that changes nothing is left out, as in PIL.
   Image narrow = box.width == width ? crop(image, box) : Image{};
@@ -160,7 +159,8 @@ Image resized_crop(const Image& image, const CropBox& box, int height, int width
   std::vector<std::int32_t> sums(row_bytes);
   for (int y = 0; y < height; ++y) {
     const auto [first, count] = weights.windows[y];
-    blend_rows(narrow.rgb.data() + row_bytes * first, row_bytes, result.rgb.data() + row_bytes * y, sums, weights.at(y), count);
+    blend_rows(narrow.rgb.data() + row_bytes * first, row_bytes, result.rgb.data() + row_bytes * y, sums, weights.at(y),
+               count);
   }
   return result;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// DomainBed's training augmentation: RandomResizedCrop, flip, ColorJitter, RandomGrayscale. What is drawn and what is done with it
-// are apart, so that the deterministic part can be held to torchvision's numbers.
+// DomainBed's training augmentation: RandomResizedCrop, flip, ColorJitter, RandomGrayscale. What is drawn and what is
+// done with it are apart, so that the deterministic part can be held to torchvision's numbers.
 
 #include <array>
 
@@ -30,7 +30,8 @@ enum class ColorChange { kBrightness, kContrast, kSaturation, kHue };
 struct AugmentationDraws {
   CropBox crop;
   bool flip = false;
-  std::array<ColorChange, 4> order{ColorChange::kBrightness, ColorChange::kContrast, ColorChange::kSaturation, ColorChange::kHue};
+  std::array<ColorChange, 4> order{ColorChange::kBrightness, ColorChange::kContrast, ColorChange::kSaturation,
+                                   ColorChange::kHue};
   double brightness = 1, contrast = 1, saturation = 1;  // factors
   double hue = 0;                                       // [-0.5, 0.5]
   bool grayscale = false;
