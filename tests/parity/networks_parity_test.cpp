@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <optional>
+
 #include "domainfusion/core/error.h"
 #include "domainfusion/diffusion/model_config.h"
 #include "domainfusion/diffusion/text/clip_text_encoder.h"
@@ -10,6 +12,7 @@
 #include "domainfusion/diffusion/vae/autoencoder_kl.h"
 #include "domainfusion/nn/state_dict.h"
 #include "parity/reference_cases.h"
+#include "parity/tensor_comparison.h"
 
 namespace domainfusion {
 namespace {

@@ -70,7 +70,9 @@ void LatentDiffusion::load_parts() {
   unet_ = load_module<UNet2dCondition, UNetConfig>(folder_ / "unet", "diffusion_pytorch_model", files_);
   text_encoder_ = load_module<ClipTextEncoder, ClipTextConfig>(folder_ / "text_encoder", "model", files_);
   tokenizer_ = ClipTokenizer::load(folder_ / "tokenizer");
-  for (const char* name : {"vocab.json", "merges.txt", "tokenizer_config.json"}) files_.push_back(folder_ / "tokenizer" / name);
+  for (const char* name : {"vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"}) {
+    if (fs::exists(folder_ / "tokenizer" / name)) files_.push_back(folder_ / "tokenizer" / name);
+  }
   if (fs::exists(folder_ / "domainfusion.json")) provenance_ = read_json_object(folder_ / "domainfusion.json");
   image_size_px_ = unet_->config().sample_size * vae_->config().downsampling_factor();
 }

@@ -10,10 +10,30 @@ namespace domainfusion {
 
 using nlohmann::json;
 
+json parse_python_json(std::string_view text) {
+  std::string strict;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::string_view rest = text.substr(i);
+    std::size_t taken = 1;
+    if (quoted) {
+      taken = rest[0] == '\\' && rest.size() > 1 ? 2 : 1;
+    } else {
+      for (const std::string_view word : {"-Infinity", "Infinity", "NaN"}) {
+        if (rest.starts_with(word)) taken = word.size();
+      }
+    }
+    if (rest[0] == '"') quoted = !quoted;
+    strict += !quoted && taken > 2 ? std::string_view("null") : rest.substr(0, taken);
+    i += taken;
+  }
+  return json::parse(strict);
+}
+
 json read_json_object(const std::filesystem::path& path) {
   json object;
   try {
-    object = json::parse(read_file(path));
+    object = parse_python_json(read_file(path));
   } catch (const json::exception& error) {
     throw FormatError(fmt::format("'{}' is not valid JSON: {}", path.string(), error.what()));
   }

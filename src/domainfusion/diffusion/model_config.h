@@ -15,7 +15,10 @@
 
 namespace domainfusion {
 
-// The JSON object in `path`. Throws IoError, FormatError (no JSON object), both naming the path.
+// JSON as Python writes it: NaN and (-)Infinity, which JSON does not have, become null. Throws nlohmann::json::exception.
+nlohmann::json parse_python_json(std::string_view text);
+
+// The JSON object (as Python writes it) in `path`. Throws IoError, FormatError (no JSON object), both naming the path.
 nlohmann::json read_json_object(const std::filesystem::path& path);
 
 class ModelConfigReader {

@@ -116,9 +116,9 @@ std::int64_t ClipTokenizer::id_of_special(const std::string& token) const {
 }
 
 void ClipTokenizer::read_settings(const std::filesystem::path& folder) {
-  json settings = parse_object(folder / "tokenizer_config.json");
-  if (std::filesystem::exists(folder / "special_tokens_map.json")) {
-    settings.update(parse_object(folder / "special_tokens_map.json"));
+  json settings = json::object();
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+    if (std::filesystem::exists(folder / name)) settings.update(parse_object(folder / name));
   }
   const auto special = [&](const char* key, std::string_view fallback) {
     const std::string content = token_content(settings, key);

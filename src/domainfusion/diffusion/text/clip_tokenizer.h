@@ -17,8 +17,8 @@ namespace domainfusion {
 
 class ClipTokenizer {
  public:
-  // Reads vocab.json, merges.txt and tokenizer_config.json (pad token, model_max_length; special_tokens_map.json where that
-  // has no pad token) of a diffusers tokenizer folder. Throws IoError, FormatError, ConfigError.
+  // Reads vocab.json and merges.txt of a diffusers tokenizer folder, and, where they are there, tokenizer_config.json and
+  // special_tokens_map.json (special tokens, model_max_length; else CLIP's). Throws IoError, FormatError, ConfigError.
   static ClipTokenizer load(const std::filesystem::path& folder);
 
   // Exactly length() ids: start token, the prompt's tokens (cut to fit), end token, padding. FormatError for invalid UTF-8.

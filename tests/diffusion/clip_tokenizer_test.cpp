@@ -1,0 +1,61 @@
+#include "domainfusion/diffusion/text/clip_tokenizer.h"
+
+#include <gtest/gtest.h>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/diffusion/text/unicode_text.h"
+#include "temporary_folder.h"
+
+namespace domainfusion {
+namespace {
+
+std::string lower(std::string_view text) {
+  const CodePoints points = lower_case(normalised_code_points(text));
+  return utf8_of(points, 0, points.size());
+}
+
+}  // namespace
+
+TEST(UnicodeText, LowerCaseFollowsPython) {
+  EXPECT_EQ(lower("ÀÉ ABC"), "àé abc");
+  EXPECT_EQ(lower("İ"), "i̇");
+  EXPECT_EQ(lower("ΣΑΣ ΣΑΣ. Σ Α'Σ"), "σας σας. σ α'ς");
+}
+
+TEST(UnicodeText, BrokenUtf8IsRefused) { EXPECT_THROW(normalised_code_points("a\xff"), FormatError); }
+
+class SmallTokenizer : public testing::Test {
+ protected:
+  SmallTokenizer() {
+    write("vocab.json", R"({"a":0,"b":1,"a</w>":2,"b</w>":3,"ab</w>":4,"<|startoftext|>":5,"<|endoftext|>":6,"!":7})");
+    write("merges.txt", "#version: 0.2\na b</w>\n");
+    write("tokenizer_config.json", R"({"model_max_length": 6, "pad_token": "!"})");
+  }
+  void write(const std::string& name, const std::string& text) { std::ofstream(folder_ / name) << text; }
+  TemporaryFolder folder_;
+};
+
+TEST_F(SmallTokenizer, WordsAreMergedFramedCutAndPadded) {
+  const ClipTokenizer tokenizer = ClipTokenizer::load(folder_.path());
+  EXPECT_EQ(tokenizer.encode("AB a"), (std::vector<std::int64_t>{5, 4, 2, 6, 7, 7}));
+  EXPECT_EQ(tokenizer.encode("a a a a a a"), (std::vector<std::int64_t>{5, 2, 2, 2, 2, 6}));
+  EXPECT_EQ(tokenizer.encode(""), (std::vector<std::int64_t>{5, 6, 7, 7, 7, 7}));
+  EXPECT_EQ(tokenizer.tokenize("c!"), (std::vector<std::int64_t>{6, 7}));  // unknown; the pad token inside the text
+}
+
+TEST_F(SmallTokenizer, BrokenFilesAreRefused) {
+  write("tokenizer_config.json", R"({"pad_token": "?"})");
+  EXPECT_THROW(ClipTokenizer::load(folder_.path()), FormatError);
+  write("tokenizer_config.json", R"({"model_max_length": 1})");
+  EXPECT_THROW(ClipTokenizer::load(folder_.path()), ConfigError);
+  write("tokenizer_config.json", "{}");
+  write("merges.txt", "a b</w>\n");
+  EXPECT_THROW(ClipTokenizer::load(folder_.path()), FormatError);
+  write("merges.txt", "#version: 0.2\nab</w>\n");
+  EXPECT_THROW(ClipTokenizer::load(folder_.path()), FormatError);
+  write("merges.txt", "#version: 0.2\n");
+  write("vocab.json", R"({"a":-1})");
+  EXPECT_THROW(ClipTokenizer::load(folder_.path()), FormatError);
+}
+
+}  // namespace domainfusion

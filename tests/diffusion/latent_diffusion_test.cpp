@@ -1,0 +1,133 @@
+#include "domainfusion/diffusion/latent_diffusion.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/diffusion/image_to_image.h"
+#include "domainfusion/io/tensor_file.h"
+#include "temporary_folder.h"
+
+namespace domainfusion {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kTiny = fs::path(DOMAINFUSION_TEST_DIR) / "parity/sd15-tiny/pipeline";
+
+ImageToImageRequest request_for(const at::Tensor& image01, std::uint64_t first) {
+  ImageToImageRequest request;
+  request.image01_N3HW = image01;
+  request.steps = 4;
+  for (std::int64_t i = 0; i < image01.size(0); ++i) {
+    request.prompts.push_back(i + first == 1 ? "a dog" : "a house in snow");
+    request.noise_streams.emplace_back(5, "test",
+                                       std::initializer_list<std::uint64_t>{first + static_cast<std::uint64_t>(i)});
+  }
+  return request;
+}
+
+template <class ErrorType>
+std::string load_error(const fs::path& folder) {
+  try {
+    LatentDiffusion::load(folder);
+    return "loaded";
+  } catch (const ErrorType& error) {
+    return error.what();
+  }
+}
+
+}  // namespace
+
+class BrokenModel : public testing::Test {
+ protected:
+  BrokenModel() { fs::copy(kTiny, folder_ / "m", fs::copy_options::recursive); }
+  fs::path part(const std::string& name) { return folder_ / "m" / name; }
+  TemporaryFolder folder_;
+};
+
+TEST(LatentDiffusion, ItsPartsWorkTogether) {
+  const LatentDiffusion model = LatentDiffusion::load(kTiny);
+  EXPECT_EQ(model.image_size_px(), 64);
+  EXPECT_EQ(model.latent_shape(), (std::vector<std::int64_t>{4, 8, 8}));
+  EXPECT_EQ(model.provenance(), nullptr);
+  EXPECT_EQ(model.weights_hash(), LatentDiffusion::load(kTiny).weights_hash());
+  const at::Tensor image = torch::rand({2, 3, 64, 64}).requires_grad_();
+  const at::Tensor z = model.encode(image);
+  EXPECT_EQ(z.sizes(), at::IntArrayRef({2, 4, 8, 8}));
+  const at::Tensor cond = model.embed({"a dog", "a cat"});
+  EXPECT_TRUE(cond[1].equal(model.embed({"a cat"})[0]));
+  model.predict_epsilon(z, torch::tensor({5, 900}), cond).sum().backward();
+  EXPECT_GT(image.grad().abs().sum().item<double>(), 0);
+  const at::Tensor decoded = model.decode(z);
+  EXPECT_TRUE((decoded >= 0).all().item<bool>() && (decoded <= 1).all().item<bool>());
+}
+
+TEST(ImageToImage, GroupingIntoBatchesChangesNothingButRounding) {
+  const LatentDiffusion model = LatentDiffusion::load(kTiny);
+  const at::Tensor images = torch::rand({3, 3, 64, 64});
+  const at::Tensor together = image_to_image_latents(model, request_for(images, 0));
+  for (std::int64_t i = 0; i < 3; ++i) {
+    const at::Tensor alone =
+        image_to_image_latents(model, request_for(images.slice(0, i, i + 1), static_cast<std::uint64_t>(i)));
+    EXPECT_TRUE(alone[0].allclose(together[i], 1e-3, 1e-3)) << i;
+  }
+  EXPECT_TRUE(together.equal(image_to_image_latents(model, request_for(images, 0))));
+}
+
+TEST(ImageToImage, RequestsOutOfRangeAreRefused) {
+  const LatentDiffusion model = LatentDiffusion::load(kTiny);
+  const auto refused = [&](auto change) {
+    ImageToImageRequest request = request_for(torch::rand({1, 3, 64, 64}), 0);
+    change(request);
+    EXPECT_THROW(image_to_image(model, request), Error);
+  };
+  refused([](auto& r) { r.strength = 0; });
+  refused([](auto& r) { r.strength = 1.1; });
+  refused([](auto& r) { r.strength = 0.1; });  // of 4 steps: none
+  refused([](auto& r) { r.prompts.clear(); });
+  refused([](auto& r) { r.noise_streams.clear(); });
+  refused([](auto& r) { r.scheduler = "ddin"; });
+  refused([](auto& r) { r.image01_N3HW = torch::rand({1, 3, 60, 64}); });
+  refused([](auto& r) { r.noise_NChw = torch::rand({1, 4, 4, 4}); });
+  EXPECT_EQ(image_to_image_steps(8, 0.3), 2);
+  EXPECT_EQ(image_to_image_steps(20, 1.0), 20);
+}
+
+TEST_F(BrokenModel, WrongShapedWeightsAreListedAllTogether) {
+  const fs::path file = part("unet/diffusion_pytorch_model.safetensors");
+  TensorMap weights = load_tensors(file);
+  weights["conv_in.weight"] = torch::zeros({8, 5, 3, 3});
+  weights["conv_out.bias"] = torch::zeros({3});
+  save_tensors(file, weights);
+  const std::string message = load_error<ShapeError>(folder_ / "m");
+  for (const char* expected :
+       {"/unet'", "of another shape (2)", "conv_in.weight is [8, 5, 3, 3]", "conv_out.bias is [3]"}) {
+    EXPECT_NE(message.find(expected), std::string::npos) << message;
+  }
+}
+
+TEST_F(BrokenModel, TruncatedMissingAndForeignPartsNameThemselves) {
+  fs::resize_file(part("vae/diffusion_pytorch_model.safetensors"), 5000);
+  EXPECT_NE(load_error<FormatError>(folder_ / "m").find("/vae"), std::string::npos);
+  fs::remove(part("vae/diffusion_pytorch_model.safetensors"));
+  EXPECT_NE(load_error<IoError>(folder_ / "m").find("safetensors"), std::string::npos);
+  EXPECT_NE(load_error<IoError>(folder_ / "absent").find("is not a folder"), std::string::npos);
+}
+
+TEST_F(BrokenModel, PartsThatDoNotBelongTogetherAreRefused) {
+  const fs::path other = fs::path(DOMAINFUSION_TEST_DIR) / "parity/sd21-tiny/pipeline/text_encoder";
+  fs::copy(other, part("text_encoder"), fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+  EXPECT_NE(load_error<ConfigError>(folder_ / "m").find("hidden_size 24"), std::string::npos);
+}
+
+TEST_F(BrokenModel, ProvenanceIsReadFromItsFile) {
+  std::ofstream(part("domainfusion.json")) << R"({"domains": ["photo"]})";
+  const LatentDiffusion model = LatentDiffusion::load(folder_ / "m");
+  ASSERT_NE(model.provenance(), nullptr);
+  EXPECT_EQ((*model.provenance())["domains"][0], "photo");
+  std::ofstream(part("domainfusion.json")) << "[]";
+  EXPECT_NE(load_error<FormatError>(folder_ / "m").find("domainfusion.json"), std::string::npos);
+}
+
+}  // namespace domainfusion

@@ -1,0 +1,84 @@
+#include "domainfusion/nn/state_dict.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/nn/initialise.h"
+#include "temporary_folder.h"
+
+namespace domainfusion {
+namespace {
+
+torch::nn::Sequential two_layers() { return torch::nn::Sequential(torch::nn::Linear(3, 4), torch::nn::Linear(4, 2)); }
+
+template <class ErrorType>
+std::string error_of(torch::nn::Sequential& module, const TensorMap& weights) {
+  try {
+    load_state_dict(*module, weights, "the file", {".position_ids"});
+    return "accepted";
+  } catch (const ErrorType& error) {
+    return error.what();
+  }
+}
+
+}  // namespace
+
+TEST(StateDict, WeightsSurviveAFileInHalfPrecision) {
+  const TemporaryFolder folder;
+  auto a = two_layers(), b = two_layers();
+  TensorMap weights = state_dict_of(*a);
+  for (auto& [name, tensor] : weights) tensor = tensor.to(at::kHalf);
+  save_tensors(folder / "w.safetensors", weights, {{"format", "pt"}});
+  load_state_dict(*b, load_tensors(folder / "w.safetensors"), "w");
+  for (const auto& [name, tensor] : state_dict_of(*b)) {
+    EXPECT_EQ(tensor.scalar_type(), at::kFloat);
+    EXPECT_TRUE(tensor.allclose(state_dict_of(*a).at(name), 1e-3, 1e-3)) << name;
+  }
+}
+
+TEST(StateDict, TensorsOfAnyStridesAreStoredRowMajor) {
+  const TemporaryFolder folder;
+  const at::Tensor matrix = torch::arange(6).view({2, 3});
+  save_tensors(folder / "t.safetensors", {{"t", matrix.t()}});
+  EXPECT_TRUE(load_tensors(folder / "t.safetensors").at("t").equal(matrix.t()));
+}
+
+TEST(StateDict, AllWrongShapesAreListedTogetherAndNothingIsCopied) {
+  auto module = two_layers();
+  const at::Tensor before = module->parameters()[0].detach().clone();
+  TensorMap weights = state_dict_of(*two_layers());
+  weights["0.bias"] = torch::zeros({5});
+  weights["1.weight"] = torch::zeros({2, 5});
+  weights["1.bias"] = torch::zeros({2}, torch::kLong);
+  const std::string message = error_of<ShapeError>(module, weights);
+  for (const char* part : {"the file", "0.bias is [5], expected [4]", "1.weight is [2, 5], expected [2, 4]", "1.bias is Long"}) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  }
+  EXPECT_TRUE(module->parameters()[0].equal(before));
+}
+
+TEST(StateDict, MissingAndUnexpectedNamesAreListedTogether) {
+  auto module = two_layers();
+  TensorMap weights = state_dict_of(*module);
+  weights.erase("0.bias");
+  weights.erase("1.bias");
+  weights["2.weight"] = torch::zeros({1});
+  weights["text.position_ids"] = torch::zeros({1}, torch::kLong);
+  const std::string message = error_of<FormatError>(module, weights);
+  EXPECT_NE(message.find("missing (2): 0.bias; 1.bias"), std::string::npos) << message;
+  EXPECT_NE(message.find("unexpected (1): 2.weight"), std::string::npos) << message;
+}
+
+TEST(Initialise, StartValuesDependOnSeedAndNameAlone) {
+  auto a = two_layers(), b = two_layers(), c = two_layers();
+  initialise_parameters(*a, 7, "net");
+  torch::rand({3});  // a use of the global generator changes nothing
+  initialise_parameters(*b, 7, "net");
+  initialise_parameters(*c, 8, "net");
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_TRUE(a->parameters()[i].equal(b->parameters()[i]));
+  EXPECT_FALSE(a->parameters()[0].equal(c->parameters()[0]));
+  EXPECT_LE(a->parameters()[0].abs().max().item<float>(), 1 / std::sqrt(3.f));
+}
+
+}  // namespace domainfusion
