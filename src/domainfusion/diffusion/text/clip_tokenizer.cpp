@@ -1,12 +1,11 @@
 #include "domainfusion/diffusion/text/clip_tokenizer.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/diffusion/text/unicode_text.h"
+#include "domainfusion/diffusion/text/clip_words.h"
 #include "domainfusion/io/file_bytes.h"
 
 namespace domainfusion {
@@ -14,53 +13,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kStart = "<|startoftext|>", kEnd = "<|endoftext|>", kWordEnd = "</w>";
 constexpr std::int64_t kMaxLength = 4096;
 
 json parse_object(const std::filesystem::path& path) {
   json object = json::parse(read_file(path), nullptr, false);
   check<FormatError>(object.is_object(), "'{}' is not a JSON object", path.string());
   return object;
-}
-
-// Each byte as one printable character: printable Latin-1 stands for itself, the others follow from U+0100 on.
-std::array<std::string, 256> make_byte_characters() {
-  std::array<std::string, 256> characters;
-  std::int32_t next = 0x100;
-  for (int byte = 0; byte < 256; ++byte) {
-    const bool printable = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
-    characters[static_cast<std::size_t>(byte)] = utf8_of({printable ? byte : next++}, 0, 1);
-  }
-  return characters;
-}
-
-// Whether `literal` (lower case ASCII) stands at `at`. The pattern ignores case, under which U+017F (long s) equals s.
-bool stands_at(const CodePoints& points, std::size_t at, std::string_view literal) {
-  if (points.size() - at < literal.size()) return false;
-  return std::equal(literal.begin(), literal.end(), points.begin() + static_cast<std::ptrdiff_t>(at),
-                    [](char c, std::int32_t point) { return point == c || (c == 's' && point == 0x17F); });
-}
-
-bool is_other(std::int32_t point) { return !is_white_space(point) && !is_letter(point) && !is_number(point); }
-
-// End of the word that begins at `at` (which is no white space): CLIP's split pattern.
-std::size_t end_of_word(const CodePoints& points, std::size_t at) {
-  for (const std::string_view whole : {kStart, kEnd, std::string_view("'s"), std::string_view("'t"), std::string_view("'re"),
-                                       std::string_view("'ve"), std::string_view("'m"), std::string_view("'ll"),
-                                       std::string_view("'d")}) {
-    if (stands_at(points, at, whole)) return at + whole.size();
-  }
-  if (is_number(points[at])) return at + 1;
-  const auto kind = is_letter(points[at]) ? is_letter : is_other;
-  while (at < points.size() && kind(points[at])) ++at;
-  return at;
-}
-
-// Python's str.strip() also takes the four separators below the space, which the pattern counts as characters.
-void strip(CodePoints& points) {
-  const auto stripped = [](std::int32_t p) { return is_white_space(p) || (p >= 0x1C && p <= 0x1F); };
-  while (!points.empty() && stripped(points.back())) points.pop_back();
-  points.erase(points.begin(), std::find_if_not(points.begin(), points.end(), stripped));
 }
 
 // The content of a token entry: text, or an object with "content"; empty when absent.
@@ -125,10 +83,10 @@ void ClipTokenizer::read_settings(const std::filesystem::path& folder) {
     const std::string token = content.empty() ? std::string(fallback) : content;
     return special_tokens_[token] = id_of_special(token);
   };
-  start_id_ = special("bos_token", kStart);
-  end_id_ = special("eos_token", kEnd);
-  unknown_id_ = special("unk_token", kEnd);
-  pad_id_ = special("pad_token", kEnd);
+  start_id_ = special("bos_token", kClipStartToken);
+  end_id_ = special("eos_token", kClipEndToken);
+  unknown_id_ = special("unk_token", kClipEndToken);
+  pad_id_ = special("pad_token", kClipEndToken);
   const json length = settings.value("model_max_length", json(77));
   check<ConfigError>(length.is_number_integer() && length >= 2 && length <= kMaxLength,
                      "model_max_length = {}; expected 2 … {}", length.dump(), kMaxLength);
@@ -167,30 +125,17 @@ std::vector<std::int64_t> ClipTokenizer::tokenize(std::string_view prompt) const
 }
 
 void ClipTokenizer::tokenize_plain(std::string_view text, std::vector<std::int64_t>& ids) const {
-  CodePoints points = normalised_code_points(text);
-  strip(points);
-  points = lower_case(points);
-  for (std::size_t at = 0; at < points.size();) {
-    if (is_white_space(points[at])) {
-      ++at;
-      continue;
-    }
-    const std::size_t end = end_of_word(points, at);
-    const std::string word = utf8_of(points, at, end);
-    if (word == kStart || word == kEnd) {
+  for (const std::string& word : clip_words(text)) {
+    if (word == kClipStartToken || word == kClipEndToken) {
       ids.push_back(id_of_special(word));
     } else {
       encode_word(word, ids);
     }
-    at = end;
   }
 }
 
 void ClipTokenizer::encode_word(std::string_view utf8_word, std::vector<std::int64_t>& ids) const {
-  static const std::array<std::string, 256> kByteCharacters = make_byte_characters();
-  std::vector<std::string> parts;
-  for (const char byte : utf8_word) parts.push_back(kByteCharacters[static_cast<unsigned char>(byte)]);
-  parts.back() += kWordEnd;
+  std::vector<std::string> parts = clip_symbols(utf8_word);
   while (parts.size() > 1) {
     std::int64_t best_rank = std::numeric_limits<std::int64_t>::max();
     std::pair<std::string, std::string> best;

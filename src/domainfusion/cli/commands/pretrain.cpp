@@ -1,0 +1,125 @@
+// domainfusion pretrain: trains a compact latent diffusion model on the IN images of named domains.
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <fstream>
+
+#include "domainfusion/cli/commands.h"
+#include "domainfusion/config/config_file.h"
+#include "domainfusion/core/log.h"
+#include "domainfusion/data/datasets/folder_dataset.h"
+#include "domainfusion/data/known_datasets.h"
+#include "domainfusion/io/atomic_file.h"
+#include "domainfusion/io/file_bytes.h"
+#include "domainfusion/report/picture_grid.h"
+#include "domainfusion/training/ldm_pretraining.h"
+#include "domainfusion/training/stop_signal.h"
+
+namespace domainfusion {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kDescriptionFile = "pretrain.json";
+
+struct PretrainArguments {
+  std::string data, recipe, out;
+  std::vector<std::string> domains, overrides;
+  bool resume = false, overwrite = false, skip_broken_images = false;
+};
+
+bool is_empty_or_absent(const fs::path& folder) { return !fs::exists(folder) || fs::is_empty(folder); }
+
+// An LDM folder is a result of hours: it is continued or replaced only when that is asked for.
+void open_output(const PretrainArguments& arguments, const nlohmann::json& description) {
+  const fs::path out = arguments.out;
+  const fs::path file = out / kDescriptionFile;
+  check<ConfigError>(!fs::exists(out) || fs::is_directory(out), "--out {}: there is a file of that name", out.string());
+  if (!is_empty_or_absent(out)) {
+    check<ConfigError>(arguments.resume || arguments.overwrite,
+                       "--out {}: the folder is not empty; remedy: another folder, --resume to continue, or --overwrite",
+                       out.string());
+    check<ConfigError>(fs::exists(file), "--out {}: no LDM training lies there ({} is missing); remedy: another folder",
+                       out.string(), kDescriptionFile);
+    if (arguments.resume) {
+      const auto before = nlohmann::json::parse(read_file(file), nullptr, false);
+      check<ConfigError>(before == description, "--resume: {} differs from the options given now; the difference: {}",
+                         file.string(), nlohmann::json::diff(before, description).dump());
+      return;
+    }
+    for (const auto& entry : fs::directory_iterator(out)) fs::remove_all(entry.path());
+  }
+  std::error_code error;
+  fs::create_directories(out, error);
+  check<IoError>(!error, "--out {} cannot be made: {}", out.string(), error.message());
+  write_file_atomically(file, description.dump(2) + "\n");
+}
+
+std::vector<std::string> descriptions_of(const DomainDataset& dataset, const std::vector<std::string>& domains) {
+  const std::vector<std::string> all = domain_descriptions(dataset);
+  std::vector<std::string> named;
+  for (const std::int64_t domain : dataset.domain_indices(domains)) named.push_back(all[static_cast<std::size_t>(domain)]);
+  return named;
+}
+
+void write_pictures(const fs::path& folder, const LdmPictures& pictures) {
+  PictureGrid grid;
+  grid.title = pictures.name;
+  for (std::size_t row = 0; row < pictures.rows.size(); ++row) {
+    grid.rows.push_back({pictures.row_names[row], {}});
+    for (const Image& image : pictures.rows[row]) grid.rows.back().cells.push_back({image, ""});
+  }
+  fs::create_directories(folder);
+  write_picture_grid(folder / (pictures.name + ".png"), grid);
+}
+
+void pretrain(const PretrainArguments& arguments) {
+  LdmPretrainingConfig config;
+  const ConfigFields fields = fields_of(config);
+  if (!arguments.recipe.empty()) apply_recipe(fields, arguments.recipe);
+  for (const std::string& assignment : arguments.overrides) apply_override(fields, assignment);
+
+  const auto dataset = open_dataset({.root = arguments.data, .skip_broken_images = arguments.skip_broken_images});
+  LdmPretrainingRequest request;
+  request.domains = arguments.domains;
+  request.domain_descriptions = descriptions_of(*dataset, arguments.domains);
+  request.out = arguments.out;
+  request.resume = arguments.resume;
+  request.on_pictures = [&](const LdmPictures& pictures) { write_pictures(request.out / "pictures", pictures); };
+  open_output(arguments, {{"data", arguments.data},
+                          {"domains", request.domains},
+                          {"domain_descriptions", request.domain_descriptions},
+                          {"options", fields.to_json()}});
+  const StopSignal stop;
+  request.should_stop = [&] { return stop.requested(); };
+  if (pretrain_ldm(*dataset, config, request)) {
+    fmt::print("LDM written to {}; pictures of its training lie in {}\n", arguments.out,
+               (request.out / "pictures").string());
+  } else {
+    log_info("stopped; continue with the same command and --resume");
+  }
+}
+
+}  // namespace
+
+void add_pretrain_command(CLI::App& app) {
+  auto* command = app.add_subcommand("pretrain", "train a compact latent diffusion model on source domains");
+  auto arguments = std::make_shared<PretrainArguments>();
+  command->add_option("--data", arguments->data, "folder <domain>/<class>/<image>")->required()->take_last();
+  command->add_option("--domains", arguments->domains, "domains to learn from, a,b,…: never the one to be tested on")
+      ->required()
+      ->delimiter(',');
+  command->add_option("--out", arguments->out, "LDM folder to make")->required()->take_last();
+  command->add_option("--recipe", arguments->recipe, "TOML file of options")->take_last();
+  command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")->allow_extra_args(false);
+  auto* resume = command->add_flag("--resume", arguments->resume, "continue the training in --out");
+  command->add_flag("--overwrite", arguments->overwrite, "remove what lies in --out and start anew")->excludes(resume);
+  command->add_flag("--skip-broken-images", arguments->skip_broken_images, "list and leave out images that cannot be read");
+  command->footer([] {
+    LdmPretrainingConfig config;
+    return "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));
+  });
+  command->callback([arguments] { with_context("pretrain", [&] { pretrain(*arguments); }); });
+}
+
+}  // namespace domainfusion

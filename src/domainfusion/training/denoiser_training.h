@@ -1,0 +1,62 @@
+#pragma once
+// Stage 2 of LDM pretraining: the denoising U-Net and its text encoder, on the frozen autoencoder's latents.
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "domainfusion/diffusion/text/clip_text_encoder.h"
+#include "domainfusion/diffusion/text/clip_tokenizer.h"
+#include "domainfusion/diffusion/unet/unet_2d_condition.h"
+#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/training/ldm_images.h"
+#include "domainfusion/training/ldm_pretraining_config.h"
+
+namespace domainfusion {
+
+// v = sqrt(abar_t) eps - sqrt(1 - abar_t) z (Salimans and Ho 2022). z, noise [N, C, h, w], abar_N.
+at::Tensor velocity_target(const at::Tensor& z_NChw, const at::Tensor& noise_NChw, const at::Tensor& abar_N);
+
+// The captions of a set: per class one with each domain's description and one without a domain, and last the empty caption.
+class CaptionTable {
+ public:
+  CaptionTable(const std::vector<std::string>& class_names, const std::vector<std::string>& domain_descriptions);
+
+  const std::vector<std::string>& captions() const { return captions_; }
+  std::int64_t of_domain(std::int64_t label, std::int64_t domain) const { return label * (domains_ + 1) + domain; }
+  std::int64_t without_domain(std::int64_t label) const { return label * (domains_ + 1) + domains_; }
+  std::int64_t empty() const { return static_cast<std::int64_t>(captions_.size()) - 1; }
+
+ private:
+  std::int64_t domains_;
+  std::vector<std::string> captions_;
+};
+
+class DenoiserTraining {
+ public:
+  // latent_2NChw: scaled latents of the images, plain and mirrored; abar [T] = alphas_cumprod. All references must outlive
+  // the object. Start values are draws of config.seed.
+  DenoiserTraining(const LdmImages& images, const CaptionTable& captions, const ClipTokenizer& tokenizer,
+                   at::Tensor latent_2NChw, at::Tensor abar_T, const LdmPretrainingConfig& config);
+
+  // The loss of a step, mean (v_hat - v)^2: latents, captions, t and noise are draws of (seed, step).
+  at::Tensor loss(std::int64_t step);
+
+  // "unet.*" and "text_encoder.*".
+  TensorMap parameters() const;
+  UNet2dCondition& unet() { return unet_; }
+  ClipTextEncoder& text_encoder() { return text_encoder_; }
+
+ private:
+  std::int64_t draw_caption(RandomStream& stream, std::int64_t image) const;
+
+  const LdmImages& images_;
+  const CaptionTable& captions_;
+  const LdmPretrainingConfig& config_;
+  at::Tensor latent_2NChw_, abar_T_, caption_ids_KL_;
+  UNet2dCondition unet_;
+  ClipTextEncoder text_encoder_;
+};
+
+}  // namespace domainfusion

@@ -1,0 +1,64 @@
+#pragma once
+// The options of `domainfusion pretrain`: sizes and training lengths of a compact LDM.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "domainfusion/config/config_fields.h"
+
+namespace domainfusion {
+
+// Lengths and rates of one training stage; both stages use Adam, a linear warm-up and a cosine decay to 2 % of lr.
+struct LdmStageConfig {
+  std::int64_t steps = 0;
+  std::int64_t batch_size = 32;
+  double lr = 1e-3;
+  double ema_decay = 0.999;  // the written weights are the moving average
+  void describe(ConfigFields& fields);
+};
+
+struct CompactVaeConfig {
+  std::vector<std::int64_t> block_out_channels = {16, 32, 48, 64};  // halves the size between two entries: f = 8
+  std::int64_t layers_per_block = 1;
+  std::int64_t latent_channels = 8;
+  std::int64_t norm_num_groups = 4;  // channels per group stay at 4 or more: fewer make the latent curve rough
+  double kl_weight = 1e-4;           // of the mean KL divergence per latent element
+  double edge_weight = 0.5;          // of the L1 error of horizontal and vertical differences, beside L1 of the pixels
+  LdmStageConfig training{.steps = 2000, .batch_size = 16, .lr = 2e-3, .ema_decay = 0.998};
+  void describe(ConfigFields& fields);
+};
+
+struct CompactTextConfig {
+  std::int64_t width = 64;
+  std::int64_t layers = 2;
+  std::int64_t heads = 4;
+  std::int64_t max_tokens = 16;
+  std::int64_t bpe_merges = 256;
+  void describe(ConfigFields& fields);
+};
+
+struct CompactUNetConfig {
+  std::vector<std::int64_t> block_out_channels = {48, 80};
+  std::int64_t layers_per_block = 1;
+  std::int64_t heads = 4;
+  std::int64_t norm_num_groups = 8;
+  double empty_caption_share = 0.1;  // captions dropped for classifier-free guidance
+  LdmStageConfig training{.steps = 4000, .batch_size = 64, .lr = 1e-3, .ema_decay = 0.999};
+  void describe(ConfigFields& fields);
+};
+
+struct LdmPretrainingConfig {
+  std::int64_t seed = 0;
+  std::int64_t trial_seed = 0;  // of the 80/20 split whose IN images are learned from
+  std::int64_t image_size_px = 64;
+  std::int64_t checkpoint_every_steps = 500;
+  std::int64_t pictures_every_steps = 1000;
+  bool half_weights = false;
+  CompactVaeConfig vae;
+  CompactTextConfig text;
+  CompactUNetConfig unet;
+  void describe(ConfigFields& fields);
+};
+
+}  // namespace domainfusion

@@ -1,0 +1,121 @@
+#include "domainfusion/training/ldm_stage.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "domainfusion/core/error.h"
+
+namespace domainfusion {
+namespace {
+
+constexpr double kWarmUpShare = 0.02;
+constexpr double kFinalLrShare = 0.02;
+constexpr double kMaxGradientNorm = 1.0;
+
+std::vector<at::Tensor> tensors_of(const TensorMap& parameters) {
+  std::vector<at::Tensor> list;
+  for (const auto& [name, tensor] : parameters) list.push_back(tensor);
+  return list;
+}
+
+TensorMap copy_of(const TensorMap& tensors) {
+  TensorMap copy;
+  for (const auto& [name, tensor] : tensors) copy[name] = tensor.detach().clone();
+  return copy;
+}
+
+void assign(const TensorMap& to, const TensorMap& from, const std::string& prefix = "") {
+  torch::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : to) {
+    const auto found = from.find(prefix + name);
+    check<FormatError>(found != from.end(), "checkpoint has no tensor '{}': it is incomplete", prefix + name);
+    check<ShapeError>(found->second.sizes() == tensor.sizes(),
+                      "checkpoint tensor '{}' has another shape than the network: the options changed since it was "
+                      "written; remedy: the same options, or --overwrite",
+                      prefix + name);
+    at::Tensor(tensor).copy_(found->second);
+  }
+}
+
+}  // namespace
+
+LdmStage::LdmStage(std::string name, TensorMap parameters, LdmStageConfig config)
+    : name_(std::move(name)),
+      parameters_(std::move(parameters)),
+      average_(copy_of(parameters_)),
+      config_(config),
+      adam_(tensors_of(parameters_), {.lr = config.lr}) {}
+
+double LdmStage::learning_rate() const {
+  const double done = static_cast<double>(step_) / static_cast<double>(config_.steps);
+  const double warm_up = std::min(1.0, (done + 1e-4) / kWarmUpShare);
+  const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * done));
+  return config_.lr * warm_up * (kFinalLrShare + (1 - kFinalLrShare) * cosine);
+}
+
+double LdmStage::train_step(const std::function<at::Tensor()>& loss) {
+  adam_.zero_grad();
+  const at::Tensor value = loss();
+  value.backward();
+  const double norm = torch::nn::utils::clip_grad_norm_(tensors_of(parameters_), kMaxGradientNorm);
+  const double number = value.item<double>();
+  check(std::isfinite(number) && std::isfinite(norm),
+        "{}: loss {} with gradient norm {} at step {}: training diverged; remedy: a smaller lr", name_, number, norm,
+        step_);
+  adam_.set_lr(learning_rate());
+  adam_.step();
+  ++step_;
+  update_average();
+  return number;
+}
+
+void LdmStage::update_average() {
+  torch::NoGradGuard no_grad;
+  // A young average would remember the random start: its window grows with the steps taken.
+  const double decay = std::min(config_.ema_decay, (1.0 + static_cast<double>(step_)) / (10.0 + static_cast<double>(step_)));
+  for (auto& [name, average] : average_) average.lerp_(parameters_.at(name), 1 - decay);
+}
+
+void LdmStage::use_average() { assign(parameters_, average_); }
+
+void LdmStage::with_average(const std::function<void()>& action) {
+  const TensorMap trained = copy_of(parameters_);
+  use_average();
+  try {
+    action();
+  } catch (...) {
+    assign(parameters_, trained);
+    throw;
+  }
+  assign(parameters_, trained);
+}
+
+void LdmStage::save(const std::filesystem::path& path) const {
+  TensorMap tensors;
+  for (const auto& [name, tensor] : parameters_) tensors["model." + name] = tensor.detach();
+  for (const auto& [name, tensor] : average_) tensors["average." + name] = tensor;
+  for (const auto& [name, tensor] : adam_.state()) tensors["adam." + name] = tensor;
+  tensors["step"] = torch::tensor({step_}, torch::kInt64);
+  save_tensors(path, tensors, {{"stage", name_}});
+}
+
+void LdmStage::load(const std::filesystem::path& path) {
+  with_context(path.string(), [&] {
+    const TensorMap tensors = load_tensors(path);
+    assign(parameters_, tensors, "model.");
+    assign(average_, tensors, "average.");
+    TensorMap adam;
+    for (const auto& [name, tensor] : tensors) {
+      if (name.starts_with("adam.")) adam[name.substr(5)] = tensor;
+    }
+    adam_.load_state(adam);
+    const auto step = tensors.find("step");
+    check<FormatError>(step != tensors.end(), "checkpoint has no tensor 'step': it is incomplete");
+    step_ = step->second.item<std::int64_t>();
+  });
+}
+
+}  // namespace domainfusion

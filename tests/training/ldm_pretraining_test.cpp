@@ -1,0 +1,147 @@
+#include "domainfusion/training/ldm_pretraining.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/data/split.h"
+#include "domainfusion/diffusion/latent_diffusion.h"
+#include "domainfusion/io/file_bytes.h"
+#include "domainfusion/training/denoiser_training.h"
+#include "domainfusion/training/ldm_stage.h"
+#include "domainfusion/training/vae_training.h"
+#include "temporary_folder.h"
+
+namespace domainfusion {
+namespace {
+
+// Three domains of two classes with images of random colours; images of domain "target" must not be asked for.
+class SmallSet final : public DomainDataset {
+ public:
+  const std::vector<std::string>& class_names() const override { return classes_; }
+  const std::vector<std::string>& domain_names() const override { return domains_; }
+  std::int64_t size(std::int64_t) const override { return 20; }
+  const SampleInfo& info(std::int64_t domain, std::int64_t index) const override {
+    return samples_[static_cast<std::size_t>(domain * 20 + index)];
+  }
+  Image image(std::int64_t domain, std::int64_t index) const override {
+    check(domain != 2, "a target image was read");
+    Image image{16, 16, std::vector<std::uint8_t>(16 * 16 * 3)};
+    RandomStream stream(1, "pixels", {static_cast<std::uint64_t>(domain), static_cast<std::uint64_t>(index)});
+    for (auto& value : image.rgb) value = static_cast<std::uint8_t>(stream.below(256));
+    return image;
+  }
+  SmallSet() {
+    for (std::int64_t domain = 0; domain < 3; ++domain) {
+      for (std::int64_t i = 0; i < 20; ++i) samples_.push_back({"x", i % 2, domain});
+    }
+  }
+
+ private:
+  std::vector<std::string> classes_ = {"cat", "dog"}, domains_ = {"paint", "photo", "target"};
+  std::vector<SampleInfo> samples_;
+};
+
+LdmPretrainingConfig small_config() {
+  LdmPretrainingConfig config;
+  config.image_size_px = 16;
+  config.checkpoint_every_steps = 2;
+  config.vae = {.block_out_channels = {8, 8}, .latent_channels = 4, .norm_num_groups = 2};
+  config.vae.training = {.steps = 5, .batch_size = 4};
+  config.text = {.width = 8, .layers = 1, .heads = 2, .max_tokens = 10, .bpe_merges = 20};
+  config.unet = {.block_out_channels = {8, 16}, .heads = 2, .norm_num_groups = 4};
+  config.unet.training = {.steps = 6, .batch_size = 4};
+  return config;
+}
+
+bool pretrain(const std::filesystem::path& out, const LdmPretrainingConfig& config, bool resume = false,
+              std::int64_t stop_after = -1) {
+  std::filesystem::create_directories(out);
+  LdmPretrainingRequest request{{"paint", "photo"}, {"a painting", "a photograph"}, out, resume, {}, {}};
+  std::int64_t asked = 0;
+  if (stop_after >= 0) request.should_stop = [&] { return asked++ == stop_after; };
+  return pretrain_ldm(SmallSet(), config, request);
+}
+
+const char* const kWeights[] = {"vae/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.safetensors",
+                                "text_encoder/model.safetensors"};
+
+}  // namespace
+
+TEST(LdmPretraining, WritesAFolderThatLoadsAndSaysWhatItSaw) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(pretrain(folder.path() / "ldm", small_config()));
+  const LatentDiffusion ldm = LatentDiffusion::load(folder.path() / "ldm");
+  EXPECT_EQ(ldm.image_size_px(), 16);
+  EXPECT_EQ(ldm.embed({"a cat, a painting"}).sizes(), (std::vector<std::int64_t>{1, 10, 8}));
+  ASSERT_NE(ldm.provenance(), nullptr);
+  const nlohmann::json& seen = *ldm.provenance();
+  EXPECT_TRUE(seen.at("finished").get<bool>());
+  EXPECT_EQ(seen.at("domains"), (nlohmann::json{"paint", "photo"}));
+  const SmallSet set;
+  std::set<std::string> in;
+  for (std::int64_t domain : {0, 1}) {
+    for (std::int64_t index : holdout_split(20, 0, domain).in) in.insert(set.image_hash(domain, index));
+  }
+  EXPECT_EQ(seen.at("image_hashes").get<std::set<std::string>>(), in);
+}
+
+TEST(LdmPretraining, LatentsHaveStandardDeviationOne) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(pretrain(folder.path() / "ldm", small_config()));
+  const LatentDiffusion ldm = LatentDiffusion::load(folder.path() / "ldm");
+  const LdmImages images = load_ldm_images(SmallSet(), {"paint", "photo"}, 0, 16);
+  torch::NoGradGuard no_grad;
+  EXPECT_NEAR(ldm.encode(images.image_N3SS.to(torch::kFloat32) / 255).std().item<double>(), 1, 0.1);
+}
+
+TEST(LdmPretraining, StoppedInEitherStageAndResumedItGivesTheSameBits) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(pretrain(folder.path() / "whole", small_config()));
+  for (const std::int64_t stop_after : {3, 8}) {
+    const auto out = folder.path() / fmt::format("stopped_{}", stop_after);
+    ASSERT_FALSE(pretrain(out, small_config(), false, stop_after));
+    ASSERT_TRUE(pretrain(out, small_config(), true));
+    for (const char* weights : kWeights) EXPECT_EQ(read_file(out / weights), read_file(folder.path() / "whole" / weights));
+  }
+}
+
+TEST(LdmPretraining, AnUnknownDomainIsAnErrorThatNamesTheNearest) {
+  try {
+    load_ldm_images(SmallSet(), {"foto"}, 0, 16);
+    FAIL();
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("photo"), std::string::npos);
+  }
+}
+
+TEST(LdmPretraining, TheVaeLossFallsWhenItIsTrained) {
+  LdmPretrainingConfig config = small_config();
+  const LdmImages images = load_ldm_images(SmallSet(), {"paint"}, 0, 16);
+  VaeTraining training(images, config);
+  TensorMap parameters;
+  for (const auto& item : training.vae()->named_parameters()) parameters[item.key()] = item.value();
+  const double before = training.loss(1000).item<double>();
+  LdmStage stage("vae", parameters, {.steps = 60, .batch_size = 4, .lr = 5e-3});
+  while (!stage.finished()) stage.train_step([&] { return training.loss(stage.step()); });
+  EXPECT_LT(training.loss(1000).item<double>(), 0.95 * before);
+}
+
+TEST(CaptionTable, EveryClassHasEachDomainAndNoneAndTheEmptyCaptionIsLast) {
+  const CaptionTable table({"cat", "guitar"}, {"art painting", "photo"});
+  EXPECT_EQ(table.captions()[static_cast<std::size_t>(table.of_domain(1, 0))], "a guitar, art painting");
+  EXPECT_EQ(table.captions()[static_cast<std::size_t>(table.without_domain(0))], "an image of a cat");
+  EXPECT_EQ(table.captions()[static_cast<std::size_t>(table.empty())], "");
+}
+
+TEST(VelocityTarget, RecoversTheNoiseTogetherWithTheNoisedLatent) {
+  torch::manual_seed(0);
+  const at::Tensor z = torch::randn({2, 3, 4, 4}), noise = torch::randn({2, 3, 4, 4});
+  const at::Tensor abar = torch::tensor({0.3f, 0.9f});
+  const at::Tensor a = abar.view({2, 1, 1, 1});
+  const at::Tensor z_t = a.sqrt() * z + (1 - a).sqrt() * noise;
+  const at::Tensor v = velocity_target(z, noise, abar);
+  EXPECT_TRUE(torch::allclose(a.sqrt() * v + (1 - a).sqrt() * z_t, noise, 1e-4, 1e-5));
+}
+
+}  // namespace domainfusion
