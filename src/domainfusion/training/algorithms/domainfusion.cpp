@@ -1,0 +1,243 @@
+#include "domainfusion/training/algorithms/domainfusion.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "domainfusion/core/log.h"
+#include "domainfusion/data/known_datasets.h"
+#include "domainfusion/data/transforms/image_tensor.h"
+#include "domainfusion/diffusion/image_to_image.h"
+#include "domainfusion/distillation/distillation_sources.h"
+#include "domainfusion/training/checkpoint.h"
+#include "domainfusion/training/ldm_guard.h"
+
+namespace domainfusion {
+namespace {
+
+// Seconds of `action`, the second time it runs: the first one pays for memory and code that later ones find ready.
+template <class Action>
+double seconds_of(Action action) {
+  action();
+  const auto start = std::chrono::steady_clock::now();
+  action();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::int64_t images_in(const DomainDataset& dataset) {
+  std::int64_t images = 0;
+  for (std::int64_t domain = 0; domain < dataset.number_of_domains(); ++domain) images += dataset.size(domain);
+  return images;
+}
+
+}  // namespace
+
+void DomainFusionConfig::describe(ConfigFields& fields) {
+  fields.boolean("latent_distillation", latent_distillation, "learn from the diffusion model's residuals");
+  fields.boolean("online_augmentation", online_augmentation, "run rounds and train on their synthetic images too");
+  fields.real("lambda_syn", lambda_syn, {0, 1000}, "weight of the cross-entropy of synthetic images");
+  fields.text("fidelity_weights", fidelity_weights,
+              "best.safetensors of an ERM run of the same network: judges whether synthetic images keep their class; empty: "
+              "not judged");
+}
+
+void DomainFusion::describe(ConfigFields& fields) {
+  fields.group("domainfusion", config_);
+  fields.group("distillation", distillation_config_);
+  fields.group("augmentation", round_config_);
+}
+
+void DomainFusion::prepare(TrainingContext& context) {
+  Algorithm::prepare(context);
+  check<ConfigError>(!context.config.ldm.empty(),
+                     "the algorithm domainfusion needs a latent diffusion model: --ldm DIR (a diffusers folder; `domainfusion "
+                     "pretrain` makes a small one)");
+  ldm_ = LatentDiffusion::load(context.config.ldm);
+  const LdmProvenanceCheck provenance = check_ldm_provenance(*ldm_, *context.holdout);
+  context.write_record({{"type", "ldm"},
+                        {"step", 0},
+                        {"weights_hash", ldm_->weights_hash()},
+                        {"provenance_recorded", provenance.recorded},
+                        {"out_images_seen", provenance.out_images}});
+  if (config_.online_augmentation) prepare_rounds();
+  if (config_.latent_distillation) prepare_distillation();
+}
+
+std::vector<DomainSelection> DomainFusion::all_images() const {
+  std::vector<DomainSelection> selections;
+  const DomainDataset& set = *context().source_in;
+  for (std::int64_t domain = 0; domain < set.number_of_domains(); ++domain) {
+    DomainSelection& selection = selections.emplace_back();
+    selection.domain = domain;
+    for (std::int64_t index = 0; index < set.size(domain); ++index) selection.indices.push_back(index);
+  }
+  return selections;
+}
+
+std::map<std::string, std::string> DomainFusion::target_description() const {
+  const std::string& target = context().holdout->target_name();
+  std::vector<std::string> names = context().source_in->domain_names();
+  names.push_back(target);
+  const KnownDataset* known = find_known_dataset(names, context().source_in->class_names());
+  if (!known) return {{target, words_of_name(target)}};
+  const auto place = std::find(known->domain_names.begin(), known->domain_names.end(), target) - known->domain_names.begin();
+  if (place == static_cast<std::ptrdiff_t>(known->domain_names.size())) return {{target, words_of_name(target)}};
+  return {{target, known->domain_descriptions[static_cast<std::size_t>(place)]}};
+}
+
+void DomainFusion::prepare_rounds() {
+  const DomainDataset& set = *context().source_in;
+  const std::vector<std::string> descriptions = domain_descriptions(set);
+  std::map<std::int64_t, std::string> description_of_source;
+  for (std::size_t domain = 0; domain < descriptions.size(); ++domain) {
+    description_of_source[static_cast<std::int64_t>(domain)] = descriptions[domain];
+  }
+  CandidatePrompts prompts(round_config_.prompt_template, round_config_.negative_prompt, set.class_names(),
+                           description_of_source, TargetGuard(target_description()));
+  candidates_ = std::make_unique<LdmCandidates>(*ldm_, round_config_);
+  round_steps_ = round_steps(round_config_.budget, context().steps_per_epoch, context().total_steps);
+  if (round_steps_.empty()) return;
+  rounds_ = std::make_unique<AugmentationRounds>(round_config_, context().source_in, all_images(), std::move(prompts),
+                                                 *candidates_, context().run_folder / "synthetic", context().seed,
+                                                 static_cast<std::int64_t>(round_steps_.size()));
+  if (config_.fidelity_weights.empty()) return;
+  fidelity_classifier_ = Classifier(context().config.classifier, set.number_of_classes(), context().seed);
+  load_model(config_.fidelity_weights, fidelity_classifier_);
+  fidelity_classifier_->eval();
+}
+
+void DomainFusion::prepare_distillation() {
+  TargetGuard guard(target_description());
+  distillation_ = std::make_unique<LatentDistillation>(
+      distillation_config_, latent_teacher_of(*ldm_), context().source_in->class_names(),
+      plain_image_source(context().source_in, ldm_->image_size_px()), context().seed);
+  for (const std::string& prompt : distillation_->prompts()) guard.check_prompt(prompt, "distillation prompt");
+}
+
+double DomainFusion::estimated_extra_seconds() {
+  torch::NoGradGuard no_grad;
+  std::vector<std::int64_t> shape = ldm_->latent_shape();
+  shape.insert(shape.begin(), 1);
+  const at::Tensor z = torch::zeros(shape), t = torch::full({1}, 500, torch::kInt64);
+  const at::Tensor condition = ldm_->embed({""});
+  const double unet = seconds_of([&] { ldm_->predict(z, t, condition); });
+  const double encoder = seconds_of([&] { ldm_->decode(z); });
+  double seconds = 0;
+  if (rounds_) {
+    const double passes = static_cast<double>(image_to_image_steps(round_config_.steps, round_config_.strength)) *
+                          (round_config_.guidance_scale > 1 ? 2 : 1);
+    seconds += static_cast<double>(rounds_->plan().images_of_run() * round_config_.candidates) * (passes * unet + 2 * encoder);
+  }
+  if (distillation_) {
+    const auto batch = static_cast<double>(context().config.loader.batch_size * context().source_in->number_of_domains());
+    const double drawn = batch * distillation_->fraction() * static_cast<double>(context().total_steps);
+    const bool curve = distillation_->encoder() == EncoderForm::kCurve;
+    constexpr double kNodes = 8;  // of K = 9, which most encoders need
+    seconds += drawn * unet + encoder * (curve ? kNodes * static_cast<double>(images_in(*context().source_in)) : 3 * drawn);
+  }
+  return seconds;
+}
+
+void DomainFusion::choose_encoder() {
+  encoder_chosen_ = true;
+  const std::vector<LabelledKey> images = labelled_keys(*context().source_in, all_images());
+  const CurveStorage storage{context().run_folder / "latent_curve.bin",
+                             distillation_config_.curve.storage == NodeStorage::kFile
+                                 ? curve_identity(*ldm_, *context().source_in, images)
+                                 : std::string()};
+  const auto gate = distillation_->prepare(images, storage, known_curve_points_);
+  if (!gate) return;
+  nlohmann::json record = gate->to_json();
+  record["type"] = "curve_gate";
+  record["step"] = 0;
+  context().write_record(record);
+}
+
+void DomainFusion::before_step(std::int64_t step) {
+  if (distillation_ && !encoder_chosen_) choose_encoder();
+  const auto next = std::upper_bound(round_steps_.begin(), round_steps_.end(), step);
+  const std::int64_t round = next - round_steps_.begin() - 1;
+  if (round > active_round_) run_round(round);
+}
+
+RoundHooks DomainFusion::round_hooks() {
+  RoundHooks hooks;
+  hooks.should_stop = context().stop_requested;
+  if (!fidelity_classifier_.is_empty()) {
+    hooks.class_of = [this](const at::Tensor& image01_N3SS) {
+      torch::NoGradGuard no_grad;
+      return fidelity_classifier_->forward(normalise(image01_N3SS)).argmax(1);
+    };
+  }
+  return hooks;
+}
+
+void DomainFusion::run_round(std::int64_t round) {
+  const auto summary = rounds_->run(round, round_hooks());
+  if (!summary) throw Interrupted();
+  log_info("{}", summary->text());
+  nlohmann::json record = summary->to_json();
+  record["type"] = "round";
+  record["step"] = round_steps_[static_cast<std::size_t>(round)];
+  context().write_record(record);
+  const std::shared_ptr<const SyntheticDataset> synthetic = rounds_->as_of(round);
+  synthetic_loader_ = synthetic->total() > 0 ? context().make_loader(synthetic, "synthetic") : nullptr;
+  active_round_ = round;
+}
+
+at::Tensor DomainFusion::loss(std::int64_t step, const Batch& raw, StepRecord& record) {
+  std::optional<Batch> synthetic;
+  if (synthetic_loader_) synthetic = synthetic_loader_->batch(step);
+  const at::Device device = raw.image_NCHW.device();
+  // One pass over both, so that batch norm sees one batch.
+  const at::Tensor logits = context().classifier->forward(
+      synthetic ? torch::cat({raw.image_NCHW, synthetic->image_NCHW.to(device)}) : raw.image_NCHW);
+  const at::Tensor raw_logits = logits.narrow(0, 0, raw.size());
+  at::Tensor total = classification_loss(raw_logits, raw.label_N);
+  record.scalars["loss_raw"] = total.item<double>();
+  if (synthetic) {
+    const at::Tensor loss = classification_loss(logits.narrow(0, raw.size(), synthetic->size()), synthetic->label_N.to(device));
+    record.scalars["loss_synthetic"] = loss.item<double>();
+    total = total + config_.lambda_syn * loss;
+  }
+  if (distillation_) total = total + distillation_loss(step, raw, raw_logits, record);
+  return total;
+}
+
+at::Tensor DomainFusion::distillation_loss(std::int64_t step, const Batch& raw, const at::Tensor& logits_NK,
+                                           StepRecord& record) {
+  DistillationBatch batch{logits_NK, raw.label_N, raw.domain_N, raw.index_N, {}};
+  if (distillation_config_.view == DistillationView::kAugmented) {
+    namespace F = torch::nn::functional;
+    const std::int64_t size = ldm_->image_size_px();
+    const at::Tensor view01 = denormalise(raw.image_NCHW);
+    batch.view01_N3HW = view01.size(-1) == size
+                            ? view01
+                            : F::interpolate(view01, F::InterpolateFuncOptions()
+                                                         .size(std::vector<std::int64_t>{size, size})
+                                                         .mode(torch::kBilinear)
+                                                         .align_corners(false)
+                                                         .antialias(true));
+  }
+  const DistillationStep result = distillation_->step(batch, step);
+  nlohmann::json figures = result.figures.to_json();
+  figures["type"] = "distillation";
+  figures["step"] = step;
+  context().write_record(figures);
+  record.scalars["loss_ld"] = result.figures.loss;
+  record.scalars["mean_p"] = result.figures.mean_p;
+  record.scalars["negative_share"] = result.figures.negative_share;
+  return result.loss;
+}
+
+void DomainFusion::save(TensorMap&, nlohmann::json& state) const {
+  // The rounds are on disk, all draws are counter-based: only the gate's choice is state.
+  if (distillation_ && encoder_chosen_) state["curve_points"] = distillation_->curve_points();
+}
+
+void DomainFusion::load(const TensorMap&, const nlohmann::json& state) {
+  if (state.contains("curve_points")) known_curve_points_ = state.at("curve_points").get<std::int64_t>();
+}
+
+}  // namespace domainfusion

@@ -1,0 +1,68 @@
+#pragma once
+// DomainFusion (ECCV 2024): cross-entropy on raw and synthetic images plus latent distillation,
+//   L = CE(raw) + lambda_syn CE(synthetic) + L_LD,
+// with one frozen latent diffusion model as teacher (distillation/latent_distillation.h) and as augmenter (augmentation/round.h).
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "domainfusion/augmentation/ldm_candidates.h"
+#include "domainfusion/augmentation/round.h"
+#include "domainfusion/distillation/latent_distillation.h"
+#include "domainfusion/training/algorithm.h"
+
+namespace domainfusion {
+
+struct DomainFusionConfig {
+  bool latent_distillation = true;
+  bool online_augmentation = true;
+  double lambda_syn = 1;
+  std::string fidelity_weights;  // a trained classifier that judges the class of synthetic images; empty: not judged
+
+  void describe(ConfigFields& fields);
+};
+
+class DomainFusion final : public Algorithm {
+ public:
+  void describe(ConfigFields& fields) override;
+  // ConfigError: no LDM given, an LDM that saw the target, a prompt that names it, options that do not go together.
+  void prepare(TrainingContext& context) override;
+  double estimated_extra_seconds() override;
+  // Before the first step the latent curve's gate; before a round's step the round.
+  void before_step(std::int64_t step) override;
+  void save(TensorMap& tensors, nlohmann::json& state) const override;
+  void load(const TensorMap& tensors, const nlohmann::json& state) override;
+
+ protected:
+  at::Tensor loss(std::int64_t step, const Batch& raw, StepRecord& record) override;
+
+ private:
+  void prepare_rounds();
+  void prepare_distillation();
+  void choose_encoder();
+  void run_round(std::int64_t round);
+  RoundHooks round_hooks();
+  at::Tensor distillation_loss(std::int64_t step, const Batch& raw, const at::Tensor& logits_NK, StepRecord& record);
+  std::vector<DomainSelection> all_images() const;
+  std::map<std::string, std::string> target_description() const;
+
+  DomainFusionConfig config_;
+  DistillationConfig distillation_config_;
+  RoundConfig round_config_;
+
+  std::optional<LatentDiffusion> ldm_;
+  std::unique_ptr<LatentDistillation> distillation_;
+  bool encoder_chosen_ = false;
+  std::optional<std::int64_t> known_curve_points_;  // of the run that is resumed
+
+  std::unique_ptr<LdmCandidates> candidates_;
+  std::unique_ptr<AugmentationRounds> rounds_;
+  std::vector<std::int64_t> round_steps_;
+  std::int64_t active_round_ = -1;
+  std::unique_ptr<BatchLoader> synthetic_loader_;  // none while the synthetic set is empty
+  Classifier fidelity_classifier_{nullptr};
+};
+
+}  // namespace domainfusion
