@@ -8,6 +8,7 @@
 #include "domainfusion/core/progress.h"
 #include "domainfusion/core/threads.h"
 #include "domainfusion/metrics/classification.h"
+#include "domainfusion/nn/state_dict.h"
 #include "domainfusion/training/source_view.h"
 
 namespace domainfusion {
@@ -148,7 +149,21 @@ void Trainer::check_cost() {
                      format_seconds(seconds), setup_.config.cost_limit_hours);
 }
 
+void Trainer::announce() const {
+  std::int64_t in = 0, out = 0;
+  for (std::int64_t d = 0; d < source_out_->number_of_domains(); ++d) {
+    in += context_.source_in->size(d);
+    out += source_out_->size(d);
+  }
+  log_info("{}: {} images of {} to learn from, {} to select the model; '{}' is held out", setup_.config.algorithm, in,
+           fmt::join(context_.source_in->domain_names(), ", "), out, guard_->target_name());
+  log_info("{} with {:.1f} M parameters at {} px, {} steps of {} images ({} an epoch) on {}", setup_.config.classifier.backbone,
+           static_cast<double>(parameter_count(*context_.classifier)) * 1e-6, setup_.config.loader.image_size_px,
+           context_.total_steps, loader_->images_per_step(), context_.steps_per_epoch, context_.device.str());
+}
+
 std::optional<TestRecord> Trainer::run() {
+  announce();
   try {
     setup_.algorithm->prepare(context_);
     check_cost();

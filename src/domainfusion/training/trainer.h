@@ -51,6 +51,7 @@ class Trainer {
   nlohmann::json description();
   void split_domains();
   void make_context();
+  void announce() const;
   void check_cost();
   std::int64_t resume();
   bool train_from(std::int64_t first_step);

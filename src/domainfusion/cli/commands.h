@@ -1,0 +1,16 @@
+#pragma once
+// The commands of the program, one file each below commands/. Each function adds a subcommand whose callback does the work;
+// errors leave it as exceptions.
+
+namespace CLI {
+class App;
+}
+
+namespace domainfusion {
+
+void add_train_command(CLI::App& app);
+void add_evaluate_command(CLI::App& app);
+void add_predict_command(CLI::App& app);
+void add_inspect_command(CLI::App& app);
+
+}  // namespace domainfusion

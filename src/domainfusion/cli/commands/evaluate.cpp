@@ -1,0 +1,107 @@
+// domainfusion evaluate: tables of finished runs, or a run's model on chosen images.
+#include <CLI/CLI.hpp>
+#include <torch/torch.h>
+
+#include "domainfusion/cli/commands.h"
+#include "domainfusion/data/split.h"
+#include "domainfusion/evaluation/result_table.h"
+#include "domainfusion/evaluation/trained_model.h"
+#include "domainfusion/training/run_folder.h"
+
+namespace domainfusion {
+namespace {
+
+struct EvaluateArguments {
+  std::vector<std::string> runs;
+  std::string domain, data, split = "all";
+  bool markdown = false;
+};
+
+// Runs of one algorithm that share target and seeds differ in options: their folders tell them apart.
+std::string system_name(const RunResult& run, const std::vector<RunResult>& runs) {
+  for (const RunResult& other : runs) {
+    if (&other != &run && other.algorithm == run.algorithm && other.test_domain == run.test_domain &&
+        other.seed == run.seed && other.trial_seed == run.trial_seed) {
+      return fmt::format("{} ({})", run.algorithm, run.path.filename().string());
+    }
+  }
+  return run.algorithm;
+}
+
+void print_table(const std::vector<RunResult>& runs, bool markdown) {
+  ResultTable table;
+  bool any = false;
+  for (const RunResult& run : runs) {
+    if (!run.test) {
+      fmt::print(stderr, "{}: not finished, left out of the table\n", run.path.string());
+      continue;
+    }
+    table.add(system_name(run, runs), run.test->domain, run.test->accuracy);
+    any = true;
+  }
+  if (any) fmt::print("{}", markdown ? table.markdown() : table.text());
+}
+
+std::vector<std::int64_t> chosen_indices(const DomainDataset& dataset, std::int64_t domain, const TrainingConfig& config,
+                                         const std::string& split) {
+  if (split == "all") {
+    std::vector<std::int64_t> indices(static_cast<std::size_t>(dataset.size(domain)));
+    for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<std::int64_t>(i);
+    return indices;
+  }
+  const Split parts = holdout_split(dataset.size(domain), config.trial_seed, domain, config.holdout_fraction);
+  return split == "in" ? parts.in : parts.out;
+}
+
+void evaluate_model(const std::string& run, const EvaluateArguments& arguments) {
+  TrainedModel model = load_trained_model(run);
+  if (!arguments.data.empty()) model.config.data.root = arguments.data;
+  const auto dataset = open_dataset(model.config.data);
+  check<ConfigError>(dataset->class_names() == model.class_names,
+                     "'{}' has the classes {}, the run was trained on {}: choose a set with the same class folders",
+                     model.config.data.root, fmt::join(dataset->class_names(), ", "), fmt::join(model.class_names, ", "));
+  const std::int64_t domain = dataset->domain_index(arguments.domain);
+  const auto indices = chosen_indices(*dataset, domain, model.config, arguments.split);
+  const Figures figures =
+      evaluate_images([&](const at::Tensor& image_NCHW) { return model.classifier->forward(image_NCHW); }, *dataset, domain,
+                      indices, model.config.loader.image_size_px, at::kCPU);
+  std::vector<std::vector<std::int64_t>> confusion;
+  for (std::int64_t k = 0; k < figures.confusion_KK.size(0); ++k) {
+    const at::Tensor row = figures.confusion_KK[k].contiguous();
+    confusion.emplace_back(row.data_ptr<std::int64_t>(), row.data_ptr<std::int64_t>() + row.numel());
+  }
+  fmt::print("{}: {:.1f} % of {} images of '{}' ({}), cross-entropy {:.3f}\n", run, 100 * figures.accuracy(), indices.size(),
+             arguments.domain, arguments.split, figures.mean_loss);
+  const auto cells = class_cells(confusion, model.class_names);
+  fmt::print("{}", arguments.markdown ? markdown_table(cells) : text_table(cells));
+}
+
+void evaluate(const EvaluateArguments& arguments) {
+  check<ConfigError>(arguments.data.empty() || !arguments.domain.empty(), "--data needs --domain: whose images?");
+  if (!arguments.domain.empty()) {
+    for (const std::string& run : arguments.runs) evaluate_model(run, arguments);
+    return;
+  }
+  std::vector<RunResult> runs;
+  for (const std::string& run : arguments.runs) runs.push_back(read_run(run));
+  if (runs.size() == 1) fmt::print("{}", describe_run(runs[0]));
+  if (runs.size() > 1) print_table(runs, arguments.markdown);
+}
+
+}  // namespace
+
+void add_evaluate_command(CLI::App& app) {
+  auto* command = app.add_subcommand(
+      "evaluate", "results of runs: one run in full, several as a table with standard errors; or a model on a domain");
+  auto arguments = std::make_shared<EvaluateArguments>();
+  command->add_option("runs", arguments->runs, "run folders")->required();
+  command->add_option("--domain", arguments->domain, "classify this domain's images anew with the runs' models");
+  command->add_option("--data", arguments->data, "another set with the same classes, for --domain");
+  command->add_option("--split", arguments->split, "which images of --domain")
+      ->check(CLI::IsMember({"in", "out", "all"}))
+      ->capture_default_str();
+  command->add_flag("--markdown", arguments->markdown, "tables in Markdown");
+  command->callback([arguments] { with_context("evaluate", [&] { evaluate(*arguments); }); });
+}
+
+}  // namespace domainfusion

@@ -1,0 +1,45 @@
+// domainfusion inspect: what the program knows, by kind.
+#include <CLI/CLI.hpp>
+
+#include "domainfusion/augmentation/style_content.h"
+#include "domainfusion/classifiers/classifier.h"
+#include "domainfusion/cli/commands.h"
+#include "domainfusion/data/known_datasets.h"
+#include "domainfusion/diffusion/schedulers/scheduler.h"
+#include "domainfusion/training/algorithm.h"
+
+namespace domainfusion {
+namespace {
+
+template <class RegistryType>
+void print_registry(const RegistryType& registry) {
+  std::size_t width = 0;
+  for (const auto& entry : registry.entries()) width = std::max(width, entry.name.size());
+  for (const auto& entry : registry.entries()) fmt::print("{:<{}}  {}\n", entry.name, width, entry.help);
+}
+
+void print_datasets() {
+  for (const KnownDataset& set : known_datasets()) {
+    fmt::print("{}: {} classes; domains {}{}{}\n", set.name, set.number_of_classes, fmt::join(set.domain_names, ", "),
+               set.note.empty() ? "" : "; ", set.note);
+  }
+  fmt::print("Any other folder <domain>/<class>/<image> works too: its names are its descriptions.\n");
+}
+
+void add_listing(CLI::App& inspect, const std::string& name, const std::string& help, std::function<void()> print) {
+  inspect.add_subcommand(name, help)->callback(std::move(print));
+}
+
+}  // namespace
+
+void add_inspect_command(CLI::App& app) {
+  auto* inspect = app.add_subcommand("inspect", "list what can be named in options");
+  inspect->require_subcommand(1);
+  add_listing(*inspect, "algorithms", "training algorithms", [] { print_registry(algorithms()); });
+  add_listing(*inspect, "backbones", "classifier networks", [] { print_registry(backbones()); });
+  add_listing(*inspect, "schedulers", "samplers of diffusion models", [] { print_registry(scheduler_registry()); });
+  add_listing(*inspect, "decompositions", "style and content", [] { print_registry(decompositions()); });
+  add_listing(*inspect, "datasets", "sets whose domains have descriptions for prompts", print_datasets);
+}
+
+}  // namespace domainfusion

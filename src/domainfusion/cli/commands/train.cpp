@@ -1,0 +1,74 @@
+// domainfusion train: one run from a set to a figure on the held-out domain.
+#include <CLI/CLI.hpp>
+
+#include "domainfusion/cli/commands.h"
+#include "domainfusion/config/config_file.h"
+#include "domainfusion/evaluation/result_table.h"
+#include "domainfusion/training/trainer.h"
+
+namespace domainfusion {
+namespace {
+
+struct TrainArguments {
+  std::string data, test_domain, algorithm, ldm, recipe, out;
+  std::vector<std::string> overrides;
+  bool resume = false, overwrite = false, yes = false, skip_broken_images = false;
+};
+
+// Flags are options with a short name; given ones win over recipe and --set.
+std::vector<std::pair<std::string, nlohmann::json>> options_of(const TrainArguments& arguments) {
+  std::vector<std::pair<std::string, nlohmann::json>> options;
+  const auto add = [&](const char* key, const std::string& value) {
+    if (!value.empty()) options.emplace_back(key, value);
+  };
+  add("algorithm", arguments.algorithm);
+  add("data.root", arguments.data);
+  add("test_domain", arguments.test_domain);
+  add("ldm", arguments.ldm);
+  if (arguments.skip_broken_images) options.emplace_back("data.skip_broken_images", true);
+  return options;
+}
+
+std::string options_help() {
+  TrainingConfig config;
+  std::string text = "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));
+  for (const auto& entry : algorithms().entries()) {
+    const auto algorithm = entry.make();
+    ConfigFields fields;
+    algorithm->describe(fields);
+    if (!fields.fields().empty()) text += fmt::format("\nOf the algorithm {}:\n", entry.name) + describe_fields(fields);
+  }
+  return text;
+}
+
+void train(const TrainArguments& arguments) {
+  RunSetup setup = make_run_setup(arguments.recipe, arguments.overrides, options_of(arguments));
+  auto dataset = open_dataset(setup.config.data);
+  const RunMode mode = arguments.resume ? RunMode::kResume : arguments.overwrite ? RunMode::kOverwrite : RunMode::kNew;
+  Trainer trainer(std::move(setup), std::move(dataset),
+                  {.run_folder = arguments.out, .mode = mode, .accept_cost = arguments.yes});
+  if (!trainer.run()) return;
+  fmt::print("{}", describe_run(read_run(arguments.out)));
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app) {
+  auto* command = app.add_subcommand("train", "train a classifier and test it on the held-out domain");
+  auto arguments = std::make_shared<TrainArguments>();
+  command->add_option("--data", arguments->data, "folder <domain>/<class>/<image>")->take_last();
+  command->add_option("--test-domain", arguments->test_domain, "domain that training never sees")->take_last();
+  command->add_option("--algorithm", arguments->algorithm, "see `domainfusion inspect algorithms`; default erm")->take_last();
+  command->add_option("--ldm", arguments->ldm, "folder of a latent diffusion model, for algorithms that use one")->take_last();
+  command->add_option("--recipe", arguments->recipe, "TOML file of options")->take_last();
+  command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")->allow_extra_args(false);
+  command->add_option("--out", arguments->out, "run folder to make")->required()->take_last();
+  auto* resume = command->add_flag("--resume", arguments->resume, "continue the run in --out");
+  command->add_flag("--overwrite", arguments->overwrite, "remove the run in --out and start anew")->excludes(resume);
+  command->add_flag("--yes", arguments->yes, "start even if the estimated cost is over cost_limit_hours");
+  command->add_flag("--skip-broken-images", arguments->skip_broken_images, "list and leave out images that cannot be read");
+  command->footer(options_help);
+  command->callback([arguments] { with_context("train", [&] { train(*arguments); }); });
+}
+
+}  // namespace domainfusion

@@ -1,0 +1,66 @@
+// The command line: options common to all commands, and what becomes of errors.
+#include <CLI/CLI.hpp>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include "domainfusion/cli/commands.h"
+#include "domainfusion/core/error.h"
+#include "domainfusion/core/log.h"
+#include "domainfusion/core/threads.h"
+
+namespace domainfusion {
+namespace {
+
+void prepare_process(int threads) {
+  set_threads(threads);
+  // A full disk or a reader that went away is an error of a write, not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
+  if (const std::string warning = slow_blas_warning(); !warning.empty()) log_warning("{}", warning);
+}
+
+int report(std::string_view message, ExitCode code) {
+  std::fflush(stdout);
+  fmt::print(stderr, "error: {}\n", message);
+  return static_cast<int>(code);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("DomainFusion: domain generalization with a frozen latent diffusion model", "domainfusion");
+  int threads = 0;
+  app.add_option("--threads", threads, "numeric threads; 0: all available CPUs")->capture_default_str();
+  app.set_version_flag("--version", DOMAINFUSION_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  add_train_command(app);
+  add_evaluate_command(app);
+  add_predict_command(app);
+  add_inspect_command(app);
+  app.parse_complete_callback([&threads] { prepare_process(threads); });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kConfig);
+  }
+  // A result that could not be printed in full is a failure.
+  check<IoError>(std::fflush(stdout) == 0, "standard output cannot be written: is the disk full?");
+  return 0;
+}
+
+}  // namespace
+}  // namespace domainfusion
+
+int main(int argc, char** argv) {
+  using namespace domainfusion;
+  try {
+    return run(argc, argv);
+  } catch (const Error& error) {
+    return report(error.what(), error.exit_code());
+  } catch (const std::exception& error) {
+    // libtorch's messages carry a backtrace after the first line.
+    const std::string_view message = error.what();
+    return report(message.substr(0, message.find('\n')), ExitCode::kFailure);
+  }
+}

@@ -1,0 +1,130 @@
+#include "domainfusion/evaluation/result_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/metrics/classification.h"
+
+namespace domainfusion {
+namespace {
+
+using Cells = std::vector<std::vector<std::string>>;
+
+void add_once(std::vector<std::string>& list, const std::string& name) {
+  if (std::find(list.begin(), list.end(), name) == list.end()) list.push_back(name);
+}
+
+std::string percent(const MeanAndError& value, std::size_t runs) {
+  if (runs < 2) return fmt::format("{:.1f}", 100 * value.mean);
+  return fmt::format("{:.1f} ± {:.1f}", 100 * value.mean, 100 * value.standard_error);
+}
+
+// Characters on the screen: bytes that do not continue a UTF-8 sequence.
+std::size_t width_of(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+std::string padded(const std::string& text, std::size_t width, bool left) {
+  const std::string space(width - std::min(width, width_of(text)), ' ');
+  return left ? text + space : space + text;
+}
+
+}  // namespace
+
+void ResultTable::add(const std::string& system, const std::string& domain, double accuracy) {
+  add_once(systems_, system);
+  add_once(domains_, domain);
+  values_[{system, domain}].push_back(accuracy);
+}
+
+std::string ResultTable::cell(const std::string& system, const std::string& domain) const {
+  const auto found = values_.find({system, domain});
+  if (found == values_.end()) return "-";
+  return percent(mean_and_error(found->second), found->second.size());
+}
+
+std::string ResultTable::mean_cell(const std::string& system) const {
+  double sum = 0;
+  for (const std::string& domain : domains_) {
+    const auto found = values_.find({system, domain});
+    if (found == values_.end()) return "-";
+    sum += mean_and_error(found->second).mean;
+  }
+  return fmt::format("{:.1f}", 100 * sum / static_cast<double>(domains_.size()));
+}
+
+Cells ResultTable::cells() const {
+  Cells rows(1, {"accuracy, %"});
+  for (const std::string& domain : domains_) rows[0].push_back(domain);
+  if (domains_.size() > 1) rows[0].push_back("mean");
+  for (const std::string& system : systems_) {
+    auto& row = rows.emplace_back(1, system);
+    for (const std::string& domain : domains_) row.push_back(cell(system, domain));
+    if (domains_.size() > 1) row.push_back(mean_cell(system));
+  }
+  return rows;
+}
+
+std::string ResultTable::text() const { return text_table(cells()); }
+std::string ResultTable::markdown() const { return markdown_table(cells()); }
+
+std::string text_table(const Cells& cells) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : cells) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width_of(row[c]));
+  }
+  std::string text;
+  for (const auto& row : cells) {
+    std::string line;
+    for (std::size_t c = 0; c < row.size(); ++c) line += (c ? "  " : "") + padded(row[c], widths[c], c == 0);
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
+std::string markdown_table(const Cells& cells) {
+  std::string text;
+  for (std::size_t r = 0; r < cells.size(); ++r) {
+    text += fmt::format("| {} |\n", fmt::join(cells[r], " | "));
+    if (r > 0) continue;
+    text += "|---|";
+    for (std::size_t c = 1; c < cells[0].size(); ++c) text += "---:|";
+    text += "\n";
+  }
+  return text;
+}
+
+Cells class_cells(const std::vector<std::vector<std::int64_t>>& confusion, const std::vector<std::string>& class_names) {
+  check<FormatError>(confusion.size() == class_names.size(), "confusion of {} classes, but {} class names", confusion.size(),
+                     class_names.size());
+  Cells rows(1, {"class", "images", "accuracy, %"});
+  for (const std::string& name : class_names) rows[0].push_back("as " + name);
+  for (std::size_t k = 0; k < confusion.size(); ++k) {
+    check<FormatError>(confusion[k].size() == class_names.size(), "confusion row {} has {} columns, expected {}", k,
+                       confusion[k].size(), class_names.size());
+    const auto images = std::accumulate(confusion[k].begin(), confusion[k].end(), std::int64_t{0});
+    const double share = 100.0 * static_cast<double>(confusion[k][k]) / static_cast<double>(std::max<std::int64_t>(1, images));
+    auto& row = rows.emplace_back();
+    row = {class_names[k], std::to_string(images), images > 0 ? fmt::format("{:.1f}", share) : "-"};
+    for (const std::int64_t count : confusion[k]) row.push_back(std::to_string(count));
+  }
+  return rows;
+}
+
+std::string describe_run(const RunResult& run) {
+  std::string text;
+  if (const ValidationRecord* selected = select_by_source_validation(run.validations)) {
+    text += fmt::format("source validation: {:.1f} % at step {} (selected)", 100 * selected->mean_accuracy, selected->step);
+    for (const auto& [domain, accuracy] : selected->accuracy) text += fmt::format("; {} {:.1f} %", domain, 100 * accuracy);
+    text += "\n";
+  }
+  if (!run.test) return text + fmt::format("{}: the run is not finished, so '{}' was not looked at\n", run.algorithm, run.test_domain);
+  text += fmt::format("{} on '{}', never seen in training: {:.1f} %\n", run.algorithm, run.test->domain, 100 * run.test->accuracy);
+  return text + text_table(class_cells(run.test->confusion, run.class_names));
+}
+
+}  // namespace domainfusion

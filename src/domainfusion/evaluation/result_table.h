@@ -1,0 +1,42 @@
+#pragma once
+// Tables of results, as text and as Markdown.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "domainfusion/evaluation/run_result.h"
+
+namespace domainfusion {
+
+// Accuracy by system (rows) and target domain (columns) in percent: mean and, from two runs on, standard error over runs
+// (population standard deviation / sqrt(n)). With several domains a last column holds the mean over domains.
+class ResultTable {
+ public:
+  // `accuracy` in [0, 1]; rows and columns keep the order in which they first came.
+  void add(const std::string& system, const std::string& domain, double accuracy);
+
+  std::string text() const;
+  std::string markdown() const;
+
+ private:
+  std::vector<std::vector<std::string>> cells() const;
+  std::string cell(const std::string& system, const std::string& domain) const;
+  std::string mean_cell(const std::string& system) const;
+
+  std::vector<std::string> systems_, domains_;
+  std::map<std::pair<std::string, std::string>, std::vector<double>> values_;
+};
+
+// Rows of cells as columns of equal width (the first row is the head), or as a Markdown table.
+std::string text_table(const std::vector<std::vector<std::string>>& cells);
+std::string markdown_table(const std::vector<std::vector<std::string>>& cells);
+
+// Per true class: number of images, accuracy, and what it was taken for (the confusion row), as cells of a table.
+std::vector<std::vector<std::string>> class_cells(const std::vector<std::vector<std::int64_t>>& confusion,
+                                                  const std::vector<std::string>& class_names);
+
+// One run in full: the selected checkpoint, accuracy on the target, accuracy per class and confusion.
+std::string describe_run(const RunResult& run);
+
+}  // namespace domainfusion

@@ -1,0 +1,49 @@
+#include "domainfusion/evaluation/trained_model.h"
+
+#include <torch/torch.h>
+
+#include "domainfusion/data/transforms/image_tensor.h"
+#include "domainfusion/training/algorithm.h"
+#include "domainfusion/training/checkpoint.h"
+#include "domainfusion/training/run_folder.h"
+
+namespace domainfusion {
+
+TrainingConfig recorded_config(const nlohmann::json& description) {
+  TrainingConfig config;
+  const auto algorithm = algorithms().make(description.at("config").at("algorithm").get<std::string>());
+  ConfigFields fields = fields_of(config);
+  algorithm->describe(fields);
+  fields.from_json(description.at("config"));
+  return config;
+}
+
+TrainedModel load_trained_model(const std::filesystem::path& run) {
+  const nlohmann::json description = read_run_description(run);
+  TrainedModel model;
+  try {
+    model.config = recorded_config(description);
+    model.class_names = description.at("classes").get<std::vector<std::string>>();
+  } catch (const nlohmann::json::exception& error) {
+    throw FormatError(fmt::format("'{}': {}", (run / "run.json").string(), error.what()));
+  }
+  // The weights that training started from are not needed, and may be elsewhere by now.
+  model.config.classifier.weights.clear();
+  const auto file = run / "best.safetensors";
+  check<IoError>(std::filesystem::exists(file), "'{}' has no selected model yet: let the run reach its first validation",
+                 run.string());
+  model.classifier = Classifier(model.config.classifier, static_cast<std::int64_t>(model.class_names.size()), 0);
+  load_model(file, model.classifier);
+  model.classifier->eval();
+  return model;
+}
+
+at::Tensor TrainedModel::probabilities(const Image& image) {
+  torch::NoGradGuard no_grad;
+  const auto size = static_cast<int>(config.loader.image_size_px);
+  at::Tensor image_NCHW = torch::empty({1, 3, size, size});
+  write_normalised(evaluation_view(image, size), image_NCHW.data_ptr<float>());
+  return classifier->forward(image_NCHW).softmax(1).squeeze(0);
+}
+
+}  // namespace domainfusion
