@@ -1,9 +1,11 @@
 #include "domainfusion/distillation/latent_curve.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <torch/torch.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 
 #include "distillation/tiny_teacher.h"
@@ -129,6 +131,20 @@ TEST_F(LatentCurveTest, AFileThatCannotBeMadeIsAnInputErrorThatNamesIt) {
   const std::string message = message_of<IoError>(
       [&] { LatentCurve(tiny_teacher(torch::kFloat32), tiny_images(), keys_, 9, on_file(), storage); });
   EXPECT_NE(message.find("regular/curve.bin"), std::string::npos) << message;
+}
+
+TEST_F(LatentCurveTest, AFullDiskIsAnInputErrorBeforeAnythingIsMapped) {
+  // A limit on the size of files stands for the disk.
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit small{1024, before.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  const std::string message = message_of<IoError>([&] { make(on_file()); });
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_NE(message.find("curve.bin"), std::string::npos) << message;
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "curve.bin"));
 }
 
 TEST_F(LatentCurveTest, UnknownKeysRepeatsAndWrongImagesAreRefused) {
