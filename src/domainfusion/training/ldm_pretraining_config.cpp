@@ -15,6 +15,7 @@ void CompactVaeConfig::describe(ConfigFields& fields) {
   fields.integer("latent_channels", latent_channels, {1, 64}, "channels of the latent");
   fields.integer("norm_num_groups", norm_num_groups, {1, 256}, "groups of every group norm");
   fields.real("kl_weight", kl_weight, {0, 1}, "weight of the mean KL divergence per latent element");
+  fields.real("squared_weight", squared_weight, {0, 100}, "weight of the mean squared error, beside the L1 error");
   fields.real("edge_weight", edge_weight, {0, 100}, "weight of the L1 error of neighbouring differences");
   fields.group("training", training);
 }

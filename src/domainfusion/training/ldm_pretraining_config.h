@@ -23,9 +23,10 @@ struct CompactVaeConfig {
   std::int64_t layers_per_block = 1;
   std::int64_t latent_channels = 8;
   std::int64_t norm_num_groups = 4;  // channels per group stay at 4 or more: fewer make the latent curve rough
-  double kl_weight = 1e-4;           // of the mean KL divergence per latent element
-  double edge_weight = 0.5;          // of the L1 error of horizontal and vertical differences, beside L1 of the pixels
-  LdmStageConfig training{.steps = 2000, .batch_size = 16, .lr = 2e-3, .ema_decay = 0.998};
+  double kl_weight = 1e-6;           // of the mean KL divergence per latent element
+  double squared_weight = 1;         // of the squared error: L1 alone is content with greys for a long time
+  double edge_weight = 0.25;         // of the L1 error of horizontal and vertical differences, beside L1 of the pixels
+  LdmStageConfig training{.steps = 5000, .batch_size = 16, .lr = 2e-3, .ema_decay = 0.998};
   void describe(ConfigFields& fields);
 };
 

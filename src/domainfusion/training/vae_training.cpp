@@ -30,7 +30,8 @@ at::Tensor vae_loss(AutoencoderKl& vae, const at::Tensor& image11_N3HW, const at
   const at::Tensor& mean = posterior.mean_NChw;
   const at::Tensor& log_variance = posterior.log_variance_NChw;
   const at::Tensor kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean();
-  return error.abs().mean() + config.edge_weight * edge_error(error) + config.kl_weight * kl;
+  return error.abs().mean() + config.squared_weight * error.square().mean() + config.edge_weight * edge_error(error) +
+         config.kl_weight * kl;
 }
 
 AutoencoderConfig vae_config_of(const LdmPretrainingConfig& config) {

@@ -11,7 +11,7 @@
 
 namespace domainfusion {
 
-// mean |x' - x| + edge_weight * mean |grad x' - grad x| + kl_weight * KL(q(z|x) || N(0, I)) per latent element, with
+// mean |x' - x| + squared_weight * mean (x' - x)^2 + edge_weight * mean |grad x' - grad x| + kl_weight * KL(q(z|x) || N(0, I)) per latent element, with
 // x' = D(mean + exp(logvar/2) * noise). image11 [N, 3, H, W] in [-1, 1], noise like the latent. Differentiable scalar.
 at::Tensor vae_loss(AutoencoderKl& vae, const at::Tensor& image11_N3HW, const at::Tensor& noise_NChw,
                     const CompactVaeConfig& config);
