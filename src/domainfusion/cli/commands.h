@@ -11,6 +11,7 @@ namespace domainfusion {
 void add_train_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
 void add_predict_command(CLI::App& app);
+void add_pretrain_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
 
 }  // namespace domainfusion

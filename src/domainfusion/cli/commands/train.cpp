@@ -4,6 +4,7 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/evaluation/result_table.h"
+#include "domainfusion/report/round_pictures.h"
 #include "domainfusion/training/trainer.h"
 
 namespace domainfusion {
@@ -49,6 +50,10 @@ void train(const TrainArguments& arguments) {
                   {.run_folder = arguments.out, .mode = mode, .accept_cost = arguments.yes});
   if (!trainer.run()) return;
   fmt::print("{}", describe_run(read_run(arguments.out)));
+  const std::filesystem::path out = arguments.out;
+  for (const auto& picture : write_round_pictures(out / "synthetic", out / "pictures")) {
+    fmt::print("pictures of a round: {}\n", picture.string());
+  }
 }
 
 }  // namespace
