@@ -9,6 +9,7 @@ namespace domainfusion {
 namespace {
 
 constexpr std::int64_t kEncodeBatch = 64;
+constexpr double kStartLogVariance = -6;
 
 // mean |horizontal differences| + mean |vertical differences| of the error image.
 at::Tensor edge_error(const at::Tensor& error_N3HW) {
@@ -47,6 +48,11 @@ AutoencoderConfig vae_config_of(const LdmPretrainingConfig& config) {
 VaeTraining::VaeTraining(const LdmImages& images, const LdmPretrainingConfig& config)
     : images_(images), config_(config), vae_(vae_config_of(config)) {
   initialise_parameters(*vae_, static_cast<std::uint64_t>(config.seed), "vae");
+  // A posterior as wide as its mean would teach the decoder to ignore the latent for a long time.
+  torch::NoGradGuard no_grad;
+  vae_->named_parameters()["quant_conv.bias"]
+      .narrow(0, config.vae.latent_channels, config.vae.latent_channels)
+      .fill_(kStartLogVariance);
 }
 
 at::Tensor VaeTraining::loss(std::int64_t step) {
