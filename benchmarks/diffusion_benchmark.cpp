@@ -53,7 +53,9 @@ void report(benchmark::State& state, const torch::nn::Module& module) {
 
 struct UNetBatch {
   explicit UNetBatch(std::int64_t n)
-      : z(torch::ones({n, kLatentChannels, 8, 8})), t(torch::full({n}, 500, torch::kLong)), context(torch::ones({n, 16, 64})) {}
+      : z(torch::ones({n, kLatentChannels, 8, 8})),
+        t(torch::full({n}, 500, torch::kLong)),
+        context(torch::ones({n, 16, 64})) {}
   at::Tensor z, t, context;
 };
 

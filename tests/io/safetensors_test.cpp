@@ -105,14 +105,19 @@ TEST_F(HostileSafetensors, HeadersThatAreNoJsonObjectAreRefused) {
 }
 
 TEST_F(HostileSafetensors, RepeatedKeysAreRefused) {
-  expect_refused(file_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})", 2),
-                 "'a' twice");
+  expect_refused(
+      file_of(
+          R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
+          2),
+      "'a' twice");
   expect_refused(file_of(R"({"a":{"dtype":"U8","dtype":"I8","shape":[2],"data_offsets":[0,2]}})", 2), "'dtype' twice");
 }
 
 TEST_F(HostileSafetensors, OverlapsHolesAndTrailingBytesAreRefused) {
   const auto two = [](const char* a, const char* b) {
-    return fmt::format(R"({{"a":{{"dtype":"U8","shape":[2],"data_offsets":{}}},"b":{{"dtype":"U8","shape":[2],"data_offsets":{}}}}})", a, b);
+    return fmt::format(
+        R"({{"a":{{"dtype":"U8","shape":[2],"data_offsets":{}}},"b":{{"dtype":"U8","shape":[2],"data_offsets":{}}}}})",
+        a, b);
   };
   EXPECT_EQ(refusal_of(file_of(two("[2,4]", "[0,2]"), 4)), "accepted");
   expect_refused(file_of(two("[0,2]", "[1,3]"), 3), "overlaps");

@@ -52,7 +52,8 @@ TEST(StateDict, AllWrongShapesAreListedTogetherAndNothingIsCopied) {
   weights["1.weight"] = torch::zeros({2, 5});
   weights["1.bias"] = torch::zeros({2}, torch::kLong);
   const std::string message = error_of<ShapeError>(module, weights);
-  for (const char* part : {"the file", "0.bias is [5], expected [4]", "1.weight is [2, 5], expected [2, 4]", "1.bias is Long"}) {
+  for (const char* part :
+       {"the file", "0.bias is [5], expected [4]", "1.weight is [2, 5], expected [2, 4]", "1.bias is Long"}) {
     EXPECT_NE(message.find(part), std::string::npos) << message;
   }
   EXPECT_TRUE(module->parameters()[0].equal(before));

@@ -69,8 +69,8 @@ void check_run(const LatentDiffusion& model, const std::string& name, const json
   const at::Tensor expected = runs.at(name + ".latents");
   ASSERT_EQ(static_cast<std::int64_t>(rows.size()), expected.size(0)) << name;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    expect_close(rows[i], expected[static_cast<std::int64_t>(i)], {.relative = 0, .of_rms = velocity ? 1e-2 : 5e-4, .absolute = 0},
-                 name + " row " + std::to_string(i));
+    expect_close(rows[i], expected[static_cast<std::int64_t>(i)],
+                 {.relative = 0, .of_rms = velocity ? 1e-2 : 5e-4, .absolute = 0}, name + " row " + std::to_string(i));
   }
   if (runs.contains(name + ".image")) expect_close(image, runs.at(name + ".image"), kImages, name + ".image");
 }
@@ -82,7 +82,8 @@ void check_case(const fs::path& folder) {
   }
   const TemporaryFolder scratch;
   const LatentDiffusion model = model_of(folder, params, scratch);
-  const TensorMap inputs = load_tensors(folder / "inputs.safetensors"), runs = load_tensors(folder / "runs.safetensors");
+  const TensorMap inputs = load_tensors(folder / "inputs.safetensors"),
+                  runs = load_tensors(folder / "runs.safetensors");
   std::set<std::string> left_out;
   const std::string ending = ".latents";
   for (const auto& [key, tensor] : runs) {
@@ -96,8 +97,8 @@ void check_case(const fs::path& folder) {
     }
   }
   expect_close(model.embed({params["prompt"], params["negative"]}),
-               at::cat({inputs.at("prompt_embeds"), inputs.at("negative_embeds")}), {.relative = 1e-4, .of_rms = 5e-5, .absolute = 0},
-               "embeddings");
+               at::cat({inputs.at("prompt_embeds"), inputs.at("negative_embeds")}),
+               {.relative = 1e-4, .of_rms = 5e-5, .absolute = 0}, "embeddings");
 }
 
 }  // namespace

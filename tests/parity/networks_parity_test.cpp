@@ -45,12 +45,14 @@ void check_text_encoder(const fs::path& folder) {
   const TensorMap expected = load_tensors(folder / "text_encoder.safetensors");
   const torch::NoGradGuard no_grad;
   const ClipTextOutput output = encoder(expected.at("input_ids"));
-  expect_close(output.last_hidden_state_NLC, expected.at("last_hidden_state"), kForward, named(folder, "last_hidden_state"));
+  expect_close(output.last_hidden_state_NLC, expected.at("last_hidden_state"), kForward,
+               named(folder, "last_hidden_state"));
   expect_close(output.pooled_NC, expected.at("pooler_output"), kForward, named(folder, "pooler_output"));
   for (std::size_t i = 0; i < output.hidden_states_NLC.size(); ++i) {
     const auto reference = expected.find("hidden_states." + std::to_string(i));
     if (reference == expected.end()) continue;
-    expect_close(output.hidden_states_NLC[i].slice(0, 0, 1), reference->second, kForward, named(folder, reference->first));
+    expect_close(output.hidden_states_NLC[i].slice(0, 0, 1), reference->second, kForward,
+                 named(folder, reference->first));
   }
 }
 
@@ -79,7 +81,8 @@ void check_unet_gradients(UNet2dCondition& unet, const TensorMap& expected, cons
   loss.backward();
   expect_close(loss.reshape({1}), expected.at("loss"), kForward, subject + " loss");
   expect_close(sample.grad(), expected.at("grad.sample"), kGradient, subject + " grad.sample");
-  expect_close(context.grad(), expected.at("grad.encoder_hidden_states"), kGradient, subject + " grad.encoder_hidden_states");
+  expect_close(context.grad(), expected.at("grad.encoder_hidden_states"), kGradient,
+               subject + " grad.encoder_hidden_states");
   const auto parameters = unet->named_parameters();
   const std::string prefix = "grad.param.";
   for (const auto& [name, reference] : expected) {
@@ -114,7 +117,8 @@ void check_vae(const fs::path& folder) {
   expect_close(posterior.mean_NChw, expected.at("mean"), kForward, named(folder, "vae mean"));
   expect_close(posterior.log_variance_NChw, expected.at("logvar"), kForward, named(folder, "vae logvar"));
   expect_close(posterior.sample(expected.at("eps")), expected.at("sample"), kForward, named(folder, "vae sample"));
-  expect_close(vae->decode(posterior.mean_NChw), expected.at("reconstruction"), kForward, named(folder, "vae reconstruction"));
+  expect_close(vae->decode(posterior.mean_NChw), expected.at("reconstruction"), kForward,
+               named(folder, "vae reconstruction"));
   (posterior.mean_NChw * expected.at("g")).sum().backward();
   expect_close(image.grad(), expected.at("grad.image"), kGradient, named(folder, "vae grad.image"));
   const at::Tensor latents = expected.at("latents").clone().requires_grad_();

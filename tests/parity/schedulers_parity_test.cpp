@@ -105,18 +105,22 @@ TEST(SchedulersParity, NoiseSchedulesAreDiffusers) {
       {"linear", {{"beta_schedule", "linear"}}},
       {"scaled_linear", {{"beta_schedule", "scaled_linear"}, {"beta_start", 0.00085}, {"beta_end", 0.012}}},
       {"scaled_linear_zero_snr",
-       {{"beta_schedule", "scaled_linear"}, {"beta_start", 0.00085}, {"beta_end", 0.012}, {"rescale_betas_zero_snr", true}}},
+       {{"beta_schedule", "scaled_linear"},
+        {"beta_start", 0.00085},
+        {"beta_end", 0.012},
+        {"rescale_betas_zero_snr", true}}},
       {"squaredcos", {{"beta_schedule", "squaredcos_cap_v2"}}}};
   for (const fs::path& folder : reference_cases("noising.safetensors")) {
     const TensorMap t = load_tensors(folder / "noising.safetensors");
     for (const auto& [name, config] : configs) {
       const auto reference = t.find("alphas_cumprod." + name);
       if (reference == t.end()) continue;
-      expect_close(NoiseSchedule(config).alphas_cumprod(), reference->second, {.relative = 1e-5, .of_rms = 0, .absolute = 1e-9},
-                   reference->first);
+      expect_close(NoiseSchedule(config).alphas_cumprod(), reference->second,
+                   {.relative = 1e-5, .of_rms = 0, .absolute = 1e-9}, reference->first);
     }
     const NoiseSchedule schedule(configs.at("scaled_linear"));
-    expect_close(schedule.add_noise(t.at("x0"), t.at("noise"), t.at("timesteps")), t.at("ddpm.add_noise"), kSamples, "add_noise");
+    expect_close(schedule.add_noise(t.at("x0"), t.at("noise"), t.at("timesteps")), t.at("ddpm.add_noise"), kSamples,
+                 "add_noise");
     expect_close(schedule.velocity(t.at("x0"), t.at("noise"), t.at("timesteps")), t.at("ddpm.get_velocity"), kSamples,
                  "get_velocity");
   }

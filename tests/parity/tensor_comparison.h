@@ -13,8 +13,8 @@ struct Tolerance {
   double absolute = 0;
 };
 
-// gtest expectation: same shape, all finite, |actual - expected| <= relative |expected| + of_rms rms(expected) + absolute.
-// Prints the largest deviation as a share of rms(expected).
+// gtest expectation: same shape, all finite, |actual - expected| <= relative |expected| + of_rms rms(expected) +
+// absolute. Prints the largest deviation as a share of rms(expected).
 void expect_close(const at::Tensor& actual, const at::Tensor& expected, Tolerance tolerance, const std::string& what);
 
 }  // namespace domainfusion

@@ -24,7 +24,8 @@ std::vector<std::int64_t> row_of(const SafetensorsEntry& entry, std::size_t row)
   return values;
 }
 
-void expect_ids(const ClipTokenizer& tokenizer, const json& prompts, const SafetensorsEntry& ids, const fs::path& folder) {
+void expect_ids(const ClipTokenizer& tokenizer, const json& prompts, const SafetensorsEntry& ids,
+                const fs::path& folder) {
   ASSERT_EQ(static_cast<std::size_t>(ids.shape.at(0)), prompts.size()) << folder;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     const std::string prompt = prompts[i].is_object() ? prompts[i]["prompt"] : prompts[i];
