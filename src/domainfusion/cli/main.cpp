@@ -34,6 +34,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", DOMAINFUSION_VERSION);
   app.require_subcommand(1);
   app.fallthrough();
+  add_demo_command(app);
   add_train_command(app);
   add_evaluate_command(app);
   add_predict_command(app);

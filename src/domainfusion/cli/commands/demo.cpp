@@ -1,0 +1,179 @@
+// domainfusion demo: the whole method on the embedded set, against ERM, with pictures.
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+
+#include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/project_files.h"
+#include "domainfusion/core/log.h"
+#include "domainfusion/core/progress.h"
+#include "domainfusion/data/datasets/procedural/procedural_objects.h"
+#include "domainfusion/evaluation/result_table.h"
+#include "domainfusion/io/atomic_file.h"
+#include "domainfusion/io/json_lines.h"
+#include "domainfusion/report/procedural_sheet.h"
+#include "domainfusion/report/round_pictures.h"
+#include "domainfusion/training/trainer.h"
+
+namespace domainfusion {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kTarget = "sketch";
+
+struct DemoArguments {
+  std::string out = "domainfusion-demo", ldm;
+  std::int64_t seeds = 2;
+  std::vector<std::string> overrides;
+};
+
+struct Part {
+  std::string name;
+  double seconds = 0;
+};
+
+class Demo {
+ public:
+  explicit Demo(const DemoArguments& arguments)
+      : arguments_(arguments),
+        out_(arguments.out),
+        ldm_(arguments.ldm.empty() ? project_file("assets/demo_ldm") : fs::path(arguments.ldm)) {}
+
+  // False if it was stopped.
+  bool run();
+
+ private:
+  template <class Action>
+  auto timed(std::string name, Action action);
+  void make_data();
+  bool train(const std::string& system, const std::string& recipe, std::int64_t seed);
+  fs::path run_folder(const std::string& system, std::int64_t seed) const {
+    return out_ / fmt::format("{}-seed{}", system, seed);
+  }
+  void print_table() const;
+  void print_budget() const;
+  void write_pictures() const;
+  void print_times() const;
+
+  const DemoArguments& arguments_;
+  fs::path out_, ldm_;
+  std::vector<Part> parts_;
+};
+
+template <class Action>
+auto Demo::timed(std::string name, Action action) {
+  const auto start = std::chrono::steady_clock::now();
+  auto result = action();
+  parts_.push_back({std::move(name), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()});
+  return result;
+}
+
+void Demo::make_data() {
+  const fs::path complete = out_ / "data" / ".complete";
+  if (fs::exists(complete)) return;
+  const std::int64_t images = write_procedural_objects(out_ / "data", {});
+  write_file_atomically(complete, "");
+  log_info("{} images in {}", images, (out_ / "data").string());
+}
+
+bool Demo::train(const std::string& system, const std::string& recipe, std::int64_t seed) {
+  const fs::path run = run_folder(system, seed);
+  if (fs::exists(run / "run.json") && read_run(run).test) {
+    log_info("{} is finished already", run.string());
+    return true;
+  }
+  std::vector<std::pair<std::string, nlohmann::json>> options{
+      {"data.root", (out_ / "data").string()}, {"test_domain", kTarget}, {"seed", seed}};
+  if (system == "domainfusion") {
+    options.emplace_back("ldm", ldm_.string());
+    options.emplace_back("domainfusion.fidelity_weights", (run_folder("erm", seed) / "best.safetensors").string());
+  }
+  RunSetup setup = make_run_setup(project_file("recipes/" + recipe), arguments_.overrides, options);
+  auto dataset = open_dataset(setup.config.data);
+  Trainer trainer(std::move(setup), std::move(dataset), {.run_folder = run, .mode = RunMode::kResume});
+  return trainer.run().has_value();
+}
+
+void Demo::print_table() const {
+  ResultTable table;
+  for (const char* system : {"erm", "domainfusion"}) {
+    for (std::int64_t seed = 0; seed < arguments_.seeds; ++seed) {
+      const RunResult result = read_run(run_folder(system, seed));
+      table.add(system, kTarget, result.test->accuracy);
+      table.add(system, "(source validation)", select_by_source_validation(result.validations)->mean_accuracy);
+    }
+  }
+  fmt::print("\naccuracy in %, mean ± standard error over {} seeds; '{}' was never seen in training\n{}", arguments_.seeds,
+             kTarget, table.text());
+}
+
+void Demo::print_budget() const {
+  nlohmann::json last;
+  for (const nlohmann::json& record : read_json_lines(run_folder("domainfusion", 0) / "records.jsonl")) {
+    if (record.value("type", "") == "round") last = record;
+  }
+  if (last.is_null()) return;
+  const auto made = last.at("generated_so_far").get<std::int64_t>(), cdga = last.at("cdga").get<std::int64_t>();
+  fmt::print("\nimages generated in a run: {}; CDGA would generate {} ({:.1f} %)\n", made, cdga,
+             100.0 * static_cast<double>(made) / static_cast<double>(cdga));
+}
+
+void Demo::write_pictures() const {
+  write_png(out_ / "pictures" / "demo_set.png", procedural_sheet());
+  fmt::print("\npictures: {}\n", (out_ / "pictures" / "demo_set.png").string());
+  for (const fs::path& file :
+       write_round_pictures(run_folder("domainfusion", 0) / "synthetic", out_ / "pictures")) {
+    fmt::print("          {}\n", file.string());
+  }
+}
+
+void Demo::print_times() const {
+  fmt::print("\ntime\n");
+  double total = 0;
+  for (const Part& part : parts_) {
+    fmt::print("  {:<24} {:>8}\n", part.name, format_seconds(part.seconds));
+    total += part.seconds;
+  }
+  fmt::print("  {:<24} {:>8}\n", "together", format_seconds(total));
+}
+
+bool Demo::run() {
+  fs::create_directories(out_ / "pictures");
+  timed("data", [&] {
+    make_data();
+    return true;
+  });
+  for (std::int64_t seed = 0; seed < arguments_.seeds; ++seed) {
+    for (const char* system : {"erm", "domainfusion"}) {
+      const std::string recipe = fmt::format("demo_{}.toml", system);
+      if (!timed(fmt::format("{}, seed {}", system, seed), [&] { return train(system, recipe, seed); })) return false;
+    }
+  }
+  print_table();
+  print_budget();
+  write_pictures();
+  print_times();
+  return true;
+}
+
+}  // namespace
+
+void add_demo_command(CLI::App& app) {
+  auto* command = app.add_subcommand("demo", "make the embedded set, train ERM and DomainFusion on it, compare, show pictures");
+  auto arguments = std::make_shared<DemoArguments>();
+  command->add_option("--out", arguments->out, "folder for data, runs and pictures; finished runs are kept")
+      ->capture_default_str()
+      ->take_last();
+  command->add_option("--ldm", arguments->ldm, "another compact LDM than assets/demo_ldm")->take_last();
+  command->add_option("--seeds", arguments->seeds, "runs of each system")->check(CLI::Range(1, 100))->capture_default_str();
+  command->add_option("--set", arguments->overrides, "one option of both runs, key=value; may be given often")
+      ->allow_extra_args(false);
+  command->callback([arguments] {
+    with_context("demo", [&] {
+      if (!Demo(*arguments).run()) log_info("stopped; the same command continues");
+    });
+  });
+}
+
+}  // namespace domainfusion
