@@ -9,6 +9,7 @@ class App;
 namespace domainfusion {
 
 void add_demo_command(CLI::App& app);
+void add_demo_data_command(CLI::App& app);
 void add_train_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
 void add_predict_command(CLI::App& app);

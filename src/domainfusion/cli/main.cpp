@@ -35,6 +35,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   add_demo_command(app);
+  add_demo_data_command(app);
   add_train_command(app);
   add_evaluate_command(app);
   add_predict_command(app);

@@ -33,12 +33,18 @@ struct Part {
   double seconds = 0;
 };
 
+fs::path embedded_ldm() {
+  return with_context("no --ldm is given and the embedded model is not there; remedy: train one with `domainfusion demo-data` "
+                      "and `domainfusion pretrain` (README, \"Two commands\") and name it with --ldm",
+                      [] { return project_file("assets/demo_ldm"); });
+}
+
 class Demo {
  public:
   explicit Demo(const DemoArguments& arguments)
       : arguments_(arguments),
         out_(arguments.out),
-        ldm_(arguments.ldm.empty() ? project_file("assets/demo_ldm") : fs::path(arguments.ldm)) {}
+        ldm_(arguments.ldm.empty() ? embedded_ldm() : fs::path(arguments.ldm)) {}
 
   // False if it was stopped.
   bool run();
