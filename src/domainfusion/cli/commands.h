@@ -15,5 +15,8 @@ void add_evaluate_command(CLI::App& app);
 void add_predict_command(CLI::App& app);
 void add_pretrain_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
+// Below `inspect`: what measures instead of listing.
+void add_inspect_premise_command(CLI::App& inspect);
+void add_inspect_latent_curve_command(CLI::App& inspect);
 
 }  // namespace domainfusion
