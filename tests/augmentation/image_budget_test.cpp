@@ -65,7 +65,8 @@ TEST(ImageWalk, takes_groups_in_turn_and_covers_every_image_once) {
   ASSERT_EQ(walk.size(), 13);
   for (std::int64_t turns : {1, 2}) {
     std::map<std::pair<std::int64_t, std::int64_t>, int> taken;
-    for (const ParentId& image : walk.window(0, 4 * turns)) ++taken[{image.domain, set.info(image.domain, image.index).label}];
+    for (const ParentId& image : walk.window(0, 4 * turns))
+      ++taken[{image.domain, set.info(image.domain, image.index).label}];
     EXPECT_EQ(taken.size(), 4U);
     for (const auto& [group, count] : taken) EXPECT_EQ(count, turns);
   }

@@ -24,7 +24,8 @@ class LdmCandidatesTest : public ::testing::Test {
   }
   static std::vector<RandomStream> streams(std::int64_t count) {
     std::vector<RandomStream> list;
-    for (std::int64_t i = 0; i < count; ++i) list.emplace_back(3, "test", std::initializer_list<std::uint64_t>{std::uint64_t(i)});
+    for (std::int64_t i = 0; i < count; ++i)
+      list.emplace_back(3, "test", std::initializer_list<std::uint64_t>{std::uint64_t(i)});
     return list;
   }
   RoundConfig config_;
@@ -35,10 +36,10 @@ TEST_F(LdmCandidatesTest, each_candidate_depends_on_its_own_image_prompt_and_str
   RandomStream stream(1, "test");
   const std::int64_t size = generator.image_size_px();
   const at::Tensor images = at::sigmoid(normal_tensor(stream, {2, 3, size, size}));
-  const at::Tensor together = generator.candidate_latents(images, {"a dog", "a cat"}, streams(2));
+  const at::Tensor together = generator.candidate_latents(generator.encode(images), {"a dog", "a cat"}, streams(2));
   std::vector<RandomStream> second = streams(2);
   second.erase(second.begin());
-  const at::Tensor alone = generator.candidate_latents(images.narrow(0, 1, 1), {"a cat"}, second);
+  const at::Tensor alone = generator.candidate_latents(generator.encode(images.narrow(0, 1, 1)), {"a cat"}, second);
   EXPECT_TRUE(at::allclose(together.narrow(0, 1, 1), alone, 1e-3, 1e-4));
   EXPECT_FALSE(at::allclose(together[0], together[1], 1e-3, 1e-4));
   const at::Tensor pixels = generator.decode(together);

@@ -8,7 +8,8 @@
 namespace domainfusion {
 namespace {
 
-const std::map<std::int64_t, std::string> kSources = {{0, "art painting"}, {2, "photorealistic"}, {3, "sketch drawing"}};
+const std::map<std::int64_t, std::string> kSources = {
+    {0, "art painting"}, {2, "photorealistic"}, {3, "sketch drawing"}};
 
 CandidatePrompts make(const TargetGuard& guard = {}, const std::string& prompt_template = "a {class}, {domain}",
                       const std::string& negative = "") {
@@ -67,7 +68,8 @@ TEST(TargetGuard, names_the_word_and_the_prompt) {
 }
 
 TEST(TargetGuard, covers_negative_prompts_and_classes) {
-  const std::string message = message_of<ConfigError>([&] { make(guard_of("cartoon", ""), "a {class}", "Cartoon, blurry"); });
+  const std::string message =
+      message_of<ConfigError>([&] { make(guard_of("cartoon", ""), "a {class}", "Cartoon, blurry"); });
   EXPECT_NE(message.find("negative prompt"), std::string::npos) << message;
   EXPECT_THROW(make(guard_of("clock", "")), ConfigError);
 }

@@ -21,7 +21,8 @@ class RoundTest : public ::testing::TestWithParam<std::string> {
     config_.batch_images = 3;
     config_.candidates = 3;
     config_.picture_rows = 1;
-    if (::testing::UnitTest::GetInstance()->current_test_info()->value_param() != nullptr) config_.decomposition = GetParam();
+    if (::testing::UnitTest::GetInstance()->current_test_info()->value_param() != nullptr)
+      config_.decomposition = GetParam();
   }
   AugmentationRounds rounds(const std::string& folder, std::uint64_t seed = 4) const {
     const CandidatePrompts prompts(config_.prompt_template, config_.negative_prompt, set_->class_names(),
@@ -32,7 +33,8 @@ class RoundTest : public ::testing::TestWithParam<std::string> {
   std::map<std::string, std::string> images_below(const std::string& folder) const {
     std::map<std::string, std::string> images;
     for (const auto& entry : fs::recursive_directory_iterator(folder_ / folder)) {
-      if (entry.path().extension() == ".png") images[fs::relative(entry.path(), folder_ / folder).string()] = read_file(entry.path());
+      if (entry.path().extension() == ".png")
+        images[fs::relative(entry.path(), folder_ / folder).string()] = read_file(entry.path());
     }
     return images;
   }
@@ -129,10 +131,12 @@ TEST_P(RoundTest, the_next_round_starts_from_the_synthetic_image) {
   const SyntheticRecord* pictured = nullptr;
   run.run(1);
   for (const SyntheticRecord* record : run.store().records(1)) {
-    const auto folder = folder_.path() / "a/pictures/round-0001" / fmt::format("{}-{}", record->parent.domain, record->parent.index);
+    const auto folder =
+        folder_.path() / "a/pictures/round-0001" / fmt::format("{}-{}", record->parent.domain, record->parent.index);
     if (fs::exists(folder)) {
       pictured = record;
-      EXPECT_EQ(read_image(folder / "x.png"), SyntheticStore::image(folder_ / "a", *run.store().find(0, record->parent)));
+      EXPECT_EQ(read_image(folder / "x.png"),
+                SyntheticStore::image(folder_ / "a", *run.store().find(0, record->parent)));
       EXPECT_EQ(read_image(folder / "raw.png"), set_->image(record->parent.domain, record->parent.index));
       EXPECT_EQ(read_image(folder / "made.png"), SyntheticStore::image(folder_ / "a", *record));
       EXPECT_TRUE(fs::exists(folder / "candidate-2.png"));
@@ -223,7 +227,8 @@ TEST_F(RoundsOfOneRun, candidates_follow_the_prompts_of_their_image) {
   std::size_t place = 0;
   for (const SyntheticRecord* record : run.store().records(0)) {
     const std::string name = "a class" + std::to_string(record->label) + ", ";
-    const std::string own = record->parent.domain == 0 ? "first" : "second", other = record->parent.domain == 0 ? "second" : "first";
+    const std::string own = record->parent.domain == 0 ? "first" : "second",
+                      other = record->parent.domain == 0 ? "second" : "first";
     EXPECT_EQ(record->prompts, (std::vector<std::string>{name + other, name + own, name + other}));
     place += record->prompts.size();
   }

@@ -15,11 +15,15 @@ class GivenSimilarities final : public Decomposition {
  public:
   Space space() const override { return Space::kPixels; }
   StyleContent decompose(const at::Tensor& values) const override { return {values, values}; }
-  at::Tensor style_similarity(const StyleContent&, const StyleContent& c, SimilarityForm) const override { return c.style; }
+  at::Tensor style_similarity(const StyleContent&, const StyleContent& c, SimilarityForm) const override {
+    return c.style;
+  }
   at::Tensor content_similarity(const StyleContent&, const StyleContent& c, SimilarityForm) const override {
     return c.content;
   }
-  at::Tensor combine(const StyleContent&, const StyleContent&, const StyleContent& c) const override { return c.content; }
+  at::Tensor combine(const StyleContent&, const StyleContent&, const StyleContent& c) const override {
+    return c.content;
+  }
 };
 
 Selection select(std::vector<float> styles, std::vector<float> contents) {
@@ -55,7 +59,8 @@ TEST(Selection, a_similarity_that_is_not_finite_is_an_error) {
 TEST(Selection, style_and_content_may_come_from_different_candidates_of_real_images) {
   RandomStream stream(1, "test");
   const at::Tensor image = at::sigmoid(normal_tensor(stream, {1, 3, 16, 16})).to(at::kDouble);
-  // Candidate 0: same content, darker (another amplitude). Candidate 1: turned by half a turn (same amplitude, another phase).
+  // Candidate 0: same content, darker (another amplitude). Candidate 1: turned by half a turn (same amplitude, another
+  // phase).
   const at::Tensor candidates = at::cat({image.pow(3), image.flip({2, 3})});
   const auto fourier = decompositions().make("fourier", DecompositionConfig{});
   const Selection selection =

@@ -71,8 +71,10 @@ TEST(Fourier, content_similarity_weights_phases_with_the_amplitude_of_x) {
   FourierDecomposition fourier(DecompositionConfig{});
   const StyleContent x{row({3, 1}), row({0, 0})};
   const StyleContent candidate{row({1, 1}), row({M_PI / 2, M_PI})};
-  EXPECT_NEAR(fourier.content_similarity(x, candidate, SimilarityForm::kCosine).item<double>(), (3 * 0 + 1 * -1) / 4.0, 1e-9);
-  EXPECT_NEAR(fourier.content_similarity(x, candidate, SimilarityForm::kL2).item<double>(), -std::sqrt((2 + 4) / 2.0), 1e-9);
+  EXPECT_NEAR(fourier.content_similarity(x, candidate, SimilarityForm::kCosine).item<double>(), (3 * 0 + 1 * -1) / 4.0,
+              1e-9);
+  EXPECT_NEAR(fourier.content_similarity(x, candidate, SimilarityForm::kL2).item<double>(), -std::sqrt((2 + 4) / 2.0),
+              1e-9);
 }
 
 TEST(Fourier, a_swap_of_amplitudes_gives_the_style_of_the_other) {
@@ -99,7 +101,8 @@ TEST(Adain, statistics_are_the_hand_computed_ones) {
 
 TEST(Adain, cosine_style_similarity_standardises_over_the_candidates) {
   AdainDecomposition adain(DecompositionConfig{});
-  // One channel: [mean, log deviation]. Candidates (0, 0), (2, 0): mean 1, deviation 1 in the first entry, none in the second.
+  // One channel: [mean, log deviation]. Candidates (0, 0), (2, 0): mean 1, deviation 1 in the first entry, none in the
+  // second.
   const at::Tensor styles = at::tensor({0.0, 1.0, 2.0, 1.0}, at::kDouble).reshape({2, 2, 1});
   const at::Tensor style = at::tensor({5.0, 9.0}, at::kDouble).reshape({1, 2, 1});
   const StyleContent x{style, at::zeros({1, 1, 2, 2}, at::kDouble)};

@@ -89,7 +89,8 @@ TEST_F(SyntheticStoreTest, broken_manifests_are_format_errors) {
     EXPECT_THROW(SyntheticStore(folder_ / "bad", kIdentity), FormatError) << bad;
   }
   const std::string head = nlohmann::json({{"identity", kIdentity}}).dump() + "\n";
-  for (const char* bad : {"{\"kind\": \"image\"}\n", "{\"kind\": \"round\", \"round\": \"x\"}\n", "[1]\n", "{\"kind\": 3}\n"}) {
+  for (const char* bad :
+       {"{\"kind\": \"image\"}\n", "{\"kind\": \"round\", \"round\": \"x\"}\n", "[1]\n", "{\"kind\": 3}\n"}) {
     folder_.write("bad/manifest.jsonl", head + bad);
     EXPECT_THROW(SyntheticStore(folder_ / "bad", kIdentity), FormatError) << bad;
   }

@@ -30,8 +30,12 @@ class TinySet final : public DomainDataset {
   }
   const std::vector<std::string>& class_names() const override { return classes_; }
   const std::vector<std::string>& domain_names() const override { return domains_; }
-  std::int64_t size(std::int64_t domain) const override { return static_cast<std::int64_t>(entries_.at(domain).size()); }
-  const SampleInfo& info(std::int64_t domain, std::int64_t index) const override { return entries_.at(domain).at(index); }
+  std::int64_t size(std::int64_t domain) const override {
+    return static_cast<std::int64_t>(entries_.at(domain).size());
+  }
+  const SampleInfo& info(std::int64_t domain, std::int64_t index) const override {
+    return entries_.at(domain).at(index);
+  }
   Image image(std::int64_t domain, std::int64_t index) const override {
     Image image{12, 12, std::vector<std::uint8_t>(12 * 12 * 3)};
     RandomStream stream(5, "tiny set", {static_cast<std::uint64_t>(domain), static_cast<std::uint64_t>(index)});
@@ -67,9 +71,9 @@ class TinyGenerator final : public CandidateGenerator {
  public:
   std::int64_t image_size_px() const override { return 12; }
   std::string weights_hash() const override { return hash; }
-  at::Tensor candidate_latents(const at::Tensor& image01, const std::vector<std::string>& prompts,
+  at::Tensor candidate_latents(const at::Tensor& z_x, const std::vector<std::string>& prompts,
                                std::vector<RandomStream> noise) const override {
-    const at::Tensor z = encode(image01).clone();
+    const at::Tensor z = z_x.clone();
     for (std::size_t i = 0; i < noise.size(); ++i) {
       at::Tensor latent = z[static_cast<std::int64_t>(i)];
       latent.add_(normal_tensor(noise[i], latent.sizes()), 0.3);

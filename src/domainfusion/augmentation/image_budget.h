@@ -23,9 +23,10 @@ struct BudgetConfig {
   void describe(ConfigFields& fields);
 };
 
-// The steps before which a round runs, ascending: (first_round_epoch + k T) epochs, all before `total_steps` (a round at the very
-// end would serve nothing). T = 0: the first one only. ConfigError unless both are >= 1.
-std::vector<std::int64_t> round_steps(const BudgetConfig& config, std::int64_t steps_per_epoch, std::int64_t total_steps);
+// The steps before which a round runs, ascending: (first_round_epoch + k T) epochs, all before `total_steps` (a round
+// at the very end would serve nothing). T = 0: the first one only. ConfigError unless both are >= 1.
+std::vector<std::int64_t> round_steps(const BudgetConfig& config, std::int64_t steps_per_epoch,
+                                      std::int64_t total_steps);
 
 // A raw image, by its place in its dataset.
 struct ParentId {
@@ -35,8 +36,9 @@ struct ParentId {
   auto operator<=>(const ParentId&) const = default;
 };
 
-// The selected images in an endless cycle: one image of each (domain, class) group in turn until the group is used up, groups
-// and the images in them in an order drawn from the seed. Any window of at most size() places holds each image at most once.
+// The selected images in an endless cycle: one image of each (domain, class) group in turn until the group is used up,
+// groups and the images in them in an order drawn from the seed. Any window of at most size() places holds each image
+// at most once.
 class ImageWalk {
  public:
   // ConfigError if nothing is selected.
@@ -53,12 +55,14 @@ class ImageWalk {
 // The raw images that each round of a run covers: an even share of the run's budget, a pure function of the arguments.
 class RoundPlan {
  public:
-  // candidates: generated images per covered image. ConfigError if the budget covers no image at all (the message says what would).
+  // candidates: generated images per covered image. ConfigError if the budget covers no image at all (the message says
+  // what would).
   RoundPlan(const BudgetConfig& config, std::int64_t images_in, std::int64_t source_domains, std::int64_t candidates,
             std::int64_t rounds);
 
   std::int64_t rounds() const { return static_cast<std::int64_t>(first_.size()) - 1; }
-  // Place in the walk where round `round` starts, and how many images it covers. ConfigError unless 0 <= round < rounds().
+  // Place in the walk where round `round` starts, and how many images it covers. ConfigError unless 0 <= round <
+  // rounds().
   std::int64_t first(std::int64_t round) const;
   std::int64_t count(std::int64_t round) const;
   std::int64_t images_of_run() const { return first_.back(); }

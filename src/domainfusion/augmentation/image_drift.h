@@ -7,11 +7,12 @@
 
 namespace domainfusion {
 
-// image01, x01, raw01: [3, S, S] or [1, 3, S, S] in [0, 1]. Style and content are compared with x, pixels with raw; computed in
-// float64. ShapeError if the shapes differ.
+// image01, x01, raw01: [3, S, S] or [1, 3, S, S] in [0, 1]. Style and content are compared with x, pixels with raw;
+// computed in float64. ShapeError if the shapes differ.
 ImageDrift image_drift(const at::Tensor& image01, const at::Tensor& x01, const at::Tensor& raw01);
 
-// True if a candidate cannot be used: a value is not finite, or the largest and the smallest differ by no more than `range`.
+// True if a candidate cannot be used: a value is not finite, or the largest and the smallest differ by no more than
+// `range`.
 bool is_failed(const at::Tensor& values, double range);
 
 }  // namespace domainfusion

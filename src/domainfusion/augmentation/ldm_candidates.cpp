@@ -16,15 +16,17 @@ LdmCandidates::LdmCandidates(LatentDiffusion model, const RoundConfig& config)
       guidance_scale_(config.guidance_scale),
       steps_(config.steps) {
   scheduler_registry().at(scheduler_);
-  check<ConfigError>(image_to_image_steps(steps_, strength_) >= 1, "augmentation: strength {} of {} steps is less than one step; "
-                     "raise one of them", strength_, steps_);
+  check<ConfigError>(image_to_image_steps(steps_, strength_) >= 1,
+                     "augmentation: strength {} of {} steps is less than one step; "
+                     "raise one of them",
+                     strength_, steps_);
 }
 
-at::Tensor LdmCandidates::candidate_latents(const at::Tensor& image01_N3SS, const std::vector<std::string>& prompts,
+at::Tensor LdmCandidates::candidate_latents(const at::Tensor& z_Nchw, const std::vector<std::string>& prompts,
                                             std::vector<RandomStream> noise) const {
   const c10::NoGradGuard no_grad;
   ImageToImageRequest request;
-  request.image01_N3HW = image01_N3SS;
+  request.z0_NChw = z_Nchw;
   request.prompts = prompts;
   request.negative_prompt = negative_prompt_;
   request.strength = strength_;

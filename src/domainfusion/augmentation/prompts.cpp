@@ -14,9 +14,9 @@ namespace domainfusion {
 
 namespace {
 
-constexpr std::array<std::string_view, 24> kFunctionWords = {"a",  "an",   "and", "as",   "at",   "but",  "by",   "for",
-                                                             "from", "in",   "is",  "it",   "its",  "less", "more", "no",
-                                                             "of", "on",   "or",  "some", "the",  "to",   "very", "with"};
+constexpr std::array<std::string_view, 24> kFunctionWords = {
+    "a",   "an",   "and",  "as", "at", "but", "by", "for",  "from", "in", "is",   "it",
+    "its", "less", "more", "no", "of", "on",  "or", "some", "the",  "to", "very", "with"};
 
 bool is_word_character(utf8proc_int32_t character) {
   const auto category = utf8proc_category(character);
@@ -40,15 +40,19 @@ std::string folded(std::string_view text) {
 std::string_view placeholder_value(std::string_view key, std::string_view prompt_template, std::string_view class_name,
                                    std::string_view domain_description) {
   if (key == "class") return class_name;
-  check<ConfigError>(key == "domain", "prompt template '{}' holds '{{{}}}'; known: {{class}}, {{domain}}", prompt_template, key);
-  check<ConfigError>(!domain_description.empty(), "prompt template '{}' asks for {{domain}}, but the description is empty; give "
-                     "one or leave {{domain}} out", prompt_template);
+  check<ConfigError>(key == "domain", "prompt template '{}' holds '{{{}}}'; known: {{class}}, {{domain}}",
+                     prompt_template, key);
+  check<ConfigError>(!domain_description.empty(),
+                     "prompt template '{}' asks for {{domain}}, but the description is empty; give "
+                     "one or leave {{domain}} out",
+                     prompt_template);
   return domain_description;
 }
 
 }  // namespace
 
-std::string fill_prompt(std::string_view prompt_template, std::string_view class_name, std::string_view domain_description) {
+std::string fill_prompt(std::string_view prompt_template, std::string_view class_name,
+                        std::string_view domain_description) {
   check<ConfigError>(!prompt_template.empty(), "the prompt template is empty; an example is 'a {{class}}, {{domain}}'");
   const std::string spoken_class = words_of_name(class_name);
   std::string prompt;
@@ -60,8 +64,10 @@ std::string fill_prompt(std::string_view prompt_template, std::string_view class
       continue;
     }
     const std::size_t end = prompt_template.find('}', i);
-    check<ConfigError>(end != std::string_view::npos, "prompt template '{}' holds a '{{' without '}}'", prompt_template);
-    prompt += placeholder_value(prompt_template.substr(i + 1, end - i - 1), prompt_template, spoken_class, domain_description);
+    check<ConfigError>(end != std::string_view::npos, "prompt template '{}' holds a '{{' without '}}'",
+                       prompt_template);
+    prompt += placeholder_value(prompt_template.substr(i + 1, end - i - 1), prompt_template, spoken_class,
+                                domain_description);
     i = end;
   }
   return prompt;
@@ -74,8 +80,8 @@ std::vector<std::string> words_of(std::string_view text) {
   for (std::size_t i = 0; i < characters.size();) {
     utf8proc_int32_t character = 0;
     const auto* at = reinterpret_cast<const utf8proc_uint8_t*>(characters.data()) + i;
-    const auto length = static_cast<std::size_t>(
-        std::max<utf8proc_ssize_t>(1, utf8proc_iterate(at, static_cast<utf8proc_ssize_t>(characters.size() - i), &character)));
+    const auto length = static_cast<std::size_t>(std::max<utf8proc_ssize_t>(
+        1, utf8proc_iterate(at, static_cast<utf8proc_ssize_t>(characters.size() - i), &character)));
     const bool in_word = is_word_character(character);
     if (in_word && !inside) words.emplace_back();
     if (in_word) words.back().append(characters, i, length);
@@ -97,7 +103,8 @@ TargetGuard::TargetGuard(const std::map<std::string, std::string>& description_o
 
 void TargetGuard::check_prompt(std::string_view prompt, std::string_view role) const {
   for (const std::string& word : words_of(prompt)) {
-    check<ConfigError>(!forbidden_.contains(word), "the word '{}' of the {} '{}' names the target domain, which nothing before the "
+    check<ConfigError>(!forbidden_.contains(word),
+                       "the word '{}' of the {} '{}' names the target domain, which nothing before the "
                        "final test may know; change the template or the description or class name that it comes from",
                        word, role, prompt);
   }
@@ -105,7 +112,8 @@ void TargetGuard::check_prompt(std::string_view prompt, std::string_view role) c
 
 CandidatePrompts::CandidatePrompts(const std::string& prompt_template, const std::string& negative_prompt,
                                    const std::vector<std::string>& class_names,
-                                   const std::map<std::int64_t, std::string>& description_of_source, const TargetGuard& guard)
+                                   const std::map<std::int64_t, std::string>& description_of_source,
+                                   const TargetGuard& guard)
     : negative_prompt_(negative_prompt) {
   check<ConfigError>(!description_of_source.empty(), "prompts need at least one source domain, got none");
   guard.check_prompt(negative_prompt, "negative prompt");
@@ -120,8 +128,10 @@ CandidatePrompts::CandidatePrompts(const std::string& prompt_template, const std
 }
 
 std::vector<std::string> CandidatePrompts::prompts(std::int64_t label, std::int64_t domain, std::int64_t count) const {
-  check<ConfigError>(prompt_of_.contains({label, domain}), "no prompts for class {} in domain {}; known: the classes of the set in its "
-                     "source domains", label, domain);
+  check<ConfigError>(prompt_of_.contains({label, domain}),
+                     "no prompts for class {} in domain {}; known: the classes of the set in its "
+                     "source domains",
+                     label, domain);
   std::vector<std::int64_t> order = domains_;
   // stable_partition keeps the others in order and moves the image's own domain to the end.
   std::stable_partition(order.begin(), order.end(), [domain](std::int64_t other) { return other != domain; });

@@ -36,12 +36,12 @@ std::string name_of_pictures(const ParentId& parent) { return fmt::format("{}-{}
 struct AugmentationRounds::Group {
   std::int64_t round = 0;
   std::vector<ParentId> parents;
-  at::Tensor raw_N3SS, x_N3SS;      // float32 in [0, 1]; x: what the candidates start from
+  at::Tensor raw_N3SS, x_N3SS;       // float32 in [0, 1]; x: what the candidates start from
   std::vector<std::string> prompts;  // N candidates of the first parent, then of the second, …
-  at::Tensor z_x_Nchw;              // encoded x
-  at::Tensor round_trip_N3SS;       // decoded again
-  at::Tensor z_candidates;          // [parents * N, c, h, w]
-  at::Tensor candidate_values;      // in the decomposition's space, float64 on the CPU
+  at::Tensor z_x_Nchw;               // encoded x
+  at::Tensor round_trip_N3SS;        // decoded again
+  at::Tensor z_candidates;           // [parents * N, c, h, w]
+  at::Tensor candidate_values;       // in the decomposition's space, float64 on the CPU
   at::Tensor x_values, reference_values;
 
   std::int64_t size() const { return static_cast<std::int64_t>(parents.size()); }
@@ -56,8 +56,8 @@ struct AugmentationRounds::Outcome {
 
 AugmentationRounds::AugmentationRounds(RoundConfig config, std::shared_ptr<const DomainDataset> raw,
                                        std::vector<DomainSelection> selections, CandidatePrompts prompts,
-                                       const CandidateGenerator& generator, std::filesystem::path folder, std::uint64_t seed,
-                                       std::int64_t rounds)
+                                       const CandidateGenerator& generator, std::filesystem::path folder,
+                                       std::uint64_t seed, std::int64_t rounds)
     : config_(std::move(config)),
       raw_(std::move(raw)),
       selections_(std::move(selections)),
@@ -90,9 +90,10 @@ json AugmentationRounds::identity() const {
 }
 
 void AugmentationRounds::check_ready(std::int64_t round) const {
-  check<ConfigError>(round >= 0 && round < plan_.rounds(), "round {} was asked of a run with {} rounds", round, plan_.rounds());
-  check<ConfigError>(round == 0 || store_.summary(round - 1).has_value(), "round {} was asked before round {} was finished", round,
-                     round - 1);
+  check<ConfigError>(round >= 0 && round < plan_.rounds(), "round {} was asked of a run with {} rounds", round,
+                     plan_.rounds());
+  check<ConfigError>(round == 0 || store_.summary(round - 1).has_value(),
+                     "round {} was asked before round {} was finished", round, round - 1);
 }
 
 std::optional<RoundSummary> AugmentationRounds::run(std::int64_t round, const RoundHooks& hooks) {
@@ -152,7 +153,8 @@ AugmentationRounds::Group AugmentationRounds::load_group(std::int64_t round, std
   return group;
 }
 
-std::vector<RandomStream> AugmentationRounds::noise_streams(std::int64_t round, const std::vector<ParentId>& parents) const {
+std::vector<RandomStream> AugmentationRounds::noise_streams(std::int64_t round,
+                                                            const std::vector<ParentId>& parents) const {
   std::vector<RandomStream> streams;
   for (const ParentId& parent : parents) {
     for (std::int64_t candidate = 0; candidate < config_.candidates; ++candidate) {
@@ -170,8 +172,8 @@ void AugmentationRounds::make_candidates(Group& group) const {
   const auto values_of = [](const at::Tensor& values) { return values.to(at::kCPU, at::kDouble); };
   group.z_x_Nchw = generator_.encode(group.x_N3SS);
   group.round_trip_N3SS = generator_.decode(group.z_x_Nchw);
-  group.z_candidates = generator_.candidate_latents(group.x_N3SS.repeat_interleave(config_.candidates, 0), group.prompts,
-                                                    noise_streams(group.round, group.parents));
+  group.z_candidates = generator_.candidate_latents(group.z_x_Nchw.repeat_interleave(config_.candidates, 0),
+                                                    group.prompts, noise_streams(group.round, group.parents));
   group.candidate_values = values_of(latents ? group.z_candidates : generator_.decode(group.z_candidates));
   group.x_values = values_of(latents ? group.z_x_Nchw : group.x_N3SS);
   group.reference_values = group.x_values;
@@ -217,7 +219,8 @@ void AugmentationRounds::combine(const Group& group, std::vector<Outcome>& outco
   }
   if (values.empty()) return;
   at::Tensor images = at::cat(values);
-  if (decomposition_->space() == Decomposition::Space::kLatents) images = generator_.decode(images.to(group.z_x_Nchw.options()));
+  if (decomposition_->space() == Decomposition::Space::kLatents)
+    images = generator_.decode(images.to(group.z_x_Nchw.options()));
   images = images.to(at::kCPU, at::kFloat);
   std::int64_t next = 0;
   for (Outcome& outcome : outcomes) {
@@ -239,8 +242,9 @@ void AugmentationRounds::measure(const Group& group, std::vector<Outcome>& outco
   if (!hooks.class_of) return;
   const at::Tensor images = at::cat({at::stack(made), group.round_trip_N3SS.to(at::kCPU, at::kFloat)});
   const at::Tensor classes = hooks.class_of(images).to(at::kCPU, at::kLong);
-  check<ShapeError>(classes.dim() == 1 && classes.size(0) == images.size(0), "the classifier gave classes of shape [{}] for {} images",
-                    fmt::join(classes.sizes(), ", "), images.size(0));
+  check<ShapeError>(classes.dim() == 1 && classes.size(0) == images.size(0),
+                    "the classifier gave classes of shape [{}] for {} images", fmt::join(classes.sizes(), ", "),
+                    images.size(0));
   for (std::int64_t place = 0; place < group.size(); ++place) {
     SyntheticRecord& record = outcomes[static_cast<std::size_t>(place)].record;
     record.made_class = classes[place].item<std::int64_t>();
@@ -268,7 +272,8 @@ void AugmentationRounds::keep_pictures(const Group& group, const std::vector<Out
   for (std::int64_t place = 0; place < group.size(); ++place) {
     const ParentId& parent = group.parents[static_cast<std::size_t>(place)];
     if (!is_pictured(group.round, parent)) continue;
-    const auto folder = store_.folder() / "pictures" / SyntheticStore::round_folder(group.round) / name_of_pictures(parent);
+    const auto folder =
+        store_.folder() / "pictures" / SyntheticStore::round_folder(group.round) / name_of_pictures(parent);
     std::error_code error;
     std::filesystem::create_directories(folder, error);
     check<IoError>(!error, "cannot make the folder '{}' for pictures: {}", folder.string(), error.message());
@@ -300,8 +305,10 @@ void AugmentationRounds::write_picture_list(std::int64_t round) const {
 }
 
 std::shared_ptr<const SyntheticDataset> AugmentationRounds::as_of(std::int64_t round) const {
-  check<ConfigError>(round == -1 || store_.summary(round).has_value(), "the synthetic set as of round {} was asked before that round was "
-                     "finished", round);
+  check<ConfigError>(round == -1 || store_.summary(round).has_value(),
+                     "the synthetic set as of round {} was asked before that round was "
+                     "finished",
+                     round);
   return std::make_shared<SyntheticDataset>(store_, raw_, round);
 }
 

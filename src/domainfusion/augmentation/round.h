@@ -1,6 +1,6 @@
 #pragma once
-// Rounds of online lightweight augmentation (method section 3): candidates from the diffusion model, split into style and content,
-// sampled, combined, stored; each round starts from what the last one left.
+// Rounds of online lightweight augmentation (method section 3): candidates from the diffusion model, split into style
+// and content, sampled, combined, stored; each round starts from what the last one left.
 
 #include <functional>
 #include <memory>
@@ -36,26 +36,30 @@ struct RoundSummary {
   RoundFigures made, round_trip;      // the new images; x through the VAE and back
   double seconds = 0;                 // since the (last) start of the round
 
-  double share_of_cdga() const { return cdga > 0 ? static_cast<double>(generated_so_far) / static_cast<double>(cdga) : 0; }
+  double share_of_cdga() const {
+    return cdga > 0 ? static_cast<double>(generated_so_far) / static_cast<double>(cdga) : 0;
+  }
   nlohmann::json to_json() const;
   static RoundSummary from_json(const nlohmann::json& object);
   // A few lines for people.
   std::string text() const;
 };
 
-// All rounds of one run. The images depend on the raw set, the options, the seed and the diffusion model alone: neither on the
-// classifier nor on kills and resumes.
+// All rounds of one run. The images depend on the raw set, the options, the seed and the diffusion model alone: neither
+// on the classifier nor on kills and resumes.
 class AugmentationRounds {
  public:
-  // raw, selections: the IN split of the source domains; prompts: those of the set's classes and source domains; folder: of the
-  // synthetic set, made or reopened; rounds: how many the run will have. `generator` outlives the object.
-  // ConfigError: unknown decomposition, an empty selection, a budget without an image, a folder of other options.
-  AugmentationRounds(RoundConfig config, std::shared_ptr<const DomainDataset> raw, std::vector<DomainSelection> selections,
-                     CandidatePrompts prompts, const CandidateGenerator& generator, std::filesystem::path folder,
-                     std::uint64_t seed, std::int64_t rounds);
+  // raw, selections: the IN split of the source domains; prompts: those of the set's classes and source domains;
+  // folder: of the synthetic set, made or reopened; rounds: how many the run will have. `generator` outlives the
+  // object. ConfigError: unknown decomposition, an empty selection, a budget without an image, a folder of other
+  // options.
+  AugmentationRounds(RoundConfig config, std::shared_ptr<const DomainDataset> raw,
+                     std::vector<DomainSelection> selections, CandidatePrompts prompts,
+                     const CandidateGenerator& generator, std::filesystem::path folder, std::uint64_t seed,
+                     std::int64_t rounds);
 
-  // Makes the missing images of a round; a finished round returns its stored summary at once. Nothing if it was stopped early.
-  // ConfigError unless all rounds before it are finished and 0 <= round < plan().rounds().
+  // Makes the missing images of a round; a finished round returns its stored summary at once. Nothing if it was stopped
+  // early. ConfigError unless all rounds before it are finished and 0 <= round < plan().rounds().
   std::optional<RoundSummary> run(std::int64_t round, const RoundHooks& hooks = {});
 
   // The set as training sees it after `round`; -1: empty. ConfigError if that round is not finished.

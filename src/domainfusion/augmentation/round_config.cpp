@@ -8,7 +8,8 @@ void RoundConfig::describe(ConfigFields& fields) {
   budget.describe(fields);
   fields.integer("candidates", candidates, {1, 64}, "images that the diffusion model makes of each covered image (N)");
   fields.real("strength", strength, {0.001, 1}, "share of the noise schedule that image-to-image goes back");
-  fields.integer("steps", steps, {1, 1000}, "denoising steps of the whole schedule; image-to-image takes the last strength * steps");
+  fields.integer("steps", steps, {1, 1000},
+                 "denoising steps of the whole schedule; image-to-image takes the last strength * steps");
   fields.real("guidance_scale", guidance_scale, {1, 100}, "classifier-free guidance; 1: none");
   fields.text("scheduler", scheduler, "sampler: a name of the schedulers' registry");
   fields.text("prompt_template", prompt_template, "prompt of a candidate; {class} and {domain} are filled in");
@@ -21,8 +22,10 @@ void RoundConfig::describe(ConfigFields& fields) {
                 std::vector<std::pair<std::string, StyleReference>>{{"current", StyleReference::kCurrent},
                                                                     {"raw", StyleReference::kRaw}},
                 "what candidates are compared with: the image that they were made from, or the raw image");
-  fields.integer("batch_images", batch_images, {1, 4096}, "images whose candidates are made together; more needs more memory");
-  fields.integer("picture_rows", picture_rows, {0, 1000}, "images of each round whose candidates are kept for picture grids");
+  fields.integer("batch_images", batch_images, {1, 4096},
+                 "images whose candidates are made together; more needs more memory");
+  fields.integer("picture_rows", picture_rows, {0, 1000},
+                 "images of each round whose candidates are kept for picture grids");
 }
 
 }  // namespace domainfusion

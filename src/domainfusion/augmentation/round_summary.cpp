@@ -87,8 +87,8 @@ std::string RoundSummary::text() const {
       "  new images:     {}\n"
       "  VAE round trip: {}\n"
       "  generated so far {}, CDGA would generate {} ({:.2f} %)",
-      round, covered, generated, failed, kept, format_seconds(seconds), text_of(made), text_of(round_trip), generated_so_far,
-      cdga, 100 * share_of_cdga());
+      round, covered, generated, failed, kept, format_seconds(seconds), text_of(made), text_of(round_trip),
+      generated_so_far, cdga, 100 * share_of_cdga());
 }
 
 RoundSummary AugmentationRounds::summarise(std::int64_t round, double seconds) const {

@@ -13,8 +13,10 @@ std::vector<double> finite_values(const at::Tensor& similarities_N, std::string_
   const at::Tensor values = similarities_N.to(at::kCPU, at::kDouble).contiguous();
   std::vector<double> list(values.data_ptr<double>(), values.data_ptr<double>() + values.numel());
   for (std::size_t i = 0; i < list.size(); ++i) {
-    check(std::isfinite(list[i]), "{} similarity of candidate {} is {}, expected a finite number; drop candidates that are "
-          "not finite before the selection", what, i, list[i]);
+    check(std::isfinite(list[i]),
+          "{} similarity of candidate {} is {}, expected a finite number; drop candidates that are "
+          "not finite before the selection",
+          what, i, list[i]);
   }
   return list;
 }

@@ -9,7 +9,8 @@ const Registry<Decomposition, DecompositionConfig>& decompositions() {
   static const auto registry = [] {
     Registry<Decomposition, DecompositionConfig> r("decomposition");
     r.add<FourierDecomposition>("fourier", "pixels: amplitude of the 2-D FFT is style, its phase content (MODE-F)");
-    r.add<AdainDecomposition>("adain", "latents: channel mean and deviation are style, the normalised map content (MODE-A)");
+    r.add<AdainDecomposition>("adain",
+                              "latents: channel mean and deviation are style, the normalised map content (MODE-A)");
     return r;
   }();
   return registry;

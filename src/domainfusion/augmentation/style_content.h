@@ -26,8 +26,9 @@ struct StyleContent {
 enum class SimilarityForm { kCosine, kL2 };
 
 struct DecompositionConfig {
-  double mix = 1;     // share of the new style in the combined image, [0, 1]
-  double window = 0;  // fourier: half side of the exchanged low-frequency square as a share of min(H, W); 0: all frequencies
+  double mix = 1;  // share of the new style in the combined image, [0, 1]
+  double window =
+      0;  // fourier: half side of the exchanged low-frequency square as a share of min(H, W); 0: all frequencies
 
   void describe(ConfigFields& fields) {
     fields.real("mix", mix, {0, 1}, "share of the chosen style in the new image; the rest is the style of x");
@@ -49,9 +50,11 @@ class Decomposition {
   // Throws ShapeError unless it is a non-empty floating 4-d tensor.
   virtual StyleContent decompose(const at::Tensor& values_NCHW) const = 0;
 
-  // [N]: how near the styles (contents) of `candidates` are to that of x (N = 1); greater is nearer, 1 is equal for the cosine
-  // form, 0 is equal for the l2 form (a negated distance). Throws ShapeError if the shapes of x and candidates differ.
-  virtual at::Tensor style_similarity(const StyleContent& x, const StyleContent& candidates, SimilarityForm form) const = 0;
+  // [N]: how near the styles (contents) of `candidates` are to that of x (N = 1); greater is nearer, 1 is equal for the
+  // cosine form, 0 is equal for the l2 form (a negated distance). Throws ShapeError if the shapes of x and candidates
+  // differ.
+  virtual at::Tensor style_similarity(const StyleContent& x, const StyleContent& candidates,
+                                      SimilarityForm form) const = 0;
   virtual at::Tensor content_similarity(const StyleContent& x, const StyleContent& candidates,
                                         SimilarityForm form) const = 0;
 

@@ -8,9 +8,9 @@
 
 namespace domainfusion {
 
-// Each parent stands for at most one image: its newest one as of the round. Class and domain names are those of the raw set; in
-// each domain the images stand in the order of their parents. A snapshot: neither later rounds nor the end of the
-// store change it.
+// Each parent stands for at most one image: its newest one as of the round. Class and domain names are those of the raw
+// set; in each domain the images stand in the order of their parents. A snapshot: neither later rounds nor the end of
+// the store change it.
 class SyntheticDataset final : public DomainDataset {
  public:
   // round -1: no image yet. FormatError if the raw set does not hold the parents that the store names.

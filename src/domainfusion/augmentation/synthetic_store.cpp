@@ -83,10 +83,11 @@ SyntheticRecord SyntheticRecord::from_json(const json& line) {
     r.made_class = class_from_json(line.at("made_class"));
     r.round_trip_class = class_from_json(line.at("round_trip_class"));
   } catch (const json::exception& error) {
-    throw FormatError(fmt::format("a line of a synthetic set's manifest is not a record of an image: {}", error.what()));
+    throw FormatError(
+        fmt::format("a line of a synthetic set's manifest is not a record of an image: {}", error.what()));
   }
-  check<FormatError>(stays_inside(r.file), "the manifest of a synthetic set names the file '{}', expected one below its folder",
-                     r.file);
+  check<FormatError>(stays_inside(r.file),
+                     "the manifest of a synthetic set names the file '{}', expected one below its folder", r.file);
   return r;
 }
 
@@ -107,10 +108,13 @@ void SyntheticStore::read_manifest(const json& identity) {
     return;
   }
   const json& head = lines.front();
-  check<FormatError>(head.is_object() && head.contains("identity"), "the first line does not tell what made the set; it is no "
+  check<FormatError>(head.is_object() && head.contains("identity"),
+                     "the first line does not tell what made the set; it is no "
                      "manifest of synthetic images, or it was edited");
-  check<ConfigError>(head.at("identity") == identity, "the synthetic images there were made with another '{}'; resume with the "
-                     "options they were made with, or start a new run folder", first_difference(head.at("identity"), identity));
+  check<ConfigError>(head.at("identity") == identity,
+                     "the synthetic images there were made with another '{}'; resume with the "
+                     "options they were made with, or start a new run folder",
+                     first_difference(head.at("identity"), identity));
   for (std::size_t i = 1; i < lines.size(); ++i) read_line(lines[i]);
 }
 
@@ -122,8 +126,9 @@ void SyntheticStore::read_line(const json& line) {
     records_[{record.parent, record.round}] = std::move(record);
     return;
   }
-  check<FormatError>(kind == "round" && line.contains("round") && line["round"].is_number_integer() && line.contains("summary"),
-                     "a line is neither an image nor a round: {}", line.dump().substr(0, 200));
+  check<FormatError>(
+      kind == "round" && line.contains("round") && line["round"].is_number_integer() && line.contains("summary"),
+      "a line is neither an image nor a round: {}", line.dump().substr(0, 200));
   summaries_[line["round"].get<std::int64_t>()] = line["summary"];
 }
 
@@ -155,11 +160,13 @@ void SyntheticStore::add(SyntheticRecord record, const Image* image) {
   record.file.clear();
   if (image != nullptr) {
     record.file = (fs::path(round_folder(record.round)) / (record.parent_path + ".png")).generic_string();
-    check<FormatError>(stays_inside(record.parent_path), "the image path '{}' leaves its set's folder", record.parent_path);
+    check<FormatError>(stays_inside(record.parent_path), "the image path '{}' leaves its set's folder",
+                       record.parent_path);
     const fs::path path = folder_ / record.file;
     std::error_code error;
     fs::create_directories(path.parent_path(), error);
-    check<IoError>(!error, "cannot make the folder '{}' for synthetic images: {}", path.parent_path().string(), error.message());
+    check<IoError>(!error, "cannot make the folder '{}' for synthetic images: {}", path.parent_path().string(),
+                   error.message());
     write_png(path, *image);
   }
   manifest_->write(record.to_json());
@@ -177,8 +184,9 @@ void SyntheticStore::finish_round(std::int64_t round, const json& summary) {
 }
 
 Image SyntheticStore::image(const fs::path& folder, const SyntheticRecord& record) {
-  return with_context("synthetic set (its images cannot be made again one by one; start a new run folder if a file is lost)",
-                      [&] { return read_image(folder / record.file); });
+  return with_context(
+      "synthetic set (its images cannot be made again one by one; start a new run folder if a file is lost)",
+      [&] { return read_image(folder / record.file); });
 }
 
 }  // namespace domainfusion

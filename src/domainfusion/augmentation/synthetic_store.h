@@ -1,11 +1,11 @@
 #pragma once
 // The images that rounds have made, on disk: losslessly as PNG, with a manifest of how each came to be.
 //
-//   <folder>/manifest.jsonl                                     identity line, one line per covered image, one per finished round
-//   <folder>/round-0002/<domain>/<class>/<parent's file>.png    the new images of round 2
+//   <folder>/manifest.jsonl                                     identity line, one line per covered image, one per
+//   finished round <folder>/round-0002/<domain>/<class>/<parent's file>.png    the new images of round 2
 //
-// An image file is whole on the disk before its line is written, and a torn last line is dropped when the store is reopened: a
-// killed run finds exactly the images that it had finished.
+// An image file is whole on the disk before its line is written, and a torn last line is dropped when the store is
+// reopened: a killed run finds exactly the images that it had finished.
 
 #include <map>
 #include <optional>
@@ -16,8 +16,8 @@
 
 namespace domainfusion {
 
-// Distances between images; styles and contents by the Fourier decomposition of the pixels, whatever decomposition made them, so
-// that figures can be compared.
+// Distances between images; styles and contents by the Fourier decomposition of the pixels, whatever decomposition made
+// them, so that figures can be compared.
 struct ImageDrift {
   double style_distance = 0;      // rms difference of log(1 + amplitude) to x; 0: the same style
   double content_similarity = 0;  // amplitude-weighted mean cosine of the phase differences to x; 1: the same content
@@ -30,16 +30,16 @@ struct SyntheticRecord {
   ParentId parent;
   std::string parent_path;  // "<domain>/<class>/<file>"
   std::int64_t label = 0;
-  std::string file;  // below the store's folder; empty: all candidates failed, x stays
-  std::vector<std::string> prompts;          // one per candidate
-  std::vector<std::int64_t> candidates;      // the candidates that did not fail, ascending
-  std::int64_t style_candidate = -1;         // chosen, as an index into `prompts`; -1: none
+  std::string file;                      // below the store's folder; empty: all candidates failed, x stays
+  std::vector<std::string> prompts;      // one per candidate
+  std::vector<std::int64_t> candidates;  // the candidates that did not fail, ascending
+  std::int64_t style_candidate = -1;     // chosen, as an index into `prompts`; -1: none
   std::int64_t content_candidate = -1;
-  std::vector<double> style_similarities;    // one per entry of `candidates`
+  std::vector<double> style_similarities;  // one per entry of `candidates`
   std::vector<double> content_similarities;
-  ImageDrift made;                           // the new image
-  ImageDrift round_trip;                     // x encoded and decoded by the VAE, nothing else
-  std::optional<std::int64_t> made_class;    // what a classifier says of them, if one was asked
+  ImageDrift made;                         // the new image
+  ImageDrift round_trip;                   // x encoded and decoded by the VAE, nothing else
+  std::optional<std::int64_t> made_class;  // what a classifier says of them, if one was asked
   std::optional<std::int64_t> round_trip_class;
   std::uint64_t seed = 0;
 
@@ -52,9 +52,9 @@ struct SyntheticRecord {
 
 class SyntheticStore {
  public:
-  // Creates `folder`, or reopens the store in it. `identity`: all that decides the images (options, seed, LDM, raw set).
-  // ConfigError if the store was made under another identity (names the first differing key), IoError if the folder cannot be
-  // used, FormatError if the manifest is not one.
+  // Creates `folder`, or reopens the store in it. `identity`: all that decides the images (options, seed, LDM, raw
+  // set). ConfigError if the store was made under another identity (names the first differing key), IoError if the
+  // folder cannot be used, FormatError if the manifest is not one.
   SyntheticStore(std::filesystem::path folder, const nlohmann::json& identity);
 
   const std::filesystem::path& folder() const { return folder_; }

@@ -12,9 +12,10 @@ namespace domainfusion {
 namespace {
 
 void check_request(const ImageToImageRequest& r) {
-  check<ShapeError>(r.image01_N3HW.dim() == 4 && r.image01_N3HW.size(0) >= 1, "image-to-image input [{}]: expected [N, 3, H, W]",
-                    fmt::join(r.image01_N3HW.sizes(), ", "));
-  const auto count = static_cast<std::size_t>(r.image01_N3HW.size(0));
+  const at::Tensor& input = r.z0_NChw.defined() ? r.z0_NChw : r.image01_N3HW;
+  check<ShapeError>(input.dim() == 4 && input.size(0) >= 1, "image-to-image input [{}]: expected [N, C, H, W]",
+                    fmt::join(input.sizes(), ", "));
+  const auto count = static_cast<std::size_t>(input.size(0));
   check<ShapeError>(r.prompts.size() == count, "{} prompts for {} images: expected one each", r.prompts.size(), count);
   const bool drawn = !r.noise_NChw.defined() || (r.sample_posterior && !r.posterior_noise_NChw.defined());
   check<ShapeError>(!drawn || r.noise_streams.size() == count, "{} noise streams for {} images: expected one each",
@@ -39,6 +40,7 @@ at::Tensor noise_like(const at::Tensor& z_NChw, const at::Tensor& given, std::ve
 }
 
 at::Tensor initial_latents(const LatentDiffusion& model, ImageToImageRequest& r) {
+  if (r.z0_NChw.defined()) return r.z0_NChw;
   if (!r.sample_posterior) return model.encode(r.image01_N3HW);
   const LatentPosterior posterior = model.vae()->encode(2.0 * r.image01_N3HW - 1.0);
   const at::Tensor noise = noise_like(posterior.mean_NChw, r.posterior_noise_NChw, r.noise_streams);

@@ -15,6 +15,7 @@ namespace domainfusion {
 
 struct ImageToImageRequest {
   at::Tensor image01_N3HW;           // in [0, 1]; H, W multiples of the VAE's factor
+  at::Tensor z0_NChw;                // their scaled latents where the caller has them; then no image is read or encoded
   std::vector<std::string> prompts;  // one per image
   std::string negative_prompt;       // of all images, used where guidance_scale > 1
   double strength = 0.5;             // 0 < strength <= 1: share of the steps that are taken
@@ -27,7 +28,7 @@ struct ImageToImageRequest {
   // grouping images into batches changes nothing; or explicit tensors [N, C, h, w], which win.
   std::vector<RandomStream> noise_streams;
   at::Tensor noise_NChw;
-  // Differs from diffusers: the posterior's mean, unless sample_posterior.
+  // Differs from diffusers: the posterior's mean, unless sample_posterior (without effect on given z0_NChw).
   bool sample_posterior = false;
   at::Tensor posterior_noise_NChw;
 

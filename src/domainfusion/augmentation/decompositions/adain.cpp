@@ -35,7 +35,9 @@ at::Tensor apply_adain(const at::Tensor& content_NChw, const at::Tensor& style_N
   return content_NChw * style.select(1, 1) + style.select(1, 0);
 }
 
-StyleContent AdainDecomposition::decompose(const at::Tensor& values_NCHW) const { return adain_statistics(values_NCHW); }
+StyleContent AdainDecomposition::decompose(const at::Tensor& values_NCHW) const {
+  return adain_statistics(values_NCHW);
+}
 
 at::Tensor AdainDecomposition::style_similarity(const StyleContent& x, const StyleContent& candidates,
                                                 SimilarityForm form) const {

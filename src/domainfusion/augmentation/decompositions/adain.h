@@ -12,17 +12,19 @@ StyleContent adain_statistics(const at::Tensor& z_NChw);
 // content * deviation + mean.
 at::Tensor apply_adain(const at::Tensor& content_NChw, const at::Tensor& style_N2C);
 
-// Similarities. Style, cosine: cosine of [mean, log deviation], each entry standardised by its mean and population deviation
-// over the N candidates (an entry that is equal in all candidates counts nothing; a candidate without any such entry gets 0);
-// l2: minus the Euclidean distance of [mean, log deviation]. Content, cosine: mean product of the normalised maps; l2: minus
-// their Euclidean distance.
+// Similarities. Style, cosine: cosine of [mean, log deviation], each entry standardised by its mean and population
+// deviation over the N candidates (an entry that is equal in all candidates counts nothing; a candidate without any
+// such entry gets 0); l2: minus the Euclidean distance of [mean, log deviation]. Content, cosine: mean product of the
+// normalised maps; l2: minus their Euclidean distance.
 class AdainDecomposition final : public Decomposition {
  public:
   explicit AdainDecomposition(DecompositionConfig config) : config_(config) {}
   Space space() const override { return Space::kLatents; }
   StyleContent decompose(const at::Tensor& values_NCHW) const override;
-  at::Tensor style_similarity(const StyleContent& x, const StyleContent& candidates, SimilarityForm form) const override;
-  at::Tensor content_similarity(const StyleContent& x, const StyleContent& candidates, SimilarityForm form) const override;
+  at::Tensor style_similarity(const StyleContent& x, const StyleContent& candidates,
+                              SimilarityForm form) const override;
+  at::Tensor content_similarity(const StyleContent& x, const StyleContent& candidates,
+                                SimilarityForm form) const override;
   // The statistics are mixed: (1 - mix) style of x + mix style.
   at::Tensor combine(const StyleContent& x, const StyleContent& style, const StyleContent& content) const override;
 

@@ -52,7 +52,9 @@ at::Tensor mix_amplitudes(const at::Tensor& amplitude_NCHW, const at::Tensor& st
   return at::where(inside.to(amplitude_NCHW.device()), mixed, amplitude_NCHW);
 }
 
-StyleContent FourierDecomposition::decompose(const at::Tensor& values_NCHW) const { return fourier_spectrum(values_NCHW); }
+StyleContent FourierDecomposition::decompose(const at::Tensor& values_NCHW) const {
+  return fourier_spectrum(values_NCHW);
+}
 
 at::Tensor FourierDecomposition::style_similarity(const StyleContent& x, const StyleContent& candidates,
                                                   SimilarityForm form) const {
