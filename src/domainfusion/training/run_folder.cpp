@@ -96,6 +96,9 @@ RunFolder::RunFolder(fs::path path, RunMode mode, const json& description)
                          "choose another --out",
                          path_.string());
       if (mode == RunMode::kOverwrite) remove_old_run(path_);
+      check<ConfigError>(mode != RunMode::kResume || fs::exists(path_ / "run.json"),
+                         "--resume: '{}' holds files but no run.json: it is not a run folder; choose another --out",
+                         path_.string());
     }
     if (mode == RunMode::kResume && fs::exists(path_ / "run.json")) {
       const std::string changed = differences(read_run_description(path_), description);

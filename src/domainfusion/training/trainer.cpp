@@ -135,7 +135,9 @@ void Trainer::make_context() {
     return make_loader(std::move(set), purpose, 1);
   };
   loader_ = make_loader(context_.source_in, "raw", setup_.algorithm->batch_multiplier());
-  context_.write_record = [this](const json& record) { folder_->write_record(record); };
+  context_.write_record = [this](const json& record) {
+    if (recording_) folder_->write_record(record);
+  };
   context_.stop_requested = [this] { return stop_.requested(); };
 }
 
@@ -164,31 +166,34 @@ void Trainer::announce() const {
 
 std::optional<TestRecord> Trainer::run() {
   announce();
+  const std::optional<Checkpoint> checkpoint = restore();
   try {
+    // What prepare() records stands in the file already when a run is resumed.
+    recording_ = !checkpoint || checkpoint->step == 0;
     setup_.algorithm->prepare(context_);
+    recording_ = true;
     check_cost();
-    const std::int64_t first_step = resume();
-    if (!train_from(first_step)) return std::nullopt;
+    if (checkpoint) setup_.algorithm->load(checkpoint->algorithm_tensors, checkpoint->algorithm_state);
+    if (!train_from(checkpoint ? checkpoint->step : 0)) return std::nullopt;
   } catch (const Interrupted&) {
     // Stopped while preparing, before anything was learned: the next start prepares again.
-    log_info("stopped before the first step; --resume continues");
+    log_info("stopped before training; --resume continues");
     return std::nullopt;
   }
   return test();
 }
 
-std::int64_t Trainer::resume() {
-  std::int64_t step = 0;
-  if (options_.mode == RunMode::kResume && std::filesystem::exists(folder_->checkpoint_file())) {
-    const Checkpoint checkpoint = load_checkpoint(folder_->checkpoint_file(), context_.classifier, *optimizer_);
-    setup_.algorithm->load(checkpoint.algorithm_tensors, checkpoint.algorithm_state);
-    best_step_ = checkpoint.best_step;
-    best_accuracy_ = checkpoint.best_accuracy;
-    step = checkpoint.step;
-    log_info("resumed at step {} of {}", step, context_.total_steps);
+std::optional<Checkpoint> Trainer::restore() {
+  if (options_.mode != RunMode::kResume || !std::filesystem::exists(folder_->checkpoint_file())) {
+    folder_->rewind_records(0);
+    return std::nullopt;
   }
-  folder_->rewind_records(step);
-  return step;
+  Checkpoint checkpoint = load_checkpoint(folder_->checkpoint_file(), context_.classifier, *optimizer_);
+  best_step_ = checkpoint.best_step;
+  best_accuracy_ = checkpoint.best_accuracy;
+  folder_->rewind_records(checkpoint.step);
+  log_info("resumed at step {} of {}", checkpoint.step, context_.total_steps);
+  return checkpoint;
 }
 
 bool Trainer::train_from(std::int64_t first_step) {

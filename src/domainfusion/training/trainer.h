@@ -53,7 +53,7 @@ class Trainer {
   void make_context();
   void announce() const;
   void check_cost();
-  std::int64_t resume();
+  std::optional<Checkpoint> restore();
   bool train_from(std::int64_t first_step);
   void train_step(std::int64_t step);
   void validate(std::int64_t steps_done);
@@ -77,6 +77,7 @@ class Trainer {
   std::int64_t best_step_ = -1;
   double best_accuracy_ = -1;
   StepRecord last_step_;
+  bool recording_ = true;
 };
 
 }  // namespace domainfusion
