@@ -136,7 +136,8 @@ void Trainer::make_context() {
   };
   loader_ = make_loader(context_.source_in, "raw", setup_.algorithm->batch_multiplier());
   context_.write_record = [this](const json& record) {
-    if (recording_) folder_->write_record(record);
+    // What belongs to steps before a resume stands in the file already.
+    if (record.value("step", resumed_step_) >= resumed_step_) folder_->write_record(record);
   };
   context_.stop_requested = [this] { return stop_.requested(); };
 }
@@ -168,10 +169,7 @@ std::optional<TestRecord> Trainer::run() {
   announce();
   const std::optional<Checkpoint> checkpoint = restore();
   try {
-    // What prepare() records stands in the file already when a run is resumed.
-    recording_ = !checkpoint || checkpoint->step == 0;
     setup_.algorithm->prepare(context_);
-    recording_ = true;
     check_cost();
     if (checkpoint) setup_.algorithm->load(checkpoint->algorithm_tensors, checkpoint->algorithm_state);
     if (!train_from(checkpoint ? checkpoint->step : 0)) return std::nullopt;
@@ -191,7 +189,8 @@ std::optional<Checkpoint> Trainer::restore() {
   Checkpoint checkpoint = load_checkpoint(folder_->checkpoint_file(), context_.classifier, *optimizer_);
   best_step_ = checkpoint.best_step;
   best_accuracy_ = checkpoint.best_accuracy;
-  folder_->rewind_records(checkpoint.step);
+  resumed_step_ = checkpoint.step;
+  folder_->rewind_records(resumed_step_);
   log_info("resumed at step {} of {}", checkpoint.step, context_.total_steps);
   return checkpoint;
 }

@@ -77,7 +77,7 @@ class Trainer {
   std::int64_t best_step_ = -1;
   double best_accuracy_ = -1;
   StepRecord last_step_;
-  bool recording_ = true;
+  std::int64_t resumed_step_ = 0;
 };
 
 }  // namespace domainfusion

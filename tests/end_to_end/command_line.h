@@ -1,0 +1,88 @@
+#pragma once
+// Runs the real program on a small generated set.
+
+#include <sys/wait.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/core/random.h"
+#include "domainfusion/io/image.h"
+
+namespace domainfusion {
+
+struct CommandResult {
+  int exit_code = -1;
+  std::string out, err;
+};
+
+// An empty folder for one test, in which commands run; removed at the end.
+class CommandLine {
+ public:
+  CommandLine() {
+    std::string name = (std::filesystem::temp_directory_path() / "domainfusion_e2e_XXXXXX").string();
+    check<IoError>(mkdtemp(name.data()) != nullptr, "no temporary folder can be made");
+    folder_ = name;
+  }
+  ~CommandLine() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  CommandLine(const CommandLine&) = delete;
+  CommandLine& operator=(const CommandLine&) = delete;
+
+  std::filesystem::path operator/(const std::string& name) const { return folder_ / name; }
+
+  // `arguments` are shell words; `before` is shell text in front of the program ("ulimit -f 8;").
+  CommandResult run(const std::string& arguments, const std::string& before = "") const {
+    const std::string line = "cd '" + folder_.string() + "' && { " + before + " '" DOMAINFUSION_BINARY "' --threads 1 " +
+                             arguments + "; } >stdout.txt 2>stderr.txt";
+    const int status = std::system(line.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text(folder_ / "stdout.txt"), text(folder_ / "stderr.txt")};
+  }
+
+  // The options of a run of a few steps with a tiny network on the set in `data`.
+  static std::string tiny_run(const std::string& more = "", const std::string& data = "set") {
+    return "train --data " + data +
+           " --test-domain sketch --set loader.image_size_px=16 --set loader.batch_size=4 --set classifier.stem=small "
+           "--set classifier.width=4 --set steps=8 --set checkpoint_frequency=4 --set optimizer.lr=0.003 --set device=cpu " +
+           more;
+  }
+
+  // "<name>/<domain>/<class>/<i>.png": three domains, two classes, ten images each.
+  void make_set(const std::string& name = "set") const {
+    std::uint64_t number = 0;
+    for (const char* domain : {"cartoon", "photo", "sketch"}) {
+      for (const char* kind : {"cat", "dog"}) {
+        const auto folder = folder_ / name / domain / kind;
+        std::filesystem::create_directories(folder);
+        for (int i = 0; i < 10; ++i) write_png(folder / (std::to_string(i) + ".png"), picture(kind, ++number));
+      }
+    }
+  }
+
+  static std::string text(const std::filesystem::path& path) {
+    std::stringstream all;
+    all << std::ifstream(path, std::ios::binary).rdbuf();
+    return all.str();
+  }
+
+ private:
+  static Image picture(const std::string& kind, std::uint64_t number) {
+    RandomStream noise(5, "picture", {number});
+    Image image{20, 20, {}};
+    for (int i = 0; i < 400; ++i) {
+      const bool lit = (kind == "cat" ? i / 20 : i % 20) / 5 % 2 == 0;
+      for (int c = 0; c < 3; ++c) image.rgb.push_back(static_cast<std::uint8_t>((lit ? 150 : 30) + noise.below(60)));
+    }
+    return image;
+  }
+
+  std::filesystem::path folder_;
+};
+
+}  // namespace domainfusion

@@ -1,0 +1,169 @@
+// Residual networks against torchvision's numbers (tests/parity/vision/README.txt: what was run, tolerances).
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <fstream>
+#include <iostream>
+
+#include "domainfusion/classifiers/classifier.h"
+#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/nn/state_dict.h"
+#include "domainfusion/training/adam.h"
+#include "parity/case_folders.h"
+
+namespace domainfusion {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+struct VisionCase {
+  fs::path folder;
+  std::string name;
+  friend void PrintTo(const VisionCase& c, std::ostream* out) { *out << (c.folder / c.name).string(); }
+};
+
+std::vector<VisionCase> vision_cases() {
+  std::vector<VisionCase> cases;
+  for (const fs::path& folder : case_folders("vision", "input.safetensors")) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().extension() != ".json") continue;
+      const json description = json::parse(std::ifstream(entry.path()), nullptr, /*allow_exceptions=*/false);
+      if (description.is_object() && description.contains("make")) cases.push_back({folder, entry.path().stem()});
+    }
+  }
+  return cases;
+}
+
+// Empty if the case can be built; else the field that says why not. Fills `shape`.
+std::string read_shape(const json& description, ResnetShape& shape) {
+  const std::string make = description.at("make");
+  const std::map<std::string, std::pair<std::array<int64_t, 4>, bool>> known = {{"narrow18", {{2, 2, 2, 2}, false}},
+                                                                               {"narrow34", {{3, 4, 6, 3}, false}},
+                                                                               {"narrow50", {{3, 4, 6, 3}, true}},
+                                                                               {"narrow101", {{3, 4, 23, 3}, true}},
+                                                                               {"narrow152", {{3, 8, 36, 3}, true}}};
+  if (!known.count(make)) return "make = " + make;
+  std::tie(shape.blocks, shape.bottleneck) = known.at(make);
+  for (const auto& [key, value] : description.at("args").items()) {
+    if (key == "base") {
+      shape.width = value.get<int64_t>();
+    } else if (key == "width_per_group") {
+      shape.width_per_group = value.get<int64_t>();
+    } else if (key == "groups") {
+      shape.groups = value.get<int64_t>();
+    } else if (key == "layers") {
+      shape.blocks = value.get<std::array<int64_t, 4>>();
+    } else {
+      return "args." + key;
+    }
+  }
+  return "";
+}
+
+double rms(const at::Tensor& x) { return x.to(torch::kFloat64).square().mean().sqrt().item<double>(); }
+
+void expect_near(const at::Tensor& actual, const at::Tensor& expected, double tolerance, const std::string& what) {
+  ASSERT_EQ(actual.sizes(), expected.sizes()) << what;
+  const double error = (actual - expected).abs().max().item<double>();
+  EXPECT_LE(error, tolerance) << what;
+}
+
+class Vision : public testing::TestWithParam<VisionCase> {
+ protected:
+  void SetUp() override {
+    const auto [folder, name] = GetParam();
+    const json description = json::parse(std::ifstream(folder / (name + ".json")));
+    ResnetShape shape;
+    const std::string reason = read_shape(description, shape);
+    if (!reason.empty()) {
+      std::cout << "left out: " << (folder / name).string() << " (" << reason << " is not supported)\n";
+      return;
+    }
+    const TensorMap input = load_tensors(folder / "input.safetensors");
+    image_ = input.at("x");
+    label_ = input.at("labels");
+    expected_ = load_tensors(folder / (name + ".expected.safetensors"));
+    order_ = description.at("grad_norm_order").get<std::vector<std::string>>();
+    ClassifierConfig config;
+    config.weights = folder / (name + ".safetensors");
+    backbone_ = std::make_shared<Resnet>(shape);
+    classifier_ = Classifier(backbone_, config, description.at("classes").get<int64_t>(), 0);
+  }
+
+  void expect_forward(const std::string& key, const at::Tensor& actual) {
+    if (!expected_.count(key)) return;
+    expect_near(actual, expected_.at(key), 1e-4 * rms(expected_.at(key)) + 1e-7, key);
+  }
+  at::Tensor cross_entropy() { return torch::nn::functional::cross_entropy(classifier_->forward(image_), label_); }
+
+  at::Tensor image_, label_;
+  TensorMap expected_;
+  std::vector<std::string> order_;
+  std::shared_ptr<Resnet> backbone_;
+  Classifier classifier_{nullptr};
+};
+
+}  // namespace
+
+TEST_P(Vision, EvalModeForwardAndImageGradientAreTorchvisions) {
+  if (classifier_.is_empty()) return;
+  classifier_->eval();
+  const auto stages = backbone_->stages(image_);
+  expect_forward("eval.layer1.sample0", stages[0].narrow(0, 0, 1));
+  expect_forward("eval.layer4", stages[3]);
+  expect_forward("eval.features", classifier_->features(image_));
+  expect_forward("eval.logits", classifier_->forward(image_));
+  if (!expected_.count("eval.grad.x0")) return;
+  const at::Tensor x = image_.clone().requires_grad_();
+  torch::nn::functional::cross_entropy(classifier_->forward(x), label_).backward();
+  const at::Tensor& reference = expected_.at("eval.grad.x0");
+  expect_near(x.grad().narrow(0, 0, 1), reference, 1e-3 * rms(reference), "eval.grad.x0");
+}
+
+TEST_P(Vision, TrainModeLossGradientsAndBuffersAreTorchvisions) {
+  if (classifier_.is_empty()) return;
+  const at::Tensor logits = classifier_->forward(image_);
+  const at::Tensor loss = torch::nn::functional::cross_entropy(logits, label_);
+  loss.backward();
+  expect_forward("train.logits", logits);
+  expect_forward("train.loss", loss.view(1));
+  const auto parameters = classifier_->named_parameters();
+  const auto buffers = classifier_->named_buffers();
+  for (const auto& [key, reference] : expected_) {
+    if (key.starts_with("train.grad.")) expect_near(parameters[key.substr(11)].grad(), reference, 1e-3 * rms(reference), key);
+    if (!key.starts_with("train.buffer.")) continue;
+    const at::Tensor buffer = buffers[key.substr(13)];
+    expect_near(buffer.to(torch::kFloat64), reference.to(torch::kFloat64), 1e-4 * rms(reference), key);
+  }
+  const at::Tensor norms = expected_.at("train.grad_norms");
+  ASSERT_EQ(norms.numel(), static_cast<int64_t>(order_.size()));
+  for (std::size_t i = 0; i < order_.size(); ++i) {
+    const double reference = norms[static_cast<int64_t>(i)].item<double>();
+    EXPECT_NEAR(parameters[order_[i]].grad().norm().item<double>(), reference, 1e-3 * reference + 1e-6) << order_[i];
+  }
+}
+
+TEST_P(Vision, FiveAdamStepsAreTorchs) {
+  if (classifier_.is_empty()) return;
+  Adam adam(classifier_->parameters(), {.lr = 2e-4, .weight_decay = 1e-4});
+  const at::Tensor losses = expected_.at("adam.losses");
+  for (int64_t i = 0; i < losses.numel(); ++i) {
+    adam.zero_grad();
+    const at::Tensor loss = cross_entropy();
+    EXPECT_NEAR(loss.item<double>(), losses[i].item<double>(), 1e-4 * losses[i].item<double>()) << "step " << i;
+    loss.backward();
+    adam.step();
+  }
+  const auto parameters = classifier_->named_parameters();
+  for (const auto& [key, reference] : expected_) {
+    if (key.starts_with("adam.param.")) expect_near(parameters[key.substr(11)], reference, 5e-5, key);
+  }
+  classifier_->eval();
+  const at::Tensor& reference = expected_.at("adam.eval_logits");
+  expect_near(classifier_->forward(image_), reference, 1e-3 * std::max(1.0, rms(reference)), "adam.eval_logits");
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, Vision, testing::ValuesIn(vision_cases()));
+
+}  // namespace domainfusion

@@ -1,0 +1,40 @@
+#pragma once
+// A run of a few steps on the toy set with a tiny network.
+
+#include <optional>
+
+#include "domainfusion/training/trainer.h"
+#include "training/toy_dataset.h"
+
+namespace domainfusion {
+
+// What an algorithm needs beyond the run's own options to work on the toy set.
+inline std::vector<std::string> needs_of(const std::string& algorithm) {
+  if (algorithm != "domainfusion") return {};
+  return {"ldm=" DOMAINFUSION_TEST_DIR "/parity/sd15-tiny/pipeline",
+          "distillation.encoder=exact",
+          "augmentation.every_epochs=1",
+          "augmentation.budget_share=0",
+          "augmentation.images_per_round=3",
+          "augmentation.candidates=2",
+          "augmentation.steps=2"};
+}
+
+inline RunSetup toy_setup(const std::string& algorithm, std::vector<std::string> overrides = {}) {
+  std::vector<std::string> all{"algorithm=" + algorithm, "test_domain=red",          "device=cpu",
+                               "loader.batch_size=4",    "loader.image_size_px=16",  "loader.workers=2",
+                               "classifier.stem=small",  "classifier.width=4",       "classifier.dropout=0.2",
+                               "steps=9",                "checkpoint_frequency=4",   "optimizer.lr=0.003",
+                               "optimizer.decay=linear", "optimizer.weight_decay=1e-4"};
+  for (const auto& more : {needs_of(algorithm), overrides}) all.insert(all.end(), more.begin(), more.end());
+  return make_run_setup({}, all, {});
+}
+
+inline std::optional<TestRecord> toy_run(const std::string& algorithm, const std::filesystem::path& folder,
+                                         std::shared_ptr<ToyDataset> dataset, RunMode mode = RunMode::kNew,
+                                         std::vector<std::string> overrides = {}) {
+  Trainer trainer(toy_setup(algorithm, std::move(overrides)), std::move(dataset), {.run_folder = folder, .mode = mode});
+  return trainer.run();
+}
+
+}  // namespace domainfusion
