@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <csignal>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,6 +11,7 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/random.h"
 #include "domainfusion/data/domain_dataset.h"
+#include "temporary_folder.h"
 
 namespace domainfusion {
 
@@ -53,26 +53,6 @@ class ToyDataset : public DomainDataset {
   std::int64_t images_;
   std::vector<std::string> classes_{"across", "down"}, domains_{"blue", "green", "red"};
   std::vector<SampleInfo> infos_;
-};
-
-// An empty folder of one's own, removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "domainfusion_XXXXXX").string();
-    check<IoError>(mkdtemp(name.data()) != nullptr, "no temporary folder can be made");
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
 };
 
 }  // namespace domainfusion

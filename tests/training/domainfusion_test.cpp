@@ -1,0 +1,104 @@
+#include "domainfusion/training/algorithms/domainfusion.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "domainfusion/io/atomic_file.h"
+#include "training/toy_run.h"
+
+namespace domainfusion {
+namespace {
+
+const std::filesystem::path kPipeline = DOMAINFUSION_TEST_DIR "/parity/sd15-tiny/pipeline";
+
+class DomainFusionRun : public testing::Test {
+ protected:
+  // The tiny LDM with a record of what it was trained on.
+  std::string ldm_that_saw(const nlohmann::json& provenance) {
+    std::filesystem::copy(kPipeline, folder_ / "ldm", std::filesystem::copy_options::recursive);
+    write_file_atomically(folder_ / "ldm" / "domainfusion.json", provenance.dump());
+    return "ldm=" + (folder_ / "ldm").string();
+  }
+  // The message of the ConfigError that the run ends with.
+  std::string refusal(std::vector<std::string> overrides) {
+    try {
+      toy_run("domainfusion", folder_ / fmt::format("refused{}", refusals_++), std::make_shared<ToyDataset>(), RunMode::kNew,
+              std::move(overrides));
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "not refused";
+  }
+  std::vector<nlohmann::json> records_of(const std::string& type) {
+    std::vector<nlohmann::json> chosen;
+    for (const auto& record : read_json_lines(folder_ / "run" / "records.jsonl")) {
+      if (record.at("type") == type) chosen.push_back(record);
+    }
+    return chosen;
+  }
+  TemporaryFolder folder_;
+  int refusals_ = 0;
+};
+
+}  // namespace
+
+TEST_F(DomainFusionRun, AnLdmThatSawTheTestDomainIsRefusedByName) {
+  const std::string ldm = ldm_that_saw({{"domains", {"green", "red"}}, {"image_hashes", nlohmann::json::array()}});
+  EXPECT_NE(refusal({ldm}).find("trained on the test domain 'red'"), std::string::npos);
+}
+
+TEST_F(DomainFusionRun, AnLdmThatSawTheTestDomainUnderAnotherNameIsRefusedByItsImages) {
+  const std::string hash = ToyDataset().image_hash(2, 5);
+  const std::string ldm = ldm_that_saw({{"domains", {"crimson"}}, {"image_hashes", {hash}}});
+  EXPECT_NE(refusal({ldm}).find("trained on 1 images of the test domain"), std::string::npos);
+}
+
+TEST_F(DomainFusionRun, ValidationImagesThatTheLdmSawAreCountedInTheRecords) {
+  nlohmann::json hashes = nlohmann::json::array();
+  for (std::int64_t index = 0; index < 20; ++index) hashes.push_back(ToyDataset().image_hash(0, index));
+  const std::string ldm = ldm_that_saw({{"domains", {"blue"}}, {"image_hashes", hashes}});
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew, {ldm}));
+  ASSERT_EQ(records_of("ldm").size(), 1u);
+  EXPECT_EQ(records_of("ldm")[0].at("out_images_seen"), 4);
+}
+
+TEST_F(DomainFusionRun, AnLdmWhoseTrainingIsNotFinishedIsRefused) {
+  const std::string ldm =
+      ldm_that_saw({{"finished", false}, {"domains", {"blue"}}, {"image_hashes", nlohmann::json::array()}});
+  EXPECT_NE(refusal({ldm}).find("not finished"), std::string::npos);
+}
+
+TEST_F(DomainFusionRun, PromptsThatNameTheTestDomainAreRefused) {
+  EXPECT_NE(refusal({"augmentation.prompt_template=a Red {class}, {domain}"}).find("red"), std::string::npos);
+  EXPECT_NE(refusal({"augmentation.negative_prompt=red things"}).find("red"), std::string::npos);
+  EXPECT_NE(refusal({"distillation.prompt=a red {class}"}).find("red"), std::string::npos);
+}
+
+TEST_F(DomainFusionRun, WithoutAnLdmTheMessageSaysHowToGetOne) {
+  EXPECT_NE(refusal({"ldm=\"\""}).find("pretrain"), std::string::npos);
+}
+
+TEST_F(DomainFusionRun, EveryStepSaysWhatEachPartContributed) {
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>()));
+  const auto steps = records_of("step");
+  ASSERT_EQ(steps.size(), 9u);
+  for (const auto& step : steps) {
+    const double sum = step.at("loss_raw").get<double>() + step.at("loss_synthetic").get<double>() +
+                       step.at("loss_ld").get<double>();
+    EXPECT_NEAR(step.at("loss").get<double>(), sum, 1e-4);
+  }
+  EXPECT_EQ(records_of("distillation").size(), 9u);
+  EXPECT_FALSE(records_of("round").empty());
+}
+
+TEST_F(DomainFusionRun, SwitchedOffPartsAreAbsent) {
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew,
+                      {"domainfusion.latent_distillation=false", "domainfusion.online_augmentation=false"}));
+  for (const auto& step : records_of("step")) {
+    EXPECT_FALSE(step.contains("loss_ld"));
+    EXPECT_FALSE(step.contains("loss_synthetic"));
+  }
+  EXPECT_TRUE(records_of("round").empty());
+}
+
+}  // namespace domainfusion
