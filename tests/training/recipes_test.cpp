@@ -1,0 +1,30 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "domainfusion/training/trainer.h"
+
+namespace domainfusion {
+
+TEST(Recipes, EveryRecipeNamesOnlyOptionsThatExist) {
+  int recipes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(DOMAINFUSION_TEST_DIR "/../recipes")) {
+    EXPECT_NO_THROW(make_run_setup(entry.path(), {}, {})) << entry.path();
+    ++recipes;
+  }
+  EXPECT_GE(recipes, 4);
+}
+
+TEST(Recipes, DomainFusionAndItsBaselineTrainTheSameNetworkForTheSameSteps) {
+  for (const std::string set : {"demo", "pacs128"}) {
+    const std::string folder = DOMAINFUSION_TEST_DIR "/../recipes/" + set;
+    RunSetup baseline = make_run_setup(folder + "_erm.toml", {"algorithm=erm"}, {});
+    RunSetup fusion = make_run_setup(folder + "_domainfusion.toml", {}, {});
+    nlohmann::json a = fields_of(baseline.config).to_json(), b = fields_of(fusion.config).to_json();
+    a.erase("algorithm");
+    b.erase("algorithm");
+    EXPECT_EQ(a, b) << set;
+  }
+}
+
+}  // namespace domainfusion
