@@ -46,7 +46,7 @@ struct CompactUNetConfig {
   std::int64_t heads = 4;
   std::int64_t norm_num_groups = 8;
   double empty_caption_share = 0.1;  // captions dropped for classifier-free guidance
-  LdmStageConfig training{.steps = 4000, .batch_size = 64, .lr = 1e-3, .ema_decay = 0.999};
+  LdmStageConfig training{.steps = 12000, .batch_size = 16, .lr = 1e-3, .ema_decay = 0.999};
   void describe(ConfigFields& fields);
 };
 
