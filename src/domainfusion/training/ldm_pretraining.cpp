@@ -153,7 +153,7 @@ void Pretraining::write_index(bool finished) const {
 
 at::Tensor Pretraining::pictured_images() const {
   const std::int64_t columns = std::min(kPictureColumns, images_.size());
-  // One past the start of each stretch: neighbours in a class differ, and the classes pass by.
+  // Evenly spread, so that every domain and several classes are seen.
   return torch::div(torch::arange(columns) * images_.size(), columns, "floor");
 }
 

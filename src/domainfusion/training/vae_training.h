@@ -28,7 +28,7 @@ class VaeTraining {
   // Images of the set and what the autoencoder makes of them, each image01 [n, 3, S, S].
   std::vector<at::Tensor> pictures(const at::Tensor& image_indices);
   // The posterior means of all images, plain and mirrored, times the scaling factor 1/std (Rombach et al. 2022, section
-  // 3.3), which is written into vae()'s config: [2, N, C, h, w].
+  // 3.3): [2, N, C, h, w]. `written_config` becomes vae()'s config with that factor.
   at::Tensor encode_all(AutoencoderConfig& written_config);
 
   AutoencoderKl& vae() { return vae_; }
