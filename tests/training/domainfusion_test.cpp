@@ -91,6 +91,21 @@ TEST_F(DomainFusionRun, EveryStepSaysWhatEachPartContributed) {
   EXPECT_FALSE(records_of("round").empty());
 }
 
+TEST_F(DomainFusionRun, SyntheticImagesAreDistilledWhereAskedFor) {
+  for (const bool synthetic : {false, true}) {
+    ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kOverwrite,
+                        {"distillation.fraction=1",
+                         synthetic ? "distillation.images=raw_and_synthetic" : "distillation.images=raw"}));
+    // Four images of each of two sources; as many of the synthetic set, which the first round has filled before step 0.
+    for (const auto& step : records_of("distillation")) EXPECT_EQ(step.at("images"), synthetic ? 16 : 8);
+  }
+}
+
+TEST_F(DomainFusionRun, CurvesOfSyntheticImagesAreRefused) {
+  EXPECT_NE(refusal({"distillation.images=raw_and_synthetic", "distillation.encoder=curve"}).find("difference"),
+            std::string::npos);
+}
+
 TEST_F(DomainFusionRun, SwitchedOffPartsAreAbsent) {
   ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew,
                       {"domainfusion.latent_distillation=false", "domainfusion.online_augmentation=false"}));

@@ -42,6 +42,8 @@ void DistillationConfig::describe(ConfigFields& f) {
   f.real("fraction", fraction, {0, 1}, "share of the batch that enters the LDM in a step; 0: 1 on a GPU, 0.25 on a CPU");
   f.choice("view", view, {{"plain", DistillationView::kPlain}, {"augmented", DistillationView::kAugmented}},
            "what the LDM sees: the plain image, or the classifier's augmented view");
+  f.choice("images", images, {{"raw", DistilledImages::kRaw}, {"raw_and_synthetic", DistilledImages::kRawAndSynthetic}},
+           "images to distil: those of the data set, or, as in the source, also those that rounds have made");
   f.real("guidance", guidance, {0, 1000}, "classifier-free guidance scale; 1 skips the unconditional pass");
   f.text("prompt", prompt, "prompt template; {class} stands for the name of the image's class");
   f.integer("images_per_pass", images_per_pass, {1, 65536}, "images that pass through the LDM at once");
@@ -53,6 +55,9 @@ void DistillationConfig::validate() const {
   check<ConfigError>(encoder != EncoderForm::kCurve || view == DistillationView::kPlain,
                      "encoder = curve keeps one curve per plain image, so view = augmented cannot use it: take encoder = "
                      "exact or difference, or view = plain");
+  check<ConfigError>(encoder != EncoderForm::kCurve || images == DistilledImages::kRaw,
+                     "encoder = curve keeps one curve per image of the data set, and rounds replace synthetic images: with "
+                     "images = raw_and_synthetic take encoder = exact or difference");
   check<ConfigError>(g_mode != GradientMode::kCentered || control != GradientControl::kBatchMean,
                      "control = batch_mean replaces g by its batch mean, which is zero in g_mode = centered: take g_mode = "
                      "raw, or control = shuffled");

@@ -15,6 +15,7 @@ enum class TimestepWeighting { kSigma2, kUniform, kSnr };
 enum class UnetJacobian { kDropped, kFull };
 enum class EncoderForm { kExact, kDifference, kCurve };
 enum class DistillationView { kPlain, kAugmented };
+enum class DistilledImages { kRaw, kRawAndSynthetic };
 enum class NodeStorage { kMemory, kFile };
 
 // The cache of each image's curve z(p), and the gate that it must pass before it may stand in for the encoder.
@@ -42,6 +43,7 @@ struct DistillationConfig {
   double difference_step = 0.005;  // h of (z(p + h) - z(p - h)) / 2h
   double fraction = 0;             // share of the batch that enters the LDM; 0: 1 on a GPU, 0.25 on a CPU
   DistillationView view = DistillationView::kPlain;
+  DistilledImages images = DistilledImages::kRaw;
   double guidance = 1;
   std::string prompt = "an image of a {class}";
   std::int64_t images_per_pass = 64;  // of the LDM; bounds memory

@@ -31,6 +31,14 @@ std::int64_t images_in(const DomainDataset& dataset) {
   return images;
 }
 
+// Raw rows first, on their device; synthetic rows follow, with domains counted on from the raw set's. One batch for both, so
+// that batch norm sees one batch.
+Batch joined(const Batch& raw, const Batch& synthetic, std::int64_t raw_domains) {
+  const auto join = [](const at::Tensor& a, const at::Tensor& b) { return torch::cat({a, b.to(a.device())}); };
+  return {join(raw.image_NCHW, synthetic.image_NCHW), join(raw.label_N, synthetic.label_N),
+          join(raw.domain_N, synthetic.domain_N + raw_domains), join(raw.index_N, synthetic.index_N)};
+}
+
 }  // namespace
 
 void DomainFusionConfig::describe(ConfigFields& fields) {
@@ -111,7 +119,7 @@ void DomainFusion::prepare_distillation() {
   TargetGuard guard(target_description());
   distillation_ = std::make_unique<LatentDistillation>(
       distillation_config_, latent_teacher_of(*ldm_), context().source_in->class_names(),
-      plain_image_source(context().source_in, ldm_->image_size_px()), context().seed);
+      [this](const std::vector<ImageKey>& keys) { return distilled_images(keys); }, context().seed);
   for (const std::string& prompt : distillation_->prompts()) guard.check_prompt(prompt, "distillation prompt");
 }
 
@@ -130,7 +138,9 @@ double DomainFusion::estimated_extra_seconds() {
     seconds += static_cast<double>(rounds_->plan().images_of_run() * round_config_.candidates) * (passes * unet + 2 * encoder);
   }
   if (distillation_) {
-    const auto batch = static_cast<double>(context().config.loader.batch_size * context().source_in->number_of_domains());
+    const bool both = rounds_ && distillation_config_.images == DistilledImages::kRawAndSynthetic;
+    const auto batch = static_cast<double>(context().config.loader.batch_size * context().source_in->number_of_domains() *
+                                           (both ? 2 : 1));
     const double drawn = batch * distillation_->fraction() * static_cast<double>(context().total_steps);
     const bool curve = distillation_->encoder() == EncoderForm::kCurve;
     constexpr double kNodes = 8;  // of K = 9, which most encoders need
@@ -181,38 +191,53 @@ void DomainFusion::run_round(std::int64_t round) {
   record["type"] = "round";
   record["step"] = round_steps_[static_cast<std::size_t>(round)];
   context().write_record(record);
-  const std::shared_ptr<const SyntheticDataset> synthetic = rounds_->as_of(round);
-  synthetic_loader_ = synthetic->total() > 0 ? context().make_loader(synthetic, "synthetic") : nullptr;
+  synthetic_ = rounds_->as_of(round);
+  synthetic_loader_ = synthetic_->total() > 0 ? context().make_loader(synthetic_, "synthetic") : nullptr;
   active_round_ = round;
 }
 
 at::Tensor DomainFusion::loss(std::int64_t step, const Batch& raw, StepRecord& record) {
   std::optional<Batch> synthetic;
   if (synthetic_loader_) synthetic = synthetic_loader_->batch(step);
-  const at::Device device = raw.image_NCHW.device();
-  // One pass over both, so that batch norm sees one batch.
-  const at::Tensor logits = context().classifier->forward(
-      synthetic ? torch::cat({raw.image_NCHW, synthetic->image_NCHW.to(device)}) : raw.image_NCHW);
-  const at::Tensor raw_logits = logits.narrow(0, 0, raw.size());
-  at::Tensor total = classification_loss(raw_logits, raw.label_N);
+  const Batch all = synthetic ? joined(raw, *synthetic, context().source_in->number_of_domains()) : raw;
+  const at::Tensor logits = context().classifier->forward(all.image_NCHW);
+  at::Tensor total = classification_loss(logits.narrow(0, 0, raw.size()), raw.label_N);
   record.scalars["loss_raw"] = total.item<double>();
   if (synthetic) {
-    const at::Tensor loss = classification_loss(logits.narrow(0, raw.size(), synthetic->size()), synthetic->label_N.to(device));
+    const std::int64_t first = raw.size(), count = synthetic->size();
+    const at::Tensor loss = classification_loss(logits.narrow(0, first, count), all.label_N.narrow(0, first, count));
     record.scalars["loss_synthetic"] = loss.item<double>();
     total = total + config_.lambda_syn * loss;
   }
-  if (distillation_) total = total + distillation_loss(step, raw, raw_logits, record);
+  if (distillation_) {
+    const Batch& distilled = distillation_config_.images == DistilledImages::kRaw ? raw : all;
+    total = total + distillation_loss(step, distilled, logits.narrow(0, 0, distilled.size()), record);
+  }
   return total;
 }
 
-at::Tensor DomainFusion::distillation_loss(std::int64_t step, const Batch& raw, const at::Tensor& logits_NK,
+at::Tensor DomainFusion::distilled_images(const std::vector<ImageKey>& keys) const {
+  const std::int64_t raw_domains = context().source_in->number_of_domains(), size_px = ldm_->image_size_px();
+  const auto end_of_raw =
+      std::find_if(keys.begin(), keys.end(), [&](const ImageKey& key) { return key.domain >= raw_domains; });
+  std::vector<at::Tensor> images;
+  if (end_of_raw != keys.begin()) images.push_back(plain_image_source(context().source_in, size_px)({keys.begin(), end_of_raw}));
+  if (end_of_raw != keys.end()) {
+    std::vector<ImageKey> synthetic(end_of_raw, keys.end());
+    for (ImageKey& key : synthetic) key.domain -= raw_domains;
+    images.push_back(plain_image_source(synthetic_, size_px)(synthetic));
+  }
+  return torch::cat(images);
+}
+
+at::Tensor DomainFusion::distillation_loss(std::int64_t step, const Batch& batch, const at::Tensor& logits_NK,
                                            StepRecord& record) {
-  DistillationBatch batch{logits_NK, raw.label_N, raw.domain_N, raw.index_N, {}};
+  DistillationBatch distilled{logits_NK, batch.label_N, batch.domain_N, batch.index_N, {}};
   if (distillation_config_.view == DistillationView::kAugmented) {
     namespace F = torch::nn::functional;
     const std::int64_t size = ldm_->image_size_px();
-    const at::Tensor view01 = denormalise(raw.image_NCHW);
-    batch.view01_N3HW = view01.size(-1) == size
+    const at::Tensor view01 = denormalise(batch.image_NCHW);
+    distilled.view01_N3HW = view01.size(-1) == size
                             ? view01
                             : F::interpolate(view01, F::InterpolateFuncOptions()
                                                          .size(std::vector<std::int64_t>{size, size})
@@ -220,7 +245,7 @@ at::Tensor DomainFusion::distillation_loss(std::int64_t step, const Batch& raw, 
                                                          .align_corners(false)
                                                          .antialias(true));
   }
-  const DistillationStep result = distillation_->step(batch, step);
+  const DistillationStep result = distillation_->step(distilled, step);
   nlohmann::json figures = result.figures.to_json();
   figures["type"] = "distillation";
   figures["step"] = step;

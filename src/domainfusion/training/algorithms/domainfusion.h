@@ -44,7 +44,8 @@ class DomainFusion final : public Algorithm {
   void choose_encoder();
   void run_round(std::int64_t round);
   RoundHooks round_hooks();
-  at::Tensor distillation_loss(std::int64_t step, const Batch& raw, const at::Tensor& logits_NK, StepRecord& record);
+  at::Tensor distilled_images(const std::vector<ImageKey>& keys) const;
+  at::Tensor distillation_loss(std::int64_t step, const Batch& batch, const at::Tensor& logits_NK, StepRecord& record);
   std::vector<DomainSelection> all_images() const;
   std::map<std::string, std::string> target_description() const;
 
@@ -61,7 +62,8 @@ class DomainFusion final : public Algorithm {
   std::unique_ptr<AugmentationRounds> rounds_;
   std::vector<std::int64_t> round_steps_;
   std::int64_t active_round_ = -1;
-  std::unique_ptr<BatchLoader> synthetic_loader_;  // none while the synthetic set is empty
+  std::shared_ptr<const SyntheticDataset> synthetic_;  // of the active round
+  std::unique_ptr<BatchLoader> synthetic_loader_;      // none while the synthetic set is empty
   Classifier fidelity_classifier_{nullptr};
 };
 
