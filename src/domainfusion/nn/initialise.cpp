@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -21,6 +22,16 @@ void fill_normal(at::Tensor parameter, double deviation, RandomStream& stream) {
   const at::Tensor values = torch::empty(parameter.sizes(), torch::kFloat32);
   stream.fill_normal({values.data_ptr<float>(), static_cast<std::size_t>(values.numel())});
   parameter.copy_(values.mul_(deviation));
+}
+
+bool contains_any(std::string_view name, std::initializer_list<std::string_view> parts) {
+  return std::any_of(parts.begin(), parts.end(), [&](std::string_view part) { return name.find(part) != name.npos; });
+}
+
+bool ends_a_branch(std::string_view name) { return contains_any(name, {"conv2.", "to_out."}); }
+
+bool lies_on_the_trunk(std::string_view name) {
+  return contains_any(name, {"conv_in.", "conv_shortcut.", "samplers.", "conv_out.", "quant_conv."});
 }
 
 std::string stem_of(const std::string& name) { return name.substr(0, name.rfind('.') + 1); }
@@ -45,6 +56,18 @@ void initialise_parameters(torch::nn::Module& module, std::uint64_t seed, std::s
       fill_uniform(parameter, bound->second, stream);
     } else {
       parameter.fill_(name.ends_with("weight") ? 1.0 : 0.0);
+    }
+  }
+}
+
+void start_as_trunk(torch::nn::Module& module) {
+  const torch::NoGradGuard no_grad;
+  for (const auto& item : module.named_parameters()) {
+    at::Tensor parameter = item.value();
+    if (ends_a_branch(item.key())) {
+      parameter.zero_();
+    } else if (parameter.dim() == 4 && lies_on_the_trunk(item.key())) {
+      parameter.mul_(std::sqrt(3.0));  // from U(-1/sqrt(fan_in), 1/sqrt(fan_in)) to variance 1/fan_in
     }
   }
 }

@@ -14,4 +14,9 @@ namespace domainfusion {
 void initialise_parameters(torch::nn::Module& module, std::uint64_t seed, std::string_view purpose,
                            double embedding_std = 0.02);
 
+// For a freshly initialised autoencoder (diffusers' names): the last layers of the residual branches become zero (as Dhariwal
+// and Nichol 2021 do in their U-Net), the convolutions between the branches keep the variance of what passes. The network
+// starts as a nearly linear map and learns layout and colour first; without this, colour comes last (docs/results.md).
+void start_as_trunk(torch::nn::Module& module);
+
 }  // namespace domainfusion

@@ -27,7 +27,7 @@ struct CompactVaeConfig {
   double squared_weight = 1;         // of the squared error: L1 alone is content with greys for a long time
   double edge_weight = 0.25;         // of the L1 error of horizontal and vertical differences, beside L1 of the pixels
   // Small batches: at equal images they reach a far lower loss (docs/results.md).
-  LdmStageConfig training{.steps = 20000, .batch_size = 4, .lr = 1e-3, .ema_decay = 0.999};
+  LdmStageConfig training{.steps = 14000, .batch_size = 4, .lr = 1e-3, .ema_decay = 0.999};
   void describe(ConfigFields& fields);
 };
 

@@ -48,6 +48,7 @@ AutoencoderConfig vae_config_of(const LdmPretrainingConfig& config) {
 VaeTraining::VaeTraining(const LdmImages& images, const LdmPretrainingConfig& config)
     : images_(images), config_(config), vae_(vae_config_of(config)) {
   initialise_parameters(*vae_, static_cast<std::uint64_t>(config.seed), "vae");
+  start_as_trunk(*vae_);
   // A posterior as wide as its mean would teach the decoder to ignore the latent for a long time.
   torch::NoGradGuard no_grad;
   vae_->named_parameters()["quant_conv.bias"]
