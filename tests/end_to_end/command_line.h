@@ -9,9 +9,9 @@
 #include <sstream>
 #include <string>
 
-#include "domainfusion/core/error.h"
 #include "domainfusion/core/random.h"
 #include "domainfusion/io/image.h"
+#include "temporary_folder.h"
 
 namespace domainfusion {
 
@@ -23,23 +23,11 @@ struct CommandResult {
 // An empty folder for one test, in which commands run; removed at the end.
 class CommandLine {
  public:
-  CommandLine() {
-    std::string name = (std::filesystem::temp_directory_path() / "domainfusion_e2e_XXXXXX").string();
-    check<IoError>(mkdtemp(name.data()) != nullptr, "no temporary folder can be made");
-    folder_ = name;
-  }
-  ~CommandLine() {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
-  CommandLine(const CommandLine&) = delete;
-  CommandLine& operator=(const CommandLine&) = delete;
-
   std::filesystem::path operator/(const std::string& name) const { return folder_ / name; }
 
   // `arguments` are shell words; `before` is shell text in front of the program ("ulimit -f 8;").
   CommandResult run(const std::string& arguments, const std::string& before = "") const {
-    const std::string line = "cd '" + folder_.string() + "' && { " + before + " '" DOMAINFUSION_BINARY "' --threads 1 " +
+    const std::string line = "cd '" + folder_.path().string() + "' && { " + before + " '" DOMAINFUSION_BINARY "' --threads 1 " +
                              arguments + "; } >stdout.txt 2>stderr.txt";
     const int status = std::system(line.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text(folder_ / "stdout.txt"), text(folder_ / "stderr.txt")};
@@ -82,7 +70,7 @@ class CommandLine {
     return image;
   }
 
-  std::filesystem::path folder_;
+  TemporaryFolder folder_;
 };
 
 }  // namespace domainfusion

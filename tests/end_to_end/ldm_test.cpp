@@ -1,0 +1,75 @@
+// From images to a diffusion model of their own, to what it is good for, to a classifier.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "domainfusion/io/json_lines.h"
+#include "end_to_end/command_line.h"
+
+namespace domainfusion {
+namespace {
+
+const char* const kTinyLdm =
+    "--set image_size_px=16 --set pictures_every_steps=4 --set vae.block_out_channels=[8,8] --set vae.latent_channels=4 "
+    "--set vae.norm_num_groups=2 --set vae.training.steps=6 --set text.width=8 --set text.layers=1 --set text.heads=2 "
+    "--set text.bpe_merges=20 --set unet.block_out_channels=[8,16] --set unet.heads=2 --set unet.norm_num_groups=4 "
+    "--set unet.training.steps=6 --set unet.training.batch_size=4 ";
+
+class OwnLdm : public testing::Test {
+ protected:
+  void SetUp() override {
+    shell_.make_set();
+    succeed("pretrain --data set --domains cartoon,photo --out ldm " + std::string(kTinyLdm));
+  }
+  CommandResult succeed(const std::string& arguments) {
+    CommandResult result = shell_.run(arguments);
+    EXPECT_EQ(result.exit_code, 0) << arguments << "\n" << result.err;
+    return result;
+  }
+  std::int64_t files_in(const std::string& folder, const std::string& start) {
+    std::int64_t files = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(shell_ / folder)) {
+      files += entry.path().filename().string().starts_with(start);
+    }
+    return files;
+  }
+  CommandLine shell_;
+};
+
+}  // namespace
+
+TEST_F(OwnLdm, ShowsWhatItLearnsAndRemembersWhatItSaw) {
+  EXPECT_GE(files_in("ldm/pictures", "vae_"), 1);
+  EXPECT_GE(files_in("ldm/pictures", "unet_"), 1);
+  const auto record = nlohmann::json::parse(CommandLine::text(shell_ / "ldm/domainfusion.json"));
+  EXPECT_EQ(record.at("domains"), nlohmann::json::array({"cartoon", "photo"}));
+  EXPECT_EQ(record.at("image_hashes").size(), 32u);  // the IN images of two domains of twenty
+  EXPECT_NE(shell_.run("pretrain --data set --domains cartoon,photo --out ldm").err.find("--overwrite"), std::string::npos);
+}
+
+TEST_F(OwnLdm, IsInspectedBeforeARun) {
+  const std::string images = " --ldm ldm --data set --domains cartoon,photo --images 8 ";
+  const CommandResult premise = succeed("inspect premise" + images + "--draws 1 --json premise.json --plot premise.png");
+  EXPECT_NE(premise.out.find("g < 0"), std::string::npos) << premise.out;
+  EXPECT_GT(read_image(shell_ / "premise.png").height, 100);
+  EXPECT_TRUE(nlohmann::json::accept(CommandLine::text(shell_ / "premise.json")));
+  const CommandResult curve = succeed("inspect latent-curve" + images);
+  for (const char* points : {"5", "9", "17", "33"}) EXPECT_NE(curve.out.find(points), std::string::npos) << curve.out;
+}
+
+TEST_F(OwnLdm, TeachesAndAugmentsAndIsRefusedForADomainThatItSaw) {
+  const std::string domainfusion =
+      "--algorithm domainfusion --ldm ldm --set augmentation.budget_share=0 --set augmentation.images_per_round=4 "
+      "--set augmentation.steps=4 --set distillation.encoder=difference ";
+  succeed(CommandLine::tiny_run("--out run " + domainfusion));
+  std::map<std::string, int> types;
+  for (const auto& record : read_json_lines(shell_ / "run/records.jsonl")) ++types[record.at("type")];
+  EXPECT_EQ(types["distillation"], 8);
+  EXPECT_GE(types["round"], 1);
+  EXPECT_GE(files_in("run/pictures", "round"), 1);
+  const CommandResult refused = shell_.run(CommandLine::tiny_run("--out refused " + domainfusion + "--test-domain photo"));
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_NE(refused.err.find("'photo'"), std::string::npos) << refused.err;
+}
+
+}  // namespace domainfusion
