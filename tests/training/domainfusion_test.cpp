@@ -101,6 +101,16 @@ TEST_F(DomainFusionRun, SyntheticImagesAreDistilledWhereAskedFor) {
   }
 }
 
+TEST_F(DomainFusionRun, SyntheticImagesOfAnEqualRunAreTakenOver) {
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "first", std::make_shared<ToyDataset>()));
+  const std::string from = "domainfusion.synthetic_from=" + (folder_ / "first").string();
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew, {from}));
+  // Even the seconds that rounds took are the first run's: nothing was made anew.
+  EXPECT_EQ(read_json_lines(folder_ / "first" / "records.jsonl"), read_json_lines(folder_ / "run" / "records.jsonl"));
+  EXPECT_NE(refusal({from, "augmentation.strength=0.9"}).find("strength"), std::string::npos);
+  EXPECT_NE(refusal({"domainfusion.synthetic_from=" + folder_.path().string()}).find("no synthetic set"), std::string::npos);
+}
+
 TEST_F(DomainFusionRun, CurvesOfSyntheticImagesAreRefused) {
   EXPECT_NE(refusal({"distillation.images=raw_and_synthetic", "distillation.encoder=curve"}).find("difference"),
             std::string::npos);

@@ -39,12 +39,33 @@ Batch joined(const Batch& raw, const Batch& synthetic, std::int64_t raw_domains)
           join(raw.domain_N, synthetic.domain_N + raw_domains), join(raw.index_N, synthetic.index_N)};
 }
 
+// Copies a synthetic set, whole or not there. The manifest first: it names no image that is not on the disk by then, even if
+// the run that makes them goes on meanwhile.
+void copy_synthetic_set(const std::filesystem::path& from, const std::filesystem::path& to) {
+  namespace fs = std::filesystem;
+  check<ConfigError>(fs::exists(from / "manifest.jsonl"),
+                     "domainfusion.synthetic_from: {} holds no synthetic set; remedy: name the folder of a run that has made one",
+                     from.parent_path().string());
+  const fs::path part = to.string() + ".part";
+  std::error_code failure;
+  fs::remove_all(part, failure);
+  fs::create_directories(part, failure);
+  if (!failure) fs::copy_file(from / "manifest.jsonl", part / "manifest.jsonl", failure);
+  if (!failure) fs::copy(from, part, fs::copy_options::recursive | fs::copy_options::skip_existing, failure);
+  if (!failure) fs::rename(part, to, failure);
+  check<IoError>(!failure, "{} cannot be copied to {}: {}", from.string(), to.string(), failure.message());
+  log_info("synthetic images taken over from {}", from.string());
+}
+
 }  // namespace
 
 void DomainFusionConfig::describe(ConfigFields& fields) {
   fields.boolean("latent_distillation", latent_distillation, "learn from the diffusion model's residuals");
   fields.boolean("online_augmentation", online_augmentation, "run rounds and train on their synthetic images too");
   fields.real("lambda_syn", lambda_syn, {0, 1000}, "weight of the cross-entropy of synthetic images");
+  fields.text("synthetic_from", synthetic_from,
+              "folder of a run with the same data, LDM, seed and augmentation options: its synthetic images are taken over, "
+              "which no classifier had a part in; empty: made in this run");
   fields.text("fidelity_weights", fidelity_weights,
               "best.safetensors of an ERM run of the same network: judges whether synthetic images keep their class; empty: "
               "not judged");
@@ -106,8 +127,12 @@ void DomainFusion::prepare_rounds() {
   candidates_ = std::make_unique<LdmCandidates>(*ldm_, round_config_);
   round_steps_ = round_steps(round_config_.budget, context().steps_per_epoch, context().total_steps);
   if (round_steps_.empty()) return;
+  const std::filesystem::path synthetic = context().run_folder / "synthetic";
+  if (!config_.synthetic_from.empty() && !std::filesystem::exists(synthetic)) {
+    copy_synthetic_set(std::filesystem::path(config_.synthetic_from) / "synthetic", synthetic);
+  }
   rounds_ = std::make_unique<AugmentationRounds>(round_config_, context().source_in, all_images(), std::move(prompts),
-                                                 *candidates_, context().run_folder / "synthetic", context().seed,
+                                                 *candidates_, synthetic, context().seed,
                                                  static_cast<std::int64_t>(round_steps_.size()));
   if (config_.fidelity_weights.empty()) return;
   fidelity_classifier_ = Classifier(context().config.classifier, set.number_of_classes(), context().seed);

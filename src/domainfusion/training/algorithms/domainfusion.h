@@ -19,6 +19,7 @@ struct DomainFusionConfig {
   bool latent_distillation = true;
   bool online_augmentation = true;
   double lambda_syn = 1;
+  std::string synthetic_from;    // a run folder; empty: this run makes its synthetic images itself
   std::string fidelity_weights;  // a trained classifier that judges the class of synthetic images; empty: not judged
 
   void describe(ConfigFields& fields);
