@@ -4,40 +4,13 @@
 #include <benchmark/benchmark.h>
 #include <torch/torch.h>
 
+#include "compact_ldm.h"
 #include "domainfusion/core/threads.h"
-#include "domainfusion/diffusion/unet/unet_2d_condition.h"
-#include "domainfusion/diffusion/vae/autoencoder_kl.h"
 #include "domainfusion/nn/initialise.h"
 #include "domainfusion/nn/state_dict.h"
 
 namespace domainfusion {
 namespace {
-
-constexpr std::int64_t kLatentChannels = 8;
-
-AutoencoderConfig compact_vae() {
-  AutoencoderConfig c;
-  c.block_out_channels = {16, 32, 48, 64};
-  c.layers_per_block = 1;
-  c.norm_num_groups = 4;
-  c.latent_channels = kLatentChannels;
-  c.sample_size_px = 64;
-  return c;
-}
-
-UNetConfig compact_unet() {
-  UNetConfig c;
-  c.in_channels = c.out_channels = kLatentChannels;
-  c.sample_size = 8;
-  c.block_out_channels = {48, 80};
-  c.down_block_types = {"CrossAttnDownBlock2D", "CrossAttnDownBlock2D"};
-  c.up_block_types = {"CrossAttnUpBlock2D", "CrossAttnUpBlock2D"};
-  c.layers_per_block = {1};
-  c.attention_head_dim = {4};
-  c.cross_attention_dim = 64;
-  c.norm_num_groups = 8;
-  return c;
-}
 
 template <class Holder, class Config>
 Holder initialised(const Config& config) {
@@ -55,7 +28,7 @@ struct UNetBatch {
   explicit UNetBatch(std::int64_t n)
       : z(torch::ones({n, kLatentChannels, 8, 8})),
         t(torch::full({n}, 500, torch::kLong)),
-        context(torch::ones({n, 16, 64})) {}
+        context(torch::ones({n, kTokens, kTextWidth})) {}
   at::Tensor z, t, context;
 };
 

@@ -1,40 +1,21 @@
-// Cost of latent distillation with a compact LDM (64 px, f = 8, 8x8x4 latents), random weights, on the CPU:
-// one step of 32 images with each encoder form, and the networks it is made of.
+// Cost of latent distillation with a compact LDM, random weights, on the CPU: the distillation of 32 images with each encoder
+// form, what it is made of, and a whole step of DomainFusion over one of ERM.
 
 #include <benchmark/benchmark.h>
 #include <torch/torch.h>
 
+#include <chrono>
+
+#include "classifier_step.h"
+#include "compact_ldm.h"
 #include "domainfusion/core/random_tensor.h"
 #include "domainfusion/core/threads.h"
-#include "domainfusion/diffusion/unet/unet_2d_condition.h"
-#include "domainfusion/diffusion/vae/autoencoder_kl.h"
 #include "domainfusion/distillation/latent_distillation.h"
 
 namespace domainfusion {
 namespace {
 
-constexpr std::int64_t kImages = 32, kClasses = 7, kTokens = 16, kWidth = 128;
-
-AutoencoderConfig vae_config() {
-  AutoencoderConfig config;
-  config.block_out_channels = {32, 64, 96, 128};
-  config.layers_per_block = 1;
-  config.norm_num_groups = 8;
-  config.sample_size_px = 64;
-  return config;
-}
-
-UNetConfig unet_config() {
-  UNetConfig config;
-  config.sample_size = 8;
-  config.block_out_channels = {128, 256};
-  config.down_block_types = {"CrossAttnDownBlock2D", "CrossAttnDownBlock2D"};
-  config.up_block_types = {"CrossAttnUpBlock2D", "CrossAttnUpBlock2D"};
-  config.layers_per_block = {1};
-  config.attention_head_dim = {4};
-  config.cross_attention_dim = kWidth;
-  return config;
-}
+constexpr std::int64_t kImages = 32, kClasses = 7;
 
 template <class Module>
 Module frozen(Module module) {
@@ -51,8 +32,8 @@ at::Tensor random(at::IntArrayRef sizes) {
 const LatentTeacher& teacher() {
   static const LatentTeacher made = [] {
     set_threads(0);
-    AutoencoderKl vae = frozen(AutoencoderKl(vae_config()));
-    UNet2dCondition unet = frozen(UNet2dCondition(unet_config()));
+    AutoencoderKl vae = frozen(AutoencoderKl(compact_vae()));
+    UNet2dCondition unet = frozen(UNet2dCondition(compact_unet()));
     LatentTeacher t;
     t.image_size_px = 64;
     t.alphas_cumprod = (1 - torch::linspace(1e-4, 0.02, 1000, torch::kFloat64)).cumprod(0);
@@ -61,7 +42,7 @@ const LatentTeacher& teacher() {
       return unet->forward(z, t_N, c);
     };
     t.embed = [](const std::vector<std::string>& prompts) {
-      return random({static_cast<std::int64_t>(prompts.size()), kTokens, kWidth});
+      return random({static_cast<std::int64_t>(prompts.size()), kTokens, kTextWidth});
     };
     return t;
   }();
@@ -78,23 +59,28 @@ ImageSource pictures() {
   };
 }
 
-DistillationBatch batch() {
+DistillationBatch batch(const at::Tensor& logits_NK) {
   const at::Tensor rows = torch::arange(kImages);
-  return {random({kImages, kClasses}).requires_grad_(), rows % kClasses, torch::zeros_like(rows), rows, {}};
+  return {logits_NK, rows % kClasses, torch::zeros_like(rows), rows, {}};
 }
 
-void step(benchmark::State& state, EncoderForm encoder, UnetJacobian jacobian) {
+LatentDistillation prepared(EncoderForm encoder, UnetJacobian jacobian, double fraction) {
   DistillationConfig config;
   config.encoder = encoder;
   config.jacobian = jacobian;
-  config.fraction = 1;
+  config.fraction = fraction;
   LatentDistillation distillation(config, teacher(), std::vector<std::string>(kClasses, "thing"), pictures(), 1);
   std::vector<LabelledKey> images;
   for (std::int64_t i = 0; i < kImages; ++i) images.push_back({{0, i}, i % kClasses});
   // Random weights say nothing about the gate, so the usual K is taken as it is.
   distillation.prepare(images, {}, 9);
   if (distillation.curve() != nullptr) distillation.curve()->fill();
-  const DistillationBatch one = batch();
+  return distillation;
+}
+
+void step(benchmark::State& state, EncoderForm encoder, UnetJacobian jacobian) {
+  LatentDistillation distillation = prepared(encoder, jacobian, 1);
+  const DistillationBatch one = batch(random({kImages, kClasses}).requires_grad_());
   std::int64_t number = 0;
   for (auto _ : state) distillation.step(one, number++).loss.backward();
   state.SetItemsProcessed(state.iterations() * kImages);
@@ -103,6 +89,33 @@ BENCHMARK_CAPTURE(step, exact, EncoderForm::kExact, UnetJacobian::kDropped)->Uni
 BENCHMARK_CAPTURE(step, difference, EncoderForm::kDifference, UnetJacobian::kDropped)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK_CAPTURE(step, curve, EncoderForm::kCurve, UnetJacobian::kDropped)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK_CAPTURE(step, curve_full_jacobian, EncoderForm::kCurve, UnetJacobian::kFull)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+// ResNet-18 at 64 px. Counter over_erm: this step's time over that of a step without distillation, measured in turn.
+void domainfusion_step(benchmark::State& state, EncoderForm encoder) {
+  using Clock = std::chrono::steady_clock;
+  LatentDistillation distillation = prepared(encoder, UnetJacobian::kDropped, static_cast<double>(state.range(0)) / 100);
+  ClassifierStep step(64, kImages);
+  step.run();
+  std::int64_t number = 0;
+  Clock::duration erm{}, both{};
+  for (auto _ : state) {
+    const auto start = Clock::now();
+    step.run([&](const at::Tensor& logits_NK) { return distillation.step(batch(logits_NK), number++).loss; });
+    const auto middle = Clock::now();
+    step.run();
+    erm += Clock::now() - middle;
+    both += middle - start;
+    state.SetIterationTime(std::chrono::duration<double>(middle - start).count());
+  }
+  state.SetItemsProcessed(state.iterations() * kImages);
+  state.counters["over_erm"] = static_cast<double>(both.count()) / static_cast<double>(erm.count());
+}
+#define DOMAINFUSION_STEP(form, value)                                                                             \
+  BENCHMARK_CAPTURE(domainfusion_step, form, value)                                                                \
+      ->Arg(25)->Arg(100)->ArgName("percent_distilled")->Unit(benchmark::kMillisecond)->UseManualTime()
+DOMAINFUSION_STEP(exact, EncoderForm::kExact);
+DOMAINFUSION_STEP(difference, EncoderForm::kDifference);
+DOMAINFUSION_STEP(curve, EncoderForm::kCurve);
 
 void vae_encode(benchmark::State& state) {
   torch::NoGradGuard no_graph;
@@ -114,8 +127,8 @@ BENCHMARK(vae_encode)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 void unet_forward(benchmark::State& state) {
   torch::NoGradGuard no_graph;
-  const at::Tensor z = random({kImages, 4, 8, 8}), t = torch::full({kImages}, 500, torch::kInt64);
-  const at::Tensor condition = random({kImages, kTokens, kWidth});
+  const at::Tensor z = random({kImages, kLatentChannels, 8, 8}), t = torch::full({kImages}, 500, torch::kInt64);
+  const at::Tensor condition = random({kImages, kTokens, kTextWidth});
   for (auto _ : state) benchmark::DoNotOptimize(teacher().predict_epsilon(z, t, condition));
   state.SetItemsProcessed(state.iterations() * kImages);
 }
@@ -123,7 +136,7 @@ BENCHMARK(unet_forward)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 // Reading z(p) and dz/dp of a batch from the cache.
 void curve_interpolation(benchmark::State& state) {
-  const at::Tensor nodes = random({kImages, 9, 4, 8, 8}), p = torch::linspace(0.05, 0.95, kImages);
+  const at::Tensor nodes = random({kImages, 9, kLatentChannels, 8, 8}), p = torch::linspace(0.05, 0.95, kImages);
   for (auto _ : state) benchmark::DoNotOptimize(interpolate(nodes, p).derivative_NChw);
   state.SetItemsProcessed(state.iterations() * kImages);
 }
