@@ -63,10 +63,35 @@ bool pretrain(const std::filesystem::path& out, const LdmPretrainingConfig& conf
   return pretrain_ldm(SmallSet(), config, request);
 }
 
+std::string refusal(const LdmPretrainingConfig& config) {
+  const TemporaryFolder folder;
+  return message_of<ConfigError>([&] { pretrain(folder / "ldm", config); });
+}
+
 const char* const kWeights[] = {"vae/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.safetensors",
                                 "text_encoder/model.safetensors"};
 
 }  // namespace
+
+TEST(LdmPretraining, ResumingAFinishedTrainingLeavesItAsItIs) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(pretrain(folder / "ldm", small_config()));
+  const auto before = std::filesystem::last_write_time(folder / "ldm" / kWeights[0]);
+  EXPECT_TRUE(pretrain(folder / "ldm", small_config(), true));
+  EXPECT_EQ(std::filesystem::last_write_time(folder / "ldm" / kWeights[0]), before);
+}
+
+TEST(LdmPretraining, OptionsThatDoNotFitAreFoundBeforeTheFirstStep) {
+  LdmPretrainingConfig config = small_config();
+  config.text.heads = 3;
+  EXPECT_NE(refusal(config).find("num_attention_heads"), std::string::npos);
+  config = small_config();
+  config.unet.norm_num_groups = 3;
+  EXPECT_NE(refusal(config).find("norm_num_groups"), std::string::npos);
+  config = small_config();
+  config.image_size_px = 17;
+  EXPECT_NE(refusal(config).find("image_size_px = 17"), std::string::npos);
+}
 
 TEST(LdmPretraining, WritesAFolderThatLoadsAndSaysWhatItSaw) {
   const TemporaryFolder folder;

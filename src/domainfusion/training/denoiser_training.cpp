@@ -5,6 +5,7 @@
 #include "domainfusion/augmentation/prompts.h"
 #include "domainfusion/core/random_tensor.h"
 #include "domainfusion/nn/initialise.h"
+#include "domainfusion/training/vae_training.h"
 
 namespace domainfusion {
 namespace {
@@ -53,6 +54,15 @@ at::Tensor ids_of(const std::vector<std::string>& captions, const ClipTokenizer&
 
 at::Tensor velocity_target(const at::Tensor& z_NChw, const at::Tensor& noise_NChw, const at::Tensor& abar_N) {
   return per_image(abar_N.sqrt()) * noise_NChw - per_image((1 - abar_N).sqrt()) * z_NChw;
+}
+
+void check_denoiser_options(const LdmPretrainingConfig& config, const ClipTokenizer& tokenizer) {
+  const std::int64_t factor = vae_config_of(config).downsampling_factor();
+  check<ConfigError>(config.image_size_px % factor == 0,
+                     "image_size_px = {} is no multiple of {}, by which vae.block_out_channels divides it", config.image_size_px,
+                     factor);
+  const UNet2dCondition unet(unet_config_of(config, config.image_size_px / factor));
+  ClipTextConfig::from_json(text_config_of(config, tokenizer).to_json(), "text options");
 }
 
 CaptionTable::CaptionTable(const std::vector<std::string>& class_names,

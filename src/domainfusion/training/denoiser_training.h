@@ -33,6 +33,9 @@ class CaptionTable {
   std::vector<std::string> captions_;
 };
 
+// Builds the networks once and drops them: options that do not fit together are found before the VAE is trained. ConfigError.
+void check_denoiser_options(const LdmPretrainingConfig& config, const ClipTokenizer& tokenizer);
+
 class DenoiserTraining {
  public:
   // latent_2NChw: scaled latents of the images, plain and mirrored; abar [T] = alphas_cumprod. All references must outlive

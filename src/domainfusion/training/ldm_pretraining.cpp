@@ -7,6 +7,7 @@
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/diffusion/image_to_image.h"
 #include "domainfusion/diffusion/text/bpe_training.h"
+#include "domainfusion/io/file_bytes.h"
 #include "domainfusion/training/denoiser_training.h"
 #include "domainfusion/training/ldm_folder.h"
 #include "domainfusion/training/ldm_stage.h"
@@ -51,8 +52,9 @@ class Pretraining {
 
  private:
   bool run_stage(LdmStage& stage, const StageWork& work);
-  bool train_denoiser(const at::Tensor& latent_2NChw);
+  bool train_denoiser(const ClipTokenizer& tokenizer, const at::Tensor& latent_2NChw);
   ClipTokenizer make_tokenizer() const;
+  bool is_finished() const;
   void write_index(bool finished) const;
 
   at::Tensor pictured_images() const;
@@ -70,6 +72,12 @@ class Pretraining {
 };
 
 bool Pretraining::run() {
+  if (request_.resume && is_finished()) {
+    log_info("{} is finished already", request_.out.string());
+    return true;
+  }
+  const ClipTokenizer tokenizer = make_tokenizer();
+  check_denoiser_options(config_, tokenizer);
   write_index(false);
   VaeTraining vae(images_, config_);
   log_info("{} images of {} domains at {} px; VAE of {:.2f} M parameters", images_.size(), request_.domains.size(),
@@ -83,7 +91,7 @@ bool Pretraining::run() {
   AutoencoderConfig written;
   const at::Tensor latent_2NChw = vae.encode_all(written);
   write_vae(request_.out, vae.vae(), written, config_.half_weights);
-  if (!train_denoiser(latent_2NChw)) return false;
+  if (!train_denoiser(tokenizer, latent_2NChw)) return false;
   write_index(true);
   fs::remove_all(request_.out / "checkpoints");
   return true;
@@ -120,8 +128,7 @@ ClipTokenizer Pretraining::make_tokenizer() const {
   return ClipTokenizer::load(folder);
 }
 
-bool Pretraining::train_denoiser(const at::Tensor& latent_2NChw) {
-  const ClipTokenizer tokenizer = make_tokenizer();
+bool Pretraining::train_denoiser(const ClipTokenizer& tokenizer, const at::Tensor& latent_2NChw) {
   DenoiserTraining denoiser(images_, captions_, tokenizer, latent_2NChw,
                             NoiseSchedule(compact_scheduler_config()).alphas_cumprod(), config_);
   log_info("U-Net of {:.2f} M, text encoder of {:.2f} M parameters", millions(*denoiser.unet()),
@@ -138,6 +145,13 @@ bool Pretraining::train_denoiser(const at::Tensor& latent_2NChw) {
                                           }});
   if (finished) write();
   return finished;
+}
+
+bool Pretraining::is_finished() const {
+  const fs::path file = request_.out / "domainfusion.json";
+  if (!fs::exists(file)) return false;
+  const auto record = nlohmann::json::parse(read_file(file), nullptr, false);
+  return record.is_object() && record.contains("finished") && record.at("finished") == true;
 }
 
 void Pretraining::write_index(bool finished) const {

@@ -33,7 +33,7 @@ struct LdmPretrainingRequest {
 // standard deviation 1, text encoder and U-Net on v-prediction (Salimans and Ho 2022), captions from the prompt templates.
 // Writes into out/: unet, vae, text_encoder, tokenizer, scheduler, model_index.json, domainfusion.json (domains, image hashes,
 // class names, seed), and checkpoints/ until it is done.
-// Returns false if it was stopped: a checkpoint is written then. A resumed training gives, at equal thread count, the bits of an
+// Returns false if it was stopped: a checkpoint is written then. Resuming a finished training does nothing. A resumed training gives, at equal thread count, the bits of an
 // uninterrupted one. ConfigError for unknown domains, IoError if the folder cannot be written.
 bool pretrain_ldm(const DomainDataset& dataset, const LdmPretrainingConfig& config, const LdmPretrainingRequest& request);
 
