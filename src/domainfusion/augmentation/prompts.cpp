@@ -105,7 +105,8 @@ void TargetGuard::check_prompt(std::string_view prompt, std::string_view role) c
   for (const std::string& word : words_of(prompt)) {
     check<ConfigError>(!forbidden_.contains(word),
                        "the word '{}' of the {} '{}' names the target domain, which nothing before the "
-                       "final test may know; change the template or the description or class name that it comes from",
+                       "final test may know; change the template (augmentation.prompt_template = \"a {{class}}\" does without "
+                       "descriptions) or the class name that it comes from",
                        word, role, prompt);
   }
 }

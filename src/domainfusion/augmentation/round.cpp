@@ -81,6 +81,10 @@ json AugmentationRounds::identity() const {
     std::sort(indices.begin(), indices.end());
     for (std::int64_t index : indices) images += raw_->info(selection.domain, index).path + "\n";
   }
+  // The paths fix the walk; of the pixels only those count that it comes by.
+  for (const ParentId& parent : walk_.window(0, std::min(plan_.images_of_run(), walk_.size()))) {
+    images += raw_->image_hash(parent.domain, parent.index) + "\n";
+  }
   return {{"options", options},
           {"seed", seed_},
           {"rounds", plan_.rounds()},

@@ -75,13 +75,16 @@ std::string words_of_name(std::string_view name) {
   return words;
 }
 
+std::string KnownDataset::description_of(const std::string& domain_name) const {
+  const std::ptrdiff_t place = place_of(domain_name, domain_names);
+  return place < 0 ? words_of_name(domain_name) : domain_descriptions[static_cast<std::size_t>(place)];
+}
+
 std::vector<std::string> domain_descriptions(const DomainDataset& dataset) {
   const KnownDataset* known = find_known_dataset(dataset.domain_names(), dataset.class_names());
   std::vector<std::string> descriptions;
   for (const std::string& name : dataset.domain_names()) {
-    descriptions.push_back(
-        known == nullptr ? words_of_name(name)
-                         : known->domain_descriptions[static_cast<std::size_t>(place_of(name, known->domain_names))]);
+    descriptions.push_back(known == nullptr ? words_of_name(name) : known->description_of(name));
   }
   return descriptions;
 }

@@ -18,6 +18,9 @@ struct KnownDataset {
   std::vector<std::string> class_names;          // empty where the list is not kept here
   std::int64_t number_of_classes = 0;
   std::string note;
+
+  // Of a domain of this set, case, '_', '-' and spaces not counting; words_of_name() if it is none.
+  std::string description_of(const std::string& domain_name) const;
 };
 
 // In a fixed order. `domainfusion inspect datasets` lists them.

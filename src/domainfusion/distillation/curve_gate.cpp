@@ -100,7 +100,8 @@ std::vector<LabelledKey> draw_images(const std::vector<LabelledKey>& images, std
 
 CurveGateResult measure_curve_gate(const LatentTeacher& teacher, const DistillationConfig& config,
                                    const ClassConditions& conditions, const ImageSource& source,
-                                   const std::vector<LabelledKey>& images, std::uint64_t seed, GateExtent extent) {
+                                   const std::vector<LabelledKey>& images, std::uint64_t seed, GateExtent extent,
+                                   const std::function<void()>& stop_point) {
   check<ConfigError>(!images.empty(), "the latent curve gate was given no images: name domains that hold some");
   const auto sample = draw_images(images, config.curve.gate_images, seed, "curve gate images");
   CurveGateResult result{{}, static_cast<std::int64_t>(sample.size()), 0, config.curve.max_rms_error,
@@ -108,6 +109,7 @@ CurveGateResult measure_curve_gate(const LatentTeacher& teacher, const Distillat
   Gate gate(teacher, config, conditions);
   Progress progress("latent curve gate, exact encoder", result.images, "images");
   for (std::size_t i = 0; i < sample.size(); ++i) {
+    if (stop_point) stop_point();
     gate.add(source, sample[i], seed);
     progress.update(static_cast<std::int64_t>(i) + 1);
   }

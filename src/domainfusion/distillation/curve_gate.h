@@ -2,6 +2,7 @@
 // The gate of the fast form: the smallest number of nodes K whose interpolated curve gives the same g as the exact encoder.
 
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -37,10 +38,12 @@ enum class GateExtent { kFirstPassing, kAll };
 // Measures config.curve.points, or 5, 9, 17, 33 in turn if it is 0, on config.curve.gate_images of `images` (all, if there
 // are fewer) drawn from RandomStream(seed, "curve gate images"); t and eps of image i at confidence k from
 // RandomStream(seed, "curve gate", {k, domain, index}), the same for curve and encoder. ConfigError if `images` is empty.
+// `stop_point` is called between images and may throw.
 CurveGateResult measure_curve_gate(const LatentTeacher& teacher, const DistillationConfig& config,
                                    const ClassConditions& conditions, const ImageSource& source,
                                    const std::vector<LabelledKey>& images, std::uint64_t seed,
-                                   GateExtent extent = GateExtent::kFirstPassing);
+                                   GateExtent extent = GateExtent::kFirstPassing,
+                                   const std::function<void()>& stop_point = {});
 
 // `count` of the images, or all if there are fewer, without repeats, in the order of the list: drawn from
 // RandomStream(seed, purpose).

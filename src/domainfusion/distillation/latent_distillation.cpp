@@ -86,12 +86,14 @@ LatentDistillation::LatentDistillation(DistillationConfig config, LatentTeacher 
 
 std::optional<CurveGateResult> LatentDistillation::prepare(const std::vector<LabelledKey>& images,
                                                            const CurveStorage& storage,
-                                                           std::optional<std::int64_t> known_points) {
+                                                           std::optional<std::int64_t> known_points,
+                                                           const std::function<void()>& stop_point) {
   if (encoder_ != EncoderForm::kCurve) return {};
   std::optional<CurveGateResult> gate;
   std::int64_t points = known_points.value_or(0);
   if (!known_points) {
-    gate = measure_curve_gate(teacher_, config_, conditions_, plain_image_, images, seed_);
+    gate = measure_curve_gate(teacher_, config_, conditions_, plain_image_, images, seed_, GateExtent::kFirstPassing,
+                              stop_point);
     points = gate->chosen_points;
   }
   if (points == 0) {

@@ -62,9 +62,11 @@ class LatentDistillation {
 
   // For encoder = curve, before the first step: runs the gate on `images` (all images that training may draw) and opens the
   // cache, or, if no K passes, says so and falls back to the exact encoder. `known_points` takes up the choice of an earlier
-  // run (a resume) and skips the gate: K, or 0 for the exact encoder. No result if the gate did not run.
+  // run (a resume) and skips the gate: K, or 0 for the exact encoder. No result if the gate did not run. `stop_point` is
+  // called between the gate's images and may throw.
   std::optional<CurveGateResult> prepare(const std::vector<LabelledKey>& images, const CurveStorage& storage,
-                                         std::optional<std::int64_t> known_points = {});
+                                         std::optional<std::int64_t> known_points = {},
+                                         const std::function<void()>& stop_point = {});
 
   // The surrogate loss of `batch` at `step`. t and eps of an image depend on (seed, step, domain, index) alone. Error that
   // names the image if its g is not finite.

@@ -27,7 +27,10 @@ LdmProvenanceCheck check_ldm_provenance(const LatentDiffusion& ldm, const Holdou
              holdout.target_name());
     return {};
   }
-  check<ConfigError>(record->value("finished", true),
+  const auto finished = record->find("finished");
+  check<FormatError>(finished == record->end() || finished->is_boolean(), "'{}/domainfusion.json': 'finished' is neither true nor false",
+                     folder);
+  check<ConfigError>(finished == record->end() || *finished,
                      "LDM '{}': its training is not finished; continue it with `domainfusion pretrain … --resume`", folder);
   const std::set<std::string> hashes = texts_of(*record, "image_hashes", folder);
   check<ConfigError>(!texts_of(*record, "domains", folder).contains(holdout.target_name()),

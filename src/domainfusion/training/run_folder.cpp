@@ -105,6 +105,7 @@ RunFolder::RunFolder(fs::path path, RunMode mode, const json& description)
       check<ConfigError>(changed.empty(), "--resume: '{}' was started with another configuration: {}", path_.string(),
                          changed);
     }
+    fresh_ = !fs::exists(path_ / "run.json");
     write_file_atomically(path_ / "run.json", description.dump(2) + "\n");
   } catch (...) {
     close(lock_);
@@ -117,6 +118,13 @@ RunFolder::~RunFolder() { close(lock_); }
 JsonLinesWriter& RunFolder::records() {
   if (!records_) records_ = std::make_unique<JsonLinesWriter>(path_ / "records.jsonl");
   return *records_;
+}
+
+void RunFolder::discard_if_fresh() {
+  if (!fresh_) return;
+  records_.reset();
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
 }
 
 void RunFolder::rewind_records(std::int64_t step) {

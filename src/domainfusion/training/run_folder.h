@@ -35,6 +35,9 @@ class RunFolder {
 
   // Appends to records.jsonl.
   void write_record(const nlohmann::json& record) { records().write(record); }
+  // Removes the folder again if this object found nothing there (or was told to overwrite it): a run that was refused leaves
+  // nothing that the next try would stumble over.
+  void discard_if_fresh();
   // Drops the records that a resumed run will write again: those of step `step` and later, and validations after `step` steps.
   void rewind_records(std::int64_t step);
 
@@ -43,6 +46,7 @@ class RunFolder {
 
   std::filesystem::path path_;
   int lock_ = -1;
+  bool fresh_ = false;
   std::unique_ptr<JsonLinesWriter> records_;
 };
 

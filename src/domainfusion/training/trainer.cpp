@@ -113,6 +113,8 @@ void Trainer::make_context() {
   const TrainingConfig& config = setup_.config;
   std::int64_t in_images = 0;
   for (std::int64_t d = 0; d < context_.source_in->number_of_domains(); ++d) in_images += context_.source_in->size(d);
+  check<ConfigError>(!config.classifier.freeze_batch_norm || !config.classifier.weights.empty(),
+                     "classifier.freeze_batch_norm keeps the statistics of pretrained weights: name them with classifier.weights");
   context_.config = config;
   context_.device = device_of(config.device);
   context_.seed = static_cast<std::uint64_t>(config.seed);
@@ -152,6 +154,16 @@ void Trainer::check_cost() {
                      format_seconds(seconds), setup_.config.cost_limit_hours);
 }
 
+void Trainer::prepare_algorithm() {
+  try {
+    setup_.algorithm->prepare(context_);
+    check_cost();
+  } catch (const ConfigError&) {
+    folder_->discard_if_fresh();
+    throw;
+  }
+}
+
 void Trainer::announce() const {
   std::int64_t in = 0, out = 0;
   for (std::int64_t d = 0; d < source_out_->number_of_domains(); ++d) {
@@ -169,8 +181,7 @@ std::optional<TestRecord> Trainer::run() {
   announce();
   const std::optional<Checkpoint> checkpoint = restore();
   try {
-    setup_.algorithm->prepare(context_);
-    check_cost();
+    prepare_algorithm();
     if (checkpoint) setup_.algorithm->load(checkpoint->algorithm_tensors, checkpoint->algorithm_state);
     if (!train_from(checkpoint ? checkpoint->step : 0)) return std::nullopt;
   } catch (const Interrupted&) {

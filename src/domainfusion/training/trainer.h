@@ -52,6 +52,7 @@ class Trainer {
   void split_domains();
   void make_context();
   void announce() const;
+  void prepare_algorithm();
   void check_cost();
   std::optional<Checkpoint> restore();
   bool train_from(std::int64_t first_step);

@@ -84,11 +84,6 @@ void Demo::make_data() {
 }
 
 bool Demo::train(const std::string& system, const std::string& recipe, std::int64_t seed) {
-  const fs::path run = run_folder(system, seed);
-  if (fs::exists(run / "run.json") && read_run(run).test) {
-    log_info("{} is finished already", run.string());
-    return true;
-  }
   std::vector<std::pair<std::string, nlohmann::json>> options{
       {"data.root", (out_ / "data").string()}, {"test_domain", kTarget}, {"seed", seed}};
   if (system == "domainfusion") {
@@ -97,7 +92,7 @@ bool Demo::train(const std::string& system, const std::string& recipe, std::int6
   }
   RunSetup setup = make_run_setup(project_file("recipes/" + recipe), arguments_.overrides, options);
   auto dataset = open_dataset(setup.config.data);
-  Trainer trainer(std::move(setup), std::move(dataset), {.run_folder = run, .mode = RunMode::kResume});
+  Trainer trainer(std::move(setup), std::move(dataset), {.run_folder = run_folder(system, seed), .mode = RunMode::kResume});
   return trainer.run().has_value();
 }
 

@@ -44,8 +44,8 @@ std::vector<LabelledKey> training_images(const DomainDataset& dataset, const std
 
 Inspection prepare(const InspectArguments& arguments) {
   Inspection made;
-  for (const std::string& assignment : arguments.overrides) apply_override(fields_of(made.config), assignment);
   made.config.curve.gate_images = arguments.images;
+  for (const std::string& assignment : arguments.overrides) apply_override(fields_of(made.config), assignment);
   made.config.validate();
   DataConfig data;
   data.root = arguments.data;

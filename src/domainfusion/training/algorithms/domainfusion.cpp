@@ -110,9 +110,7 @@ std::map<std::string, std::string> DomainFusion::target_description() const {
   names.push_back(target);
   const KnownDataset* known = find_known_dataset(names, context().source_in->class_names());
   if (!known) return {{target, words_of_name(target)}};
-  const auto place = std::find(known->domain_names.begin(), known->domain_names.end(), target) - known->domain_names.begin();
-  if (place == static_cast<std::ptrdiff_t>(known->domain_names.size())) return {{target, words_of_name(target)}};
-  return {{target, known->domain_descriptions[static_cast<std::size_t>(place)]}};
+  return {{target, known->description_of(target)}};
 }
 
 void DomainFusion::prepare_rounds() {
@@ -126,7 +124,10 @@ void DomainFusion::prepare_rounds() {
                            description_of_source, TargetGuard(target_description()));
   candidates_ = std::make_unique<LdmCandidates>(*ldm_, round_config_);
   round_steps_ = round_steps(round_config_.budget, context().steps_per_epoch, context().total_steps);
-  if (round_steps_.empty()) return;
+  check<ConfigError>(!round_steps_.empty(),
+                     "augmentation.first_round_epoch = {} is not before the end of the run ({} steps, {} an epoch), so there "
+                     "would be no round: lower it, or switch domainfusion.online_augmentation off",
+                     round_config_.budget.first_round_epoch, context().total_steps, context().steps_per_epoch);
   const std::filesystem::path synthetic = context().run_folder / "synthetic";
   if (!config_.synthetic_from.empty() && !std::filesystem::exists(synthetic)) {
     copy_synthetic_set(std::filesystem::path(config_.synthetic_from) / "synthetic", synthetic);
@@ -169,7 +170,12 @@ double DomainFusion::estimated_extra_seconds() {
     const double drawn = batch * distillation_->fraction() * static_cast<double>(context().total_steps);
     const bool curve = distillation_->encoder() == EncoderForm::kCurve;
     constexpr double kNodes = 8;  // of K = 9, which most encoders need
-    seconds += drawn * unet + encoder * (curve ? kNodes * static_cast<double>(images_in(*context().source_in)) : 3 * drawn);
+    const auto images = static_cast<double>(images_in(*context().source_in));
+    seconds += drawn * unet + encoder * (curve ? kNodes * images : 3 * drawn);
+    // The gate: each image exactly at every confidence, then from the nodes of each K up to 9.
+    const double gated = std::min(static_cast<double>(distillation_config_.curve.gate_images), images);
+    constexpr double kConfidences = std::size(kGateConfidences);
+    if (curve) seconds += gated * (kConfidences * (3 * encoder + 3 * unet) + (4 + 8) * encoder);
   }
   return seconds;
 }
@@ -181,12 +187,12 @@ void DomainFusion::choose_encoder() {
                              distillation_config_.curve.storage == NodeStorage::kFile
                                  ? curve_identity(*ldm_, *context().source_in, images)
                                  : std::string()};
-  const auto gate = distillation_->prepare(images, storage, known_curve_points_);
-  if (!gate) return;
-  nlohmann::json record = gate->to_json();
-  record["type"] = "curve_gate";
-  record["step"] = 0;
-  context().write_record(record);
+  const auto gate = distillation_->prepare(images, storage, known_curve_points_, [this] { context().stop_point(); });
+  if (gate) gate_record_ = gate->to_json();
+  if (gate_record_.is_null()) return;
+  gate_record_["type"] = "curve_gate";
+  gate_record_["step"] = 0;
+  context().write_record(gate_record_);
 }
 
 void DomainFusion::before_step(std::int64_t step) {
@@ -217,7 +223,8 @@ void DomainFusion::run_round(std::int64_t round) {
   record["step"] = round_steps_[static_cast<std::size_t>(round)];
   context().write_record(record);
   synthetic_ = rounds_->as_of(round);
-  synthetic_loader_ = synthetic_->total() > 0 ? context().make_loader(synthetic_, "synthetic") : nullptr;
+  const bool used = config_.lambda_syn > 0 || distillation_config_.images == DistilledImages::kRawAndSynthetic;
+  synthetic_loader_ = used && synthetic_->total() > 0 ? context().make_loader(synthetic_, "synthetic") : nullptr;
   active_round_ = round;
 }
 
@@ -283,10 +290,17 @@ at::Tensor DomainFusion::distillation_loss(std::int64_t step, const Batch& batch
 
 void DomainFusion::save(TensorMap&, nlohmann::json& state) const {
   // The rounds are on disk, all draws are counter-based: only the gate's choice is state.
+  state["ldm"] = ldm_->weights_hash();
   if (distillation_ && encoder_chosen_) state["curve_points"] = distillation_->curve_points();
+  if (!gate_record_.is_null()) state["curve_gate"] = gate_record_;
 }
 
 void DomainFusion::load(const TensorMap&, const nlohmann::json& state) {
+  const std::string before = state.value("ldm", "");
+  check<ConfigError>(before == ldm_->weights_hash(),
+                     "--resume: the run was started with another LDM than '{}' (weights {} then, {} now): name that one with --ldm",
+                     context().config.ldm, before.substr(0, 12), ldm_->weights_hash().substr(0, 12));
+  if (state.contains("curve_gate")) gate_record_ = state.at("curve_gate");
   if (state.contains("curve_points")) known_curve_points_ = state.at("curve_points").get<std::int64_t>();
 }
 

@@ -58,6 +58,7 @@ class DomainFusion final : public Algorithm {
   std::unique_ptr<LatentDistillation> distillation_;
   bool encoder_chosen_ = false;
   std::optional<std::int64_t> known_curve_points_;  // of the run that is resumed
+  nlohmann::json gate_record_;                      // of this run or the resumed one; null: no gate ran
 
   std::unique_ptr<LdmCandidates> candidates_;
   std::unique_ptr<AugmentationRounds> rounds_;
