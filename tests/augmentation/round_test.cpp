@@ -183,9 +183,23 @@ TEST_P(RoundTest, class_fidelity_is_the_share_of_images_that_keep_their_label) {
 TEST_P(RoundTest, reference_raw_compares_with_the_raw_image) {
   config_.budget.images_per_round = 12;
   config_.reference = StyleReference::kRaw;
-  AugmentationRounds run = rounds("a");
-  run.run(0);
-  EXPECT_TRUE(run.run(1).has_value());
+  AugmentationRounds with_raw = rounds("a");
+  config_.reference = StyleReference::kCurrent;
+  AugmentationRounds with_current = rounds("b");
+  // In the first round both are the same image; in the second one the similarities are to different ones.
+  for (AugmentationRounds* run : {&with_raw, &with_current}) {
+    ASSERT_TRUE(run->run(0).has_value());
+    ASSERT_TRUE(run->run(1).has_value());
+  }
+  for (std::int64_t round : {0, 1}) {
+    bool equal = true;
+    for (const SyntheticRecord* record : with_raw.store().records(round)) {
+      const SyntheticRecord* other = with_current.store().find(round, record->parent);
+      ASSERT_NE(other, nullptr);
+      equal = equal && record->content_similarities == other->content_similarities;
+    }
+    EXPECT_EQ(equal, round == 0);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Decompositions, RoundTest, ::testing::ValuesIn(decompositions().names()),

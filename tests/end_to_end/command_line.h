@@ -1,13 +1,17 @@
 #pragma once
 // Runs the real program on a small generated set.
 
+#include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <thread>
 
 #include "domainfusion/core/random.h"
 #include "domainfusion/io/image.h"
@@ -31,6 +35,25 @@ class CommandLine {
                              arguments + "; } >stdout.txt 2>stderr.txt";
     const int status = std::system(line.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text(folder_ / "stdout.txt"), text(folder_ / "stderr.txt")};
+  }
+
+  // Starts the program, kills it once `file` exists, and returns whether the kill came before the end.
+  bool kill_when_exists(const std::string& arguments, const std::string& file, int signal) const {
+    const std::string line = "cd '" + folder_.path().string() + "' && exec '" DOMAINFUSION_BINARY "' --threads 1 " + arguments +
+                             " >/dev/null 2>&1";
+    const pid_t child = fork();
+    if (child == 0) {
+      execl("/bin/sh", "sh", "-c", line.c_str(), static_cast<char*>(nullptr));
+      _exit(127);
+    }
+    int status = 0;
+    while (!std::filesystem::exists(folder_ / file)) {
+      if (waitpid(child, &status, WNOHANG) == child) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    kill(child, signal);
+    waitpid(child, &status, 0);
+    return true;
   }
 
   // The options of a run of a few steps with a tiny network on the set in `data`.

@@ -15,6 +15,10 @@ const char* const kTinyLdm =
     "--set text.bpe_merges=20 --set unet.block_out_channels=[8,16] --set unet.heads=2 --set unet.norm_num_groups=4 "
     "--set unet.training.steps=6 --set unet.training.batch_size=4 ";
 
+const char* const kDomainFusion =
+    "--algorithm domainfusion --ldm ldm --set augmentation.budget_share=0 --set augmentation.images_per_round=4 "
+    "--set augmentation.steps=4 --set augmentation.batch_images=1 --set distillation.encoder=difference ";
+
 class OwnLdm : public testing::Test {
  protected:
   void SetUp() override {
@@ -58,18 +62,30 @@ TEST_F(OwnLdm, IsInspectedBeforeARun) {
 }
 
 TEST_F(OwnLdm, TeachesAndAugmentsAndIsRefusedForADomainThatItSaw) {
-  const std::string domainfusion =
-      "--algorithm domainfusion --ldm ldm --set augmentation.budget_share=0 --set augmentation.images_per_round=4 "
-      "--set augmentation.steps=4 --set distillation.encoder=difference ";
-  succeed(CommandLine::tiny_run("--out run " + domainfusion));
+  succeed(CommandLine::tiny_run(std::string("--out run ") + kDomainFusion));
   std::map<std::string, int> types;
   for (const auto& record : read_json_lines(shell_ / "run/records.jsonl")) ++types[record.at("type")];
   EXPECT_EQ(types["distillation"], 8);
   EXPECT_GE(types["round"], 1);
   EXPECT_GE(files_in("run/pictures", "round"), 1);
-  const CommandResult refused = shell_.run(CommandLine::tiny_run("--out refused " + domainfusion + "--test-domain photo"));
+  const CommandResult refused = shell_.run(CommandLine::tiny_run(std::string("--out refused ") + kDomainFusion + "--test-domain photo"));
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_NE(refused.err.find("'photo'"), std::string::npos) << refused.err;
+}
+
+TEST_F(OwnLdm, ARunKilledInsideARoundContinuesToTheBitsOfAnUninterruptedOne) {
+  // Long enough a round that a kill after its first image falls inside it.
+  const std::string options = std::string(kDomainFusion) + "--set augmentation.images_per_round=16 --set augmentation.steps=40 ";
+  succeed(CommandLine::tiny_run("--out whole " + options));
+  const std::string killed = CommandLine::tiny_run("--resume --out killed " + options);
+  EXPECT_TRUE(shell_.kill_when_exists(killed, "killed/synthetic/round-0000", SIGKILL));
+  EXPECT_EQ(read_json_lines(shell_ / "killed/records.jsonl").size(), 1u) << "killed after the round, not inside: only 'ldm' is known";
+  succeed(killed);
+  for (const char* file : {"/checkpoint.safetensors", "/best.safetensors"}) {
+    EXPECT_TRUE(CommandLine::text(shell_ / (std::string("whole") + file)) ==
+                CommandLine::text(shell_ / (std::string("killed") + file)))
+        << file;
+  }
 }
 
 }  // namespace domainfusion

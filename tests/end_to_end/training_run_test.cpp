@@ -1,35 +1,12 @@
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <unistd.h>
 
-#include <chrono>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "end_to_end/command_line.h"
 
 namespace domainfusion {
 namespace {
-
-// Starts the program, kills it once `file` exists, and returns whether the kill came before the end.
-bool kill_when_exists(const CommandLine& shell, const std::string& arguments, const std::string& file, int signal) {
-  const std::string line =
-      "cd '" + (shell / "").string() + "' && exec '" DOMAINFUSION_BINARY "' --threads 1 " + arguments + " >/dev/null 2>&1";
-  const pid_t child = fork();
-  if (child == 0) {
-    execl("/bin/sh", "sh", "-c", line.c_str(), static_cast<char*>(nullptr));
-    _exit(127);
-  }
-  int status = 0;
-  while (!std::filesystem::exists(shell / file)) {
-    if (waitpid(child, &status, WNOHANG) == child) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  kill(child, signal);
-  waitpid(child, &status, 0);
-  return true;
-}
 
 class TrainingRun : public testing::Test {
  protected:
@@ -79,7 +56,7 @@ TEST_F(TrainingRun, AKilledRunContinuesToTheBitsOfAnUninterruptedOne) {
   expect_success(shell_.run(CommandLine::tiny_run(longer + "--out whole")));
   for (const int signal : {SIGKILL, SIGTERM, SIGINT}) {
     const std::string run = "killed" + std::to_string(signal);
-    EXPECT_TRUE(kill_when_exists(shell_, CommandLine::tiny_run(longer + "--out " + run), run + "/checkpoint.safetensors", signal));
+    EXPECT_TRUE(shell_.kill_when_exists(CommandLine::tiny_run(longer + "--out " + run), run + "/checkpoint.safetensors", signal));
     expect_success(shell_.run(CommandLine::tiny_run(longer + "--resume --out " + run)));
     expect_same_run("whole", run);
   }

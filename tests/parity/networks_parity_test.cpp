@@ -29,7 +29,7 @@ std::optional<Config> config_of(const fs::path& folder, const std::string& part)
   try {
     return Config::from_json(read_json_object(path), part + "/config.json");
   } catch (const ConfigError& error) {
-    print_left_out(folder, error.what());
+    leave_out_foreign_case(folder, error.what());
     return std::nullopt;
   }
 }

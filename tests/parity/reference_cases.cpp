@@ -1,11 +1,18 @@
 #include "parity/reference_cases.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
 namespace domainfusion {
 namespace fs = std::filesystem;
+namespace {
+
+fs::path bundled_folder() { return fs::path(DOMAINFUSION_TEST_DIR) / "parity"; }
+
+}  // namespace
 
 std::vector<fs::path> reference_cases(const std::string& file) {
   std::vector<fs::path> folders;
@@ -15,7 +22,8 @@ std::vector<fs::path> reference_cases(const std::string& file) {
       if (entry.is_directory() && fs::exists(entry.path() / file)) folders.push_back(entry.path());
     }
   };
-  search(fs::path(DOMAINFUSION_TEST_DIR) / "parity");
+  search(bundled_folder());
+  EXPECT_FALSE(folders.empty()) << "tests/parity has no reference case with " << file;
   if (const char* more = std::getenv("DOMAINFUSION_REFERENCE_DIR"); more && *more) search(more);
   std::sort(folders.begin(), folders.end());
   return folders;
@@ -23,6 +31,12 @@ std::vector<fs::path> reference_cases(const std::string& file) {
 
 void print_left_out(const fs::path& folder, const std::string& reason) {
   std::printf("left out: %s: %s\n", folder.c_str(), reason.c_str());
+}
+
+void leave_out_foreign_case(const fs::path& folder, const std::string& reason) {
+  const bool bundled = !fs::relative(folder, bundled_folder()).string().starts_with("..");
+  EXPECT_FALSE(bundled) << folder << ": " << reason;
+  print_left_out(folder, reason);
 }
 
 }  // namespace domainfusion

@@ -94,7 +94,7 @@ TEST(SchedulersParity, TrajectoriesAndTimestepsAreDiffusers) {
         check_file(folder, name, entry);
         check_ladders(folder, name.substr(0, name.find('.')), entry["config"]);
       } catch (const ConfigError& error) {
-        print_left_out(folder, name + ": " + error.what());
+        leave_out_foreign_case(folder, name + ": " + error.what());
       }
     }
   }
