@@ -88,4 +88,20 @@ TEST_F(OwnLdm, ARunKilledInsideARoundContinuesToTheBitsOfAnUninterruptedOne) {
   }
 }
 
+// Lengths cut to seconds; everything else is the demo as it is delivered, with its embedded model and data.
+TEST(DemoCommand, GoesFromNothingToATableAndPictures) {
+  const CommandLine shell;
+  const std::string demo =
+      "demo --out demo --seeds 1 --set steps=3 --set checkpoint_frequency=3 --set loader.batch_size=4 --set classifier.width=4";
+  const CommandResult result = shell.run(demo);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  for (const char* part : {"erm", "domainfusion", "CDGA would generate", "pictures", "together"}) {
+    EXPECT_NE(result.out.find(part), std::string::npos) << part << "\n" << result.out;
+  }
+  EXPECT_TRUE(std::filesystem::exists(shell / "demo/pictures/round_000.png"));
+  const CommandResult again = shell.run(demo);
+  EXPECT_NE(again.err.find("resumed at step 3 of 3"), std::string::npos) << again.err;
+  EXPECT_EQ(shell.run(demo + " --set optimizer.lr=0.1").exit_code, 2);
+}
+
 }  // namespace domainfusion
