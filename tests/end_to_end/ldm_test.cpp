@@ -92,13 +92,13 @@ TEST_F(OwnLdm, ARunKilledInsideARoundContinuesToTheBitsOfAnUninterruptedOne) {
 TEST(DemoCommand, GoesFromNothingToATableAndPictures) {
   const CommandLine shell;
   const std::string demo =
-      "demo --out demo --seeds 1 --set steps=3 --set checkpoint_frequency=3 --set loader.batch_size=4 --set classifier.width=4";
+      "demo --out demo --seeds 1 --set epochs=0 --set steps=3 --set checkpoint_frequency=3 --set classifier.width=4";
   const CommandResult result = shell.run(demo);
   ASSERT_EQ(result.exit_code, 0) << result.err;
   for (const char* part : {"erm", "domainfusion", "CDGA would generate", "pictures", "together"}) {
     EXPECT_NE(result.out.find(part), std::string::npos) << part << "\n" << result.out;
   }
-  EXPECT_TRUE(std::filesystem::exists(shell / "demo/pictures/round_000.png"));
+  EXPECT_TRUE(std::filesystem::exists(shell / "demo/pictures/round-0000.png"));
   const CommandResult again = shell.run(demo);
   EXPECT_NE(again.err.find("resumed at step 3 of 3"), std::string::npos) << again.err;
   EXPECT_EQ(shell.run(demo + " --set optimizer.lr=0.1").exit_code, 2);
