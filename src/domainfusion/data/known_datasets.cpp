@@ -89,10 +89,4 @@ std::vector<std::string> domain_descriptions(const DomainDataset& dataset) {
   return descriptions;
 }
 
-std::vector<std::string> class_words(const DomainDataset& dataset) {
-  std::vector<std::string> words;
-  for (const std::string& name : dataset.class_names()) words.push_back(words_of_name(name));
-  return words;
-}
-
 }  // namespace domainfusion

@@ -38,7 +38,4 @@ std::string words_of_name(std::string_view name);
 // One description per domain of the set, in its order: those of the known set it belongs to, else words_of_name().
 std::vector<std::string> domain_descriptions(const DomainDataset& dataset);
 
-// words_of_name() of every class, in label order.
-std::vector<std::string> class_words(const DomainDataset& dataset);
-
 }  // namespace domainfusion

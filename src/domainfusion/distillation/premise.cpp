@@ -94,12 +94,6 @@ std::vector<PremiseRow> rows_of(const std::vector<double>& confidences, const at
 
 }  // namespace
 
-void PremiseRequest::describe(ConfigFields& f) {
-  f.integer("images", images, {1, 1 << 20}, "images to measure on, drawn from the seed");
-  f.integer("draws", draws, {1, 1 << 20}, "draws of timestep and noise per image");
-  f.boolean("class_difference", class_difference, "also measure how much worse a wrong class's prompt denoises");
-}
-
 PremiseResult measure_premise(const LatentTeacher& teacher, const DistillationConfig& config, const ClassConditions& conditions,
                               const ImageSource& source, const std::vector<LabelledKey>& images, std::uint64_t seed,
                               const PremiseRequest& request) {

@@ -20,8 +20,6 @@ struct PremiseRequest {
   std::int64_t draws = 4;    // of (t, eps) per image, the same at every p
   // Also measure how much worse a wrong class's prompt does: a second U-Net pass.
   bool class_difference = false;
-
-  void describe(ConfigFields& fields);
 };
 
 // Mean over images with its standard error (population standard deviation / sqrt(images); an image counts as the mean of its
