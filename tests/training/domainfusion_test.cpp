@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <csignal>
+
 #include "domainfusion/io/atomic_file.h"
+#include "domainfusion/io/file_bytes.h"
 #include "training/toy_run.h"
 
 namespace domainfusion {
@@ -109,6 +112,23 @@ TEST_F(DomainFusionRun, SyntheticImagesOfAnEqualRunAreTakenOver) {
   EXPECT_EQ(read_json_lines(folder_ / "first" / "records.jsonl"), read_json_lines(folder_ / "run" / "records.jsonl"));
   EXPECT_NE(refusal({from, "augmentation.strength=0.9"}).find("strength"), std::string::npos);
   EXPECT_NE(refusal({"domainfusion.synthetic_from=" + folder_.path().string()}).find("no synthetic set"), std::string::npos);
+}
+
+TEST_F(DomainFusionRun, ARunStoppedInsideTheGateMeasuresItAgain) {
+  const std::vector<std::string> curve{"distillation.encoder=curve", "distillation.curve.max_rms_error=1",
+                                       "distillation.curve.min_sign_agreement=0"};
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "whole", std::make_shared<ToyDataset>(), RunMode::kNew, curve));
+  auto stopping = std::make_shared<ToyDataset>();
+  // The gate is the first to read an image; a second signal would end the process.
+  stopping->on_read = [left = 1](std::int64_t) mutable {
+    if (left-- == 1) std::raise(SIGTERM);
+  };
+  EXPECT_FALSE(toy_run("domainfusion", folder_ / "run", stopping, RunMode::kResume, curve));
+  EXPECT_TRUE(records_of("curve_gate").empty());
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kResume, curve));
+  ASSERT_EQ(records_of("curve_gate").size(), 1u);
+  EXPECT_EQ(records_of("curve_gate")[0].at("chosen_points"), 5);
+  EXPECT_TRUE(read_file(folder_ / "whole" / "checkpoint.safetensors") == read_file(folder_ / "run" / "checkpoint.safetensors"));
 }
 
 TEST_F(DomainFusionRun, CurvesOfSyntheticImagesAreRefused) {
