@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <atomic>
 #include <csignal>
 
 #include "domainfusion/io/atomic_file.h"
@@ -116,12 +117,13 @@ TEST_F(DomainFusionRun, SyntheticImagesOfAnEqualRunAreTakenOver) {
 
 TEST_F(DomainFusionRun, ARunStoppedInsideTheGateMeasuresItAgain) {
   const std::vector<std::string> curve{"distillation.encoder=curve", "distillation.curve.max_rms_error=1",
-                                       "distillation.curve.min_sign_agreement=0"};
+                                       "distillation.curve.min_sign_agreement=0", "loader.ahead_steps=1"};
   ASSERT_TRUE(toy_run("domainfusion", folder_ / "whole", std::make_shared<ToyDataset>(), RunMode::kNew, curve));
   auto stopping = std::make_shared<ToyDataset>();
-  // The gate is the first to read an image; a second signal would end the process.
-  stopping->on_read = [left = 1](std::int64_t) mutable {
-    if (left-- == 1) std::raise(SIGTERM);
+  // The loader holds up to 16 images ready, the gate reads 32: the 20th read is the gate's. A second signal would end the process.
+  std::atomic<int> read{0};
+  stopping->on_read = [&](std::int64_t) {
+    if (++read == 20) std::raise(SIGTERM);
   };
   EXPECT_FALSE(toy_run("domainfusion", folder_ / "run", stopping, RunMode::kResume, curve));
   EXPECT_TRUE(records_of("curve_gate").empty());
