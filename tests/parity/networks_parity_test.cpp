@@ -36,12 +36,18 @@ std::optional<Config> config_of(const fs::path& folder, const std::string& part)
 
 std::string named(const fs::path& folder, const std::string& what) { return folder.filename().string() + " " + what; }
 
-void check_text_encoder(const fs::path& folder) {
+// Frozen weights go through this project's kernels, others through libtorch's operations.
+void freeze(torch::nn::Module& module, bool frozen) {
+  for (at::Tensor& parameter : module.parameters()) parameter.set_requires_grad(!frozen);
+}
+
+void check_text_encoder(const fs::path& folder, bool frozen) {
   const auto config = config_of<ClipTextConfig>(folder, "text_encoder");
   if (!config) return;
   ClipTextEncoder encoder(*config);
   load_state_dict(*encoder, load_tensors(folder / "pipeline/text_encoder/model.safetensors"), "text encoder",
                   {"embeddings.position_ids"});
+  freeze(*encoder, frozen);
   const TensorMap expected = load_tensors(folder / "text_encoder.safetensors");
   const torch::NoGradGuard no_grad;
   const ClipTextOutput output = encoder(expected.at("input_ids"));
@@ -91,18 +97,34 @@ void check_unet_gradients(UNet2dCondition& unet, const TensorMap& expected, cons
   }
 }
 
-void check_unet(const fs::path& folder) {
+void check_unet(const fs::path& folder, bool frozen) {
   const auto config = config_of<UNetConfig>(folder, "unet");
   if (!config) return;
   UNet2dCondition unet(*config);
   load_state_dict(*unet, load_tensors(folder / "pipeline/unet/diffusion_pytorch_model.safetensors"), "U-Net");
+  freeze(*unet, frozen);
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with("unet_") || !name.ends_with(".safetensors")) continue;
     const TensorMap expected = load_tensors(entry.path());
     check_unet_outputs(unet, expected, named(folder, name));
-    if (expected.contains("loss")) check_unet_gradients(unet, expected, named(folder, name));
+    if (expected.contains("loss") && !frozen) check_unet_gradients(unet, expected, named(folder, name));
   }
+}
+
+void check_frozen_vae(const fs::path& folder) {
+  const auto config = config_of<AutoencoderConfig>(folder, "vae");
+  if (!config) return;
+  const torch::NoGradGuard no_grad;
+  AutoencoderKl vae(*config);
+  const fs::path weights = folder / "pipeline/vae/diffusion_pytorch_model.safetensors";
+  load_state_dict(*vae, with_current_attention_names(load_tensors(weights)), "VAE");
+  freeze(*vae, true);
+  const TensorMap expected = load_tensors(folder / "vae.safetensors");
+  const LatentPosterior posterior = vae->encode(expected.at("image"));
+  expect_close(posterior.mean_NChw, expected.at("mean"), kForward, named(folder, "frozen vae mean"));
+  expect_close(posterior.log_variance_NChw, expected.at("logvar"), kForward, named(folder, "frozen vae logvar"));
+  expect_close(vae->decode(expected.at("latents")), expected.at("decoded"), kForward, named(folder, "frozen vae decoded"));
 }
 
 void check_vae(const fs::path& folder) {
@@ -131,15 +153,22 @@ void check_vae(const fs::path& folder) {
 }  // namespace
 
 TEST(NetworksParity, TextEncodersGiveTransformersHiddenStates) {
-  for (const fs::path& folder : reference_cases("text_encoder.safetensors")) check_text_encoder(folder);
+  for (const fs::path& folder : reference_cases("text_encoder.safetensors")) {
+    for (const bool frozen : {false, true}) check_text_encoder(folder, frozen);
+  }
 }
 
 TEST(NetworksParity, UNetsGiveDiffusersPredictionsAndGradients) {
-  for (const fs::path& folder : reference_cases("pipeline/unet/config.json")) check_unet(folder);
+  for (const fs::path& folder : reference_cases("pipeline/unet/config.json")) {
+    for (const bool frozen : {false, true}) check_unet(folder, frozen);
+  }
 }
 
 TEST(NetworksParity, AutoencodersGiveDiffusersLatentsImagesAndGradients) {
-  for (const fs::path& folder : reference_cases("vae.safetensors")) check_vae(folder);
+  for (const fs::path& folder : reference_cases("vae.safetensors")) {
+    check_vae(folder);
+    check_frozen_vae(folder);
+  }
 }
 
 // A config that was read and written again describes the same network.

@@ -5,13 +5,11 @@
 #include <cmath>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/nn/blocked_attention.h"
+#include "domainfusion/nn/inference.h"
 
 namespace domainfusion {
 namespace {
-
-torch::nn::Linear projection(std::int64_t from, std::int64_t to, bool bias) {
-  return torch::nn::Linear(torch::nn::LinearOptions(from, to).bias(bias));
-}
 
 // [N, L, C] -> [N heads, L, C/heads]; without a copy for one head.
 at::Tensor split_heads(const at::Tensor& x_NLC, std::int64_t heads) {
@@ -30,6 +28,9 @@ at::Tensor join_heads(const at::Tensor& x, std::int64_t heads) {
 
 at::Tensor attend(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Tensor& v_NMC, std::int64_t heads,
                   const at::Tensor& mask_LM) {
+  if (!mask_LM.defined() && k_NMC.size(1) > 0 && uses_kernels({q_NLC, k_NMC, v_NMC})) {
+    return blocked_attention(q_NLC, k_NMC, v_NMC, heads);
+  }
   const double scale = 1.0 / std::sqrt(static_cast<double>(q_NLC.size(2) / heads));
   // Scaling the queries is cheaper than scaling the scores; libtorch 1.13's baddbmm, which could do both, returns garbage
   // for small matrices.
@@ -40,17 +41,39 @@ at::Tensor attend(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Te
 
 AttentionImpl::AttentionImpl(const AttentionOptions& o)
     : heads_(o.heads),
-      to_q_(register_module("to_q", projection(o.query_dim, o.query_dim, o.projection_bias))),
-      to_k_(register_module("to_k", projection(o.context_dim, o.query_dim, o.projection_bias))),
-      to_v_(register_module("to_v", projection(o.context_dim, o.query_dim, o.projection_bias))),
-      to_out_(register_module("to_out", torch::nn::ModuleList(projection(o.query_dim, o.query_dim, true)))) {
+      to_q_(register_module("to_q", Linear(o.query_dim, o.query_dim, o.projection_bias))),
+      to_k_(register_module("to_k", Linear(o.context_dim, o.query_dim, o.projection_bias))),
+      to_v_(register_module("to_v", Linear(o.context_dim, o.query_dim, o.projection_bias))),
+      to_out_(register_module("to_out", torch::nn::ModuleList(Linear(o.query_dim, o.query_dim)))) {
   check<ConfigError>(o.heads >= 1 && o.query_dim % o.heads == 0, "{} attention heads do not divide {} channels", o.heads,
                      o.query_dim);
 }
 
-at::Tensor AttentionImpl::forward(const at::Tensor& x_NLC, const at::Tensor& context_NMD) {
-  const at::Tensor mixed = attend(to_q_(x_NLC), to_k_(context_NMD), to_v_(context_NMD), heads_);
-  return to_out_[0]->as<torch::nn::Linear>()->forward(mixed);
+AttentionImpl::Projected AttentionImpl::project(const at::Tensor& context_NMD) {
+  return {.context_NMD = context_NMD, .k_NMC = to_k_(context_NMD), .v_NMC = to_v_(context_NMD)};
+}
+
+AttentionImpl::Projected AttentionImpl::remembered_projection(const at::Tensor& context_NMD) {
+  const std::lock_guard lock(mutex_);
+  const auto k_weight = to_k_->packed_weight(), v_weight = to_v_->packed_weight();
+  const auto version = static_cast<std::uint32_t>(context_NMD._version());
+  // What is remembered is held, so nothing else can have taken its place in memory.
+  const bool known = last_.context_NMD.is_same(context_NMD) && last_.version == version && last_.k_weight == k_weight &&
+                     last_.v_weight == v_weight;
+  if (!known) {
+    last_ = project(context_NMD);
+    last_.version = version;
+    last_.k_weight = k_weight;
+    last_.v_weight = v_weight;
+  }
+  return last_;
+}
+
+at::Tensor AttentionImpl::forward(const at::Tensor& x_NLC, const at::Tensor& context_NMD, const at::Tensor& residual_NLC) {
+  const bool lasts = !context_NMD.is_same(x_NLC) && to_k_->computes_packed(context_NMD) && to_v_->computes_packed(context_NMD);
+  const Projected projected = lasts ? remembered_projection(context_NMD) : project(context_NMD);
+  const at::Tensor mixed = attend(to_q_(x_NLC), projected.k_NMC, projected.v_NMC, heads_);
+  return to_out_[0]->as<Linear>()->forward(mixed, residual_NLC);
 }
 
 }  // namespace domainfusion

@@ -3,8 +3,11 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
+
+#include <mutex>
+
+#include "domainfusion/nn/linear.h"
 
 namespace domainfusion {
 
@@ -24,12 +27,23 @@ struct AttentionOptions {
 class AttentionImpl : public torch::nn::Module {
  public:
   explicit AttentionImpl(const AttentionOptions& options);
-  // x [N, L, query_dim], context [N, M, context_dim] -> [N, L, query_dim].
-  at::Tensor forward(const at::Tensor& x_NLC, const at::Tensor& context_NMD);
+  // x [N, L, query_dim], context [N, M, context_dim] -> [N, L, query_dim], plus `residual` of that shape where it is defined.
+  at::Tensor forward(const at::Tensor& x_NLC, const at::Tensor& context_NMD, const at::Tensor& residual_NLC = {});
 
  private:
+  // Keys and values of a context that stays the same over many steps, as a prompt's does.
+  struct Projected {
+    at::Tensor context_NMD, k_NMC, v_NMC;
+    std::uint32_t version = 0;
+    std::shared_ptr<const PackedMatrix> k_weight = {}, v_weight = {};
+  };
+  Projected project(const at::Tensor& context_NMD);
+  Projected remembered_projection(const at::Tensor& context_NMD);
+
   std::int64_t heads_;
-  torch::nn::Linear to_q_, to_k_, to_v_;
+  std::mutex mutex_;
+  Projected last_;
+  Linear to_q_, to_k_, to_v_;
   torch::nn::ModuleList to_out_;
 };
 TORCH_MODULE(Attention);

@@ -2,8 +2,9 @@
 // Halving and doubling of feature maps with a convolution (diffusers' Downsample2D, Upsample2D).
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/conv.h>
 #include <torch/nn/pimpl.h>
+
+#include "domainfusion/nn/conv_2d.h"
 
 namespace domainfusion {
 
@@ -14,8 +15,7 @@ class Downsample2dImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& x_NChw);  // [N, C, h, w] -> [N, C, ceil(h/2), ceil(w/2)] (padding 0: floor)
 
  private:
-  bool pad_right_below_;
-  torch::nn::Conv2d conv_;
+  Conv2d conv_;
 };
 TORCH_MODULE(Downsample2d);
 
@@ -26,7 +26,7 @@ class Upsample2dImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& x_NChw, std::int64_t height, std::int64_t width);
 
  private:
-  torch::nn::Conv2d conv_;
+  Conv2d conv_;
 };
 TORCH_MODULE(Upsample2d);
 

@@ -2,19 +2,13 @@
 // The residual block of latent diffusion models (diffusers' ResnetBlock2D).
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/linear.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 
+#include "domainfusion/nn/conv_2d.h"
+#include "domainfusion/nn/group_norm.h"
+#include "domainfusion/nn/linear.h"
+
 namespace domainfusion {
-
-// A group norm whose group count divides the channels, else ConfigError that names norm_num_groups.
-torch::nn::GroupNorm checked_group_norm(std::int64_t groups, std::int64_t channels, double eps);
-
-// 2-D convolution, square kernel.
-torch::nn::Conv2d conv_2d(std::int64_t from, std::int64_t to, std::int64_t kernel, std::int64_t padding,
-                          std::int64_t stride = 1);
 
 struct ResnetBlockOptions {
   std::int64_t in_channels = 0;
@@ -29,15 +23,15 @@ struct ResnetBlockOptions {
 class ResnetBlock2dImpl : public torch::nn::Module {
  public:
   explicit ResnetBlock2dImpl(const ResnetBlockOptions& options);
-  // x [N, in, h, w]; silu_time [N, time_channels], the time embedding after silu (it is the same for all blocks), undefined
-  // without one. Returns [N, out, h, w].
-  at::Tensor forward(const at::Tensor& x_NChw, const at::Tensor& silu_time_NT = {});
+  // x [N, in, h, w], in one part or in several along the channels; silu_time [N, time_channels], the time embedding after silu
+  // (it is the same for all blocks), undefined without one. Returns [N, out, h, w].
+  at::Tensor forward(at::TensorList x_NChw, const at::Tensor& silu_time_NT = {});
 
  private:
-  torch::nn::GroupNorm norm1_, norm2_;
-  torch::nn::Conv2d conv1_, conv2_;
-  torch::nn::Linear time_emb_proj_{nullptr};
-  torch::nn::Conv2d conv_shortcut_{nullptr};
+  GroupNorm norm1_, norm2_;
+  Conv2d conv1_, conv2_;
+  Linear time_emb_proj_{nullptr};
+  Conv2d conv_shortcut_{nullptr};
 };
 TORCH_MODULE(ResnetBlock2d);
 

@@ -17,8 +17,8 @@ at::Tensor sinusoidal_embedding(const at::Tensor& timesteps_N, std::int64_t dim,
 }
 
 TimestepEmbeddingImpl::TimestepEmbeddingImpl(std::int64_t in_channels, std::int64_t time_channels)
-    : linear_1_(register_module("linear_1", torch::nn::Linear(in_channels, time_channels))),
-      linear_2_(register_module("linear_2", torch::nn::Linear(time_channels, time_channels))) {}
+    : linear_1_(register_module("linear_1", Linear(in_channels, time_channels))),
+      linear_2_(register_module("linear_2", Linear(time_channels, time_channels))) {}
 
 at::Tensor TimestepEmbeddingImpl::forward(const at::Tensor& x_NC) { return linear_2_(at::silu(linear_1_(x_NC))); }
 

@@ -2,8 +2,9 @@
 // Sinusoidal time steps (DDPM, Ho et al. 2020) and their two-layer embedding.
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
+
+#include "domainfusion/nn/linear.h"
 
 namespace domainfusion {
 
@@ -18,7 +19,7 @@ class TimestepEmbeddingImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& x_NC);
 
  private:
-  torch::nn::Linear linear_1_, linear_2_;
+  Linear linear_1_, linear_2_;
 };
 TORCH_MODULE(TimestepEmbedding);
 

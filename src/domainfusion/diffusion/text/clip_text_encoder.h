@@ -3,13 +3,13 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/embedding.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 
 #include <vector>
 
 #include "domainfusion/diffusion/text/clip_text_config.h"
+#include "domainfusion/nn/linear.h"
 
 namespace domainfusion {
 
@@ -22,7 +22,7 @@ class ClipTextLayerImpl : public torch::nn::Module {
   std::int64_t heads_;
   bool quick_gelu_;
   torch::nn::LayerNorm layer_norm1_, layer_norm2_;
-  torch::nn::Linear q_proj_, k_proj_, v_proj_, out_proj_, fc1_, fc2_;
+  Linear q_proj_, k_proj_, v_proj_, out_proj_, fc1_, fc2_;
 };
 TORCH_MODULE(ClipTextLayer);
 

@@ -2,8 +2,6 @@
 
 #include <torch/torch.h>
 
-#include "domainfusion/nn/resnet_block.h"
-
 namespace domainfusion {
 namespace {
 
@@ -13,7 +11,7 @@ torch::nn::LayerNorm layer_norm(std::int64_t dim) { return torch::nn::LayerNorm(
 
 // Gives the first layer of the feed-forward its state-dict name "net.0.proj".
 struct ProjectionHolderImpl : torch::nn::Module {
-  explicit ProjectionHolderImpl(torch::nn::Linear proj) { register_module("proj", std::move(proj)); }
+  explicit ProjectionHolderImpl(GatedLinear proj) { register_module("proj", std::move(proj)); }
 };
 TORCH_MODULE(ProjectionHolder);
 
@@ -23,14 +21,13 @@ AttentionOptions attention_options(std::int64_t dim, std::int64_t context_dim, s
 
 }  // namespace
 
-FeedForwardImpl::FeedForwardImpl(std::int64_t dim) : gate_(dim, 8 * dim), out_(4 * dim, dim) {
+FeedForwardImpl::FeedForwardImpl(std::int64_t dim) : gate_(dim, 4 * dim), out_(4 * dim, dim) {
   // diffusers has a dropout at index 1.
   register_module("net", torch::nn::ModuleList(ProjectionHolder(gate_), torch::nn::Identity(), out_));
 }
 
-at::Tensor FeedForwardImpl::forward(const at::Tensor& x_NLC) {
-  const auto halves = gate_(x_NLC).chunk(2, -1);
-  return out_(halves[0] * at::gelu(halves[1]));
+at::Tensor FeedForwardImpl::forward(const at::Tensor& x_NLC, const at::Tensor& residual_NLC) {
+  return out_(gate_(x_NLC), residual_NLC);
 }
 
 TransformerBlockImpl::TransformerBlockImpl(std::int64_t dim, std::int64_t context_dim, std::int64_t heads)
@@ -43,19 +40,19 @@ TransformerBlockImpl::TransformerBlockImpl(std::int64_t dim, std::int64_t contex
 
 at::Tensor TransformerBlockImpl::forward(const at::Tensor& x_NLC, const at::Tensor& context_NMD) {
   const at::Tensor normed = norm1_(x_NLC);
-  at::Tensor x = attn1_(normed, normed) + x_NLC;
-  x = attn2_(norm2_(x), context_NMD) + x;
-  return ff_(norm3_(x)) + x;
+  at::Tensor x = attn1_(normed, normed, x_NLC);
+  x = attn2_(norm2_(x), context_NMD, x);
+  return ff_(norm3_(x), x);
 }
 
 Transformer2dImpl::Transformer2dImpl(const Transformer2dOptions& o)
-    : norm_(register_module("norm", checked_group_norm(o.groups, o.channels, kGroupNormEps))) {
+    : norm_(register_module("norm", GroupNorm(o.groups, o.channels, kGroupNormEps))) {
   if (o.linear_projection) {
-    linear_in_ = register_module("proj_in", torch::nn::Linear(o.channels, o.channels));
-    linear_out_ = register_module("proj_out", torch::nn::Linear(o.channels, o.channels));
+    linear_in_ = register_module("proj_in", Linear(o.channels, o.channels));
+    linear_out_ = register_module("proj_out", Linear(o.channels, o.channels));
   } else {
-    conv_in_ = register_module("proj_in", conv_2d(o.channels, o.channels, 1, 0));
-    conv_out_ = register_module("proj_out", conv_2d(o.channels, o.channels, 1, 0));
+    conv_in_ = register_module("proj_in", Conv2d(one_by_one(o.channels, o.channels)));
+    conv_out_ = register_module("proj_out", Conv2d(one_by_one(o.channels, o.channels)));
   }
   auto list = register_module("transformer_blocks", torch::nn::ModuleList());
   for (std::int64_t i = 0; i < o.layers; ++i) {
@@ -70,7 +67,8 @@ at::Tensor Transformer2dImpl::forward(const at::Tensor& x_NChw, const at::Tensor
   at::Tensor x = norm_(x_NChw);
   x = linear_in_ ? linear_in_(pixels_last(x)) : pixels_last(conv_in_(x));
   for (TransformerBlock& block : blocks_) x = block(x, context_NMD);
-  return (linear_out_ ? as_maps(linear_out_(x)) : conv_out_(as_maps(x))) + x_NChw;
+  if (linear_out_) return as_maps(linear_out_(x)) + x_NChw;
+  return conv_out_(as_maps(x), Conv2dExtras{.residual_NChw = x_NChw});
 }
 
 }  // namespace domainfusion

@@ -3,14 +3,15 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 
 #include <vector>
 
 #include "domainfusion/nn/attention.h"
+#include "domainfusion/nn/conv_2d.h"
+#include "domainfusion/nn/group_norm.h"
+#include "domainfusion/nn/linear.h"
 
 namespace domainfusion {
 
@@ -18,10 +19,12 @@ namespace domainfusion {
 class FeedForwardImpl : public torch::nn::Module {
  public:
   explicit FeedForwardImpl(std::int64_t dim);
-  at::Tensor forward(const at::Tensor& x_NLC);
+  // Plus `residual` of x's shape.
+  at::Tensor forward(const at::Tensor& x_NLC, const at::Tensor& residual_NLC);
 
  private:
-  torch::nn::Linear gate_, out_;
+  GatedLinear gate_;
+  Linear out_;
 };
 TORCH_MODULE(FeedForward);
 
@@ -54,9 +57,9 @@ class Transformer2dImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& x_NChw, const at::Tensor& context_NMD);
 
  private:
-  torch::nn::GroupNorm norm_;
-  torch::nn::Conv2d conv_in_{nullptr}, conv_out_{nullptr};
-  torch::nn::Linear linear_in_{nullptr}, linear_out_{nullptr};
+  GroupNorm norm_;
+  Conv2d conv_in_{nullptr}, conv_out_{nullptr};
+  Linear linear_in_{nullptr}, linear_out_{nullptr};
   std::vector<TransformerBlock> blocks_;
 };
 TORCH_MODULE(Transformer2d);

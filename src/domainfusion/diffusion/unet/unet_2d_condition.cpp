@@ -9,7 +9,7 @@ namespace domainfusion {
 UNet2dConditionImpl::UNet2dConditionImpl(const UNetConfig& config) : config_(config) {
   config_.validate("U-Net");
   const std::int64_t first = config_.block_out_channels.front();
-  conv_in_ = register_module("conv_in", conv_2d(config_.in_channels, first, 3, 1));
+  conv_in_ = register_module("conv_in", Conv2d(three_by_three(config_.in_channels, first)));
   time_embedding_ = register_module("time_embedding", TimestepEmbedding(first, config_.time_channels()));
   auto down = register_module("down_blocks", torch::nn::ModuleList());
   auto up = register_module("up_blocks", torch::nn::ModuleList());
@@ -20,14 +20,14 @@ UNet2dConditionImpl::UNet2dConditionImpl(const UNetConfig& config) : config_(con
     up->push_back(up_blocks_.back());
   }
   mid_block_ = register_module("mid_block", UNetMidBlock(config_));
-  conv_norm_out_ = register_module("conv_norm_out", checked_group_norm(config_.norm_num_groups, first, config_.norm_eps));
-  conv_out_ = register_module("conv_out", conv_2d(first, config_.out_channels, 3, 1));
+  conv_norm_out_ = register_module("conv_norm_out", GroupNorm(config_.norm_num_groups, first, config_.norm_eps, GroupNormImpl::Activation::kSilu));
+  conv_out_ = register_module("conv_out", Conv2d(three_by_three(first, config_.out_channels)));
 }
 
-at::Tensor UNet2dConditionImpl::silu_time(const at::Tensor& timesteps_N) {
+at::Tensor UNet2dConditionImpl::silu_time(const at::Tensor& timesteps_N, at::ScalarType dtype) {
   const at::Tensor waves = sinusoidal_embedding(timesteps_N, config_.block_out_channels.front(), config_.flip_sin_to_cos,
                                                 config_.freq_shift);
-  return at::silu(time_embedding_(waves.to(conv_in_->weight.scalar_type())));
+  return at::silu(time_embedding_(waves.to(dtype)));
 }
 
 at::Tensor UNet2dConditionImpl::forward(const at::Tensor& sample_NChw, const at::Tensor& timesteps_N,
@@ -41,13 +41,13 @@ at::Tensor UNet2dConditionImpl::forward(const at::Tensor& sample_NChw, const at:
                         context_NMD.size(2) == config_.cross_attention_dim,
                     "U-Net context [{}]: expected [{}, M, {}]", fmt::join(context_NMD.sizes(), ", "), sample_NChw.size(0),
                     config_.cross_attention_dim);
-  const UNetCondition condition{silu_time(timesteps_N), context_NMD};
+  const UNetCondition condition{silu_time(timesteps_N, sample_NChw.scalar_type()), context_NMD};
   at::Tensor x = conv_in_(config_.center_input_sample ? 2.0 * sample_NChw - 1.0 : sample_NChw);
   std::vector<at::Tensor> skips{x};
   for (UNetDownBlock& block : down_blocks_) x = block(x, condition, skips);
   x = mid_block_(x, condition);
   for (UNetUpBlock& block : up_blocks_) x = block(x, condition, skips);
-  return conv_out_(at::silu(conv_norm_out_(x)));
+  return conv_out_(conv_norm_out_(x));
 }
 
 }  // namespace domainfusion

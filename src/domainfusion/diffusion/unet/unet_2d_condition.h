@@ -2,8 +2,6 @@
 // The conditional U-Net of latent diffusion (diffusers' UNet2DConditionModel).
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 
 #include <vector>
@@ -25,15 +23,15 @@ class UNet2dConditionImpl : public torch::nn::Module {
   const UNetConfig& config() const { return config_; }
 
  private:
-  at::Tensor silu_time(const at::Tensor& timesteps_N);
+  at::Tensor silu_time(const at::Tensor& timesteps_N, at::ScalarType dtype);
 
   UNetConfig config_;
-  torch::nn::Conv2d conv_in_{nullptr}, conv_out_{nullptr};
+  Conv2d conv_in_{nullptr}, conv_out_{nullptr};
   TimestepEmbedding time_embedding_{nullptr};
   std::vector<UNetDownBlock> down_blocks_;
   UNetMidBlock mid_block_{nullptr};
   std::vector<UNetUpBlock> up_blocks_;
-  torch::nn::GroupNorm conv_norm_out_{nullptr};
+  GroupNorm conv_norm_out_{nullptr};
 };
 TORCH_MODULE(UNet2dCondition);
 

@@ -95,8 +95,9 @@ UNetUpBlockImpl::UNetUpBlockImpl(const UNetConfig& c, std::size_t index) {
 
 at::Tensor UNetUpBlockImpl::forward(at::Tensor x, const UNetCondition& condition, std::vector<at::Tensor>& skips) {
   for (std::size_t i = 0; i < resnets_.size(); ++i) {
-    x = resnets_[i](at::cat({x, skips.back()}, 1), condition.silu_time_NT);
+    const std::vector<at::Tensor> joined{x, skips.back()};
     skips.pop_back();
+    x = resnets_[i](joined, condition.silu_time_NT);
     if (!attentions_.empty()) x = attentions_[i](x, condition.context_NMD);
   }
   // The skip's size is twice the current one, or one less where the level below was rounded up.

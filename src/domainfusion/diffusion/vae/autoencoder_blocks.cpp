@@ -17,16 +17,16 @@ ResnetBlock2d plain_resnet(std::int64_t from, std::int64_t to, std::int64_t grou
 }  // namespace
 
 PixelAttentionImpl::PixelAttentionImpl(std::int64_t channels, std::int64_t groups)
-    : group_norm_(register_module("group_norm", checked_group_norm(groups, channels, kNormEps))),
-      to_q_(register_module("to_q", torch::nn::Linear(channels, channels))),
-      to_k_(register_module("to_k", torch::nn::Linear(channels, channels))),
-      to_v_(register_module("to_v", torch::nn::Linear(channels, channels))),
-      to_out_(register_module("to_out", torch::nn::ModuleList(torch::nn::Linear(channels, channels)))) {}
+    : group_norm_(register_module("group_norm", GroupNorm(groups, channels, kNormEps))),
+      to_q_(register_module("to_q", Linear(channels, channels))),
+      to_k_(register_module("to_k", Linear(channels, channels))),
+      to_v_(register_module("to_v", Linear(channels, channels))),
+      to_out_(register_module("to_out", torch::nn::ModuleList(Linear(channels, channels)))) {}
 
 at::Tensor PixelAttentionImpl::forward(const at::Tensor& x_NChw) {
   const at::Tensor pixels_NLC = group_norm_(x_NChw).flatten(2).transpose(1, 2).contiguous();
   const at::Tensor mixed_NLC =
-      to_out_[0]->as<torch::nn::Linear>()->forward(attend(to_q_(pixels_NLC), to_k_(pixels_NLC), to_v_(pixels_NLC), 1));
+      to_out_[0]->as<Linear>()->forward(attend(to_q_(pixels_NLC), to_k_(pixels_NLC), to_v_(pixels_NLC), 1));
   return mixed_NLC.transpose(1, 2).reshape(x_NChw.sizes()) + x_NChw;
 }
 
@@ -69,7 +69,7 @@ at::Tensor AutoencoderMidBlockImpl::forward(at::Tensor x) {
 }
 
 EncoderImpl::EncoderImpl(const AutoencoderConfig& c)
-    : conv_in_(register_module("conv_in", conv_2d(c.in_channels, c.block_out_channels.front(), 3, 1))),
+    : conv_in_(register_module("conv_in", Conv2d(three_by_three(c.in_channels, c.block_out_channels.front())))),
       mid_block_(nullptr),
       conv_norm_out_(nullptr),
       conv_out_(nullptr) {
@@ -83,18 +83,18 @@ EncoderImpl::EncoderImpl(const AutoencoderConfig& c)
   }
   mid_block_ = register_module("mid_block",
                                AutoencoderMidBlock(channels.back(), c.norm_num_groups, c.mid_block_add_attention));
-  conv_norm_out_ = register_module("conv_norm_out", checked_group_norm(c.norm_num_groups, channels.back(), kNormEps));
-  conv_out_ = register_module("conv_out", conv_2d(channels.back(), 2 * c.latent_channels, 3, 1));
+  conv_norm_out_ = register_module("conv_norm_out", GroupNorm(c.norm_num_groups, channels.back(), kNormEps, GroupNormImpl::Activation::kSilu));
+  conv_out_ = register_module("conv_out", Conv2d(three_by_three(channels.back(), 2 * c.latent_channels)));
 }
 
 at::Tensor EncoderImpl::forward(const at::Tensor& image_NCHW) {
   at::Tensor x = conv_in_(image_NCHW);
   for (AutoencoderLevel& level : levels_) x = level(x);
-  return conv_out_(at::silu(conv_norm_out_(mid_block_(x))));
+  return conv_out_(conv_norm_out_(mid_block_(x)));
 }
 
 DecoderImpl::DecoderImpl(const AutoencoderConfig& c)
-    : conv_in_(register_module("conv_in", conv_2d(c.latent_channels, c.block_out_channels.back(), 3, 1))),
+    : conv_in_(register_module("conv_in", Conv2d(three_by_three(c.latent_channels, c.block_out_channels.back())))),
       mid_block_(register_module("mid_block", AutoencoderMidBlock(c.block_out_channels.back(), c.norm_num_groups,
                                                                   c.mid_block_add_attention))),
       conv_norm_out_(nullptr),
@@ -108,14 +108,14 @@ DecoderImpl::DecoderImpl(const AutoencoderConfig& c)
                                        last ? AutoencoderLevelImpl::Resample::kNone : AutoencoderLevelImpl::Resample::kUp));
     list->push_back(levels_.back());
   }
-  conv_norm_out_ = register_module("conv_norm_out", checked_group_norm(c.norm_num_groups, channels.back(), kNormEps));
-  conv_out_ = register_module("conv_out", conv_2d(channels.back(), c.out_channels, 3, 1));
+  conv_norm_out_ = register_module("conv_norm_out", GroupNorm(c.norm_num_groups, channels.back(), kNormEps, GroupNormImpl::Activation::kSilu));
+  conv_out_ = register_module("conv_out", Conv2d(three_by_three(channels.back(), c.out_channels)));
 }
 
 at::Tensor DecoderImpl::forward(const at::Tensor& latent_NChw) {
   at::Tensor x = mid_block_(conv_in_(latent_NChw));
   for (AutoencoderLevel& level : levels_) x = level(x);
-  return conv_out_(at::silu(conv_norm_out_(x)));
+  return conv_out_(conv_norm_out_(x));
 }
 
 }  // namespace domainfusion

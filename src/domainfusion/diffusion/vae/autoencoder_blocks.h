@@ -3,9 +3,6 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/container/modulelist.h>
-#include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/linear.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 
 #include <vector>
@@ -23,8 +20,8 @@ class PixelAttentionImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& x_NChw);  // same shape
 
  private:
-  torch::nn::GroupNorm group_norm_;
-  torch::nn::Linear to_q_, to_k_, to_v_;
+  GroupNorm group_norm_;
+  Linear to_q_, to_k_, to_v_;
   torch::nn::ModuleList to_out_;
 };
 TORCH_MODULE(PixelAttention);
@@ -63,11 +60,11 @@ class EncoderImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& image_NCHW);
 
  private:
-  torch::nn::Conv2d conv_in_;
+  Conv2d conv_in_;
   std::vector<AutoencoderLevel> levels_;
   AutoencoderMidBlock mid_block_;
-  torch::nn::GroupNorm conv_norm_out_;
-  torch::nn::Conv2d conv_out_;
+  GroupNorm conv_norm_out_;
+  Conv2d conv_out_;
 };
 TORCH_MODULE(Encoder);
 
@@ -78,11 +75,11 @@ class DecoderImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& latent_NChw);
 
  private:
-  torch::nn::Conv2d conv_in_;
+  Conv2d conv_in_;
   AutoencoderMidBlock mid_block_;
   std::vector<AutoencoderLevel> levels_;
-  torch::nn::GroupNorm conv_norm_out_;
-  torch::nn::Conv2d conv_out_;
+  GroupNorm conv_norm_out_;
+  Conv2d conv_out_;
 };
 TORCH_MODULE(Decoder);
 

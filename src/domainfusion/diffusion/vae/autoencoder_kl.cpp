@@ -17,8 +17,8 @@ AutoencoderKlImpl::AutoencoderKlImpl(const AutoencoderConfig& config)
     : config_(config),
       encoder_(register_module("encoder", Encoder(config))),
       decoder_(register_module("decoder", Decoder(config))),
-      quant_conv_(register_module("quant_conv", conv_2d(2 * config.latent_channels, 2 * config.latent_channels, 1, 0))),
-      post_quant_conv_(register_module("post_quant_conv", conv_2d(config.latent_channels, config.latent_channels, 1, 0))) {}
+      quant_conv_(register_module("quant_conv", Conv2d(one_by_one(2 * config.latent_channels, 2 * config.latent_channels)))),
+      post_quant_conv_(register_module("post_quant_conv", Conv2d(one_by_one(config.latent_channels, config.latent_channels)))) {}
 
 LatentPosterior AutoencoderKlImpl::encode(const at::Tensor& image11_NCHW) {
   const std::int64_t factor = config_.downsampling_factor();

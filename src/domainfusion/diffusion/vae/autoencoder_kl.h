@@ -2,7 +2,6 @@
 // The variational autoencoder between images and latents (diffusers' AutoencoderKL).
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/conv.h>
 #include <torch/nn/pimpl.h>
 
 #include <string_view>
@@ -35,7 +34,7 @@ class AutoencoderKlImpl : public torch::nn::Module {
   AutoencoderConfig config_;
   Encoder encoder_;
   Decoder decoder_;
-  torch::nn::Conv2d quant_conv_, post_quant_conv_;
+  Conv2d quant_conv_, post_quant_conv_;
 };
 TORCH_MODULE(AutoencoderKl);
 
