@@ -64,6 +64,26 @@ TEST(Conv2d, AgreesForMoreRowsAndDepthThanOneBlock) {
   expect_both_ways_agree(layer, maps(600, 11, 10));
 }
 
+TEST(Conv2d, AgreesWhereWinogradSavesMultiplications) {
+  torch::manual_seed(11);
+  Conv2d layer = frozen(Conv2d(three_by_three(40, 50)));
+  expect_both_ways_agree(layer, maps(40, 13, 17));
+  expect_both_ways_agree(layer, maps(40, 16, 16));
+  expect_both_ways_agree(layer, maps(40, 7, 9), Conv2dExtras{.height = 13, .width = 18});
+  expect_both_ways_agree(layer, maps(40, 15, 14),
+                         Conv2dExtras{.per_image_NC = torch::randn({2, 50}), .residual_NChw = maps(50, 15, 14)});
+}
+
+TEST(Conv2d, AWeightThatIsReleasedServesLargerMapsToo) {
+  torch::manual_seed(12);
+  Conv2d layer = frozen(Conv2d(three_by_three(20, 20)));
+  const at::Tensor small = maps(20, 4, 4), large = maps(20, 20, 20), expected = layer(large);
+  release_plain_weights(*layer);
+  layer->named_parameters()["weight"].mul_(1);  // so that it is packed again
+  layer(small);
+  EXPECT_TRUE(layer(large).equal(expected));
+}
+
 TEST(Linear, AgreesWithAndWithoutBiasAndResidual) {
   torch::manual_seed(4);
   const at::Tensor x = torch::randn({3, 50, 19});

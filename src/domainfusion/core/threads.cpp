@@ -48,8 +48,7 @@ int set_threads(int threads) {
   return count;
 }
 
-double measure_sgemm_gflops() {
-  constexpr int64_t n = 512;
+double measure_sgemm_gflops(std::int64_t n) {
   const at::Tensor a = torch::ones({n, n});
   at::Tensor c = torch::mm(a, a);
   double best = 0;
@@ -57,7 +56,7 @@ double measure_sgemm_gflops() {
     const auto start = std::chrono::steady_clock::now();
     torch::mm_out(c, a, a);
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    best = std::max(best, 2.0 * n * n * n / elapsed.count() * 1e-9);
+    best = std::max(best, 2.0 * static_cast<double>(n * n * n) / elapsed.count() * 1e-9);
     if (best < kSlowBlasGflops && i == 0 && elapsed.count() > 1.0) break;
   }
   return best;

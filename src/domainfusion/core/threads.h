@@ -1,6 +1,7 @@
 #pragma once
 // One thread option for ATen, OpenMP and OpenBLAS, and a check that matrix products run on a real BLAS.
 
+#include <cstdint>
 #include <string>
 
 namespace domainfusion {
@@ -12,8 +13,8 @@ int available_cpus();
 // operation. ConfigError if `threads` is negative.
 int set_threads(int threads);
 
-// float32 matrix-product rate in GFLOP/s (2 n^3 operations, best of three, n = 512): under 0.1 s on a real BLAS.
-double measure_sgemm_gflops();
+// float32 matrix-product rate in GFLOP/s (2 n^3 operations, best of three); for n = 512 under 0.1 s on a real BLAS.
+double measure_sgemm_gflops(std::int64_t n = 512);
 
 // Empty if the BLAS is as fast as an optimised one (over 8 GFLOP/s a thread-count-independent floor), else one line that says
 // what is slow and which package to install.

@@ -7,6 +7,7 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/nn/blocked_attention.h"
 #include "domainfusion/nn/inference.h"
+#include "domainfusion/nn/operation_count.h"
 
 namespace domainfusion {
 namespace {
@@ -28,6 +29,7 @@ at::Tensor join_heads(const at::Tensor& x, std::int64_t heads) {
 
 at::Tensor attend(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Tensor& v_NMC, std::int64_t heads,
                   const at::Tensor& mask_LM) {
+  count_multiply_adds(2.0 * static_cast<double>(q_NLC.numel()) * static_cast<double>(k_NMC.size(1)));
   if (!mask_LM.defined() && k_NMC.size(1) > 0 && uses_kernels({q_NLC, k_NMC, v_NMC})) {
     return blocked_attention(q_NLC, k_NMC, v_NMC, heads);
   }

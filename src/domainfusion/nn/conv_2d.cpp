@@ -6,66 +6,47 @@
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/nn/inference.h"
+#include "domainfusion/nn/operation_count.h"
+#include "domainfusion/nn/winograd.h"
 
 namespace domainfusion {
 namespace {
 
-// The index in 0 … from - 1 that each of `to` pixels copies (as libtorch's upsample_nearest2d rounds).
-std::vector<std::int64_t> nearest_sources(std::int64_t from, std::int64_t to) {
-  const float scale = static_cast<float>(from) / static_cast<float>(to);
-  std::vector<std::int64_t> sources;
-  for (std::int64_t i = 0; i < to; ++i) {
-    sources.push_back(std::min(static_cast<std::int64_t>(static_cast<float>(i) * scale), from - 1));
-  }
-  return sources;
-}
+// Below these the transforms cost more than they save; above the last, the larger weights (16 numbers for 9) do.
+constexpr std::int64_t kWinogradTiles = 64, kWinogradChannels = 16, kWinogradWeights = 1920 * 640;
 
 // One row per output pixel; its segments are the pixels under the kernel, row by row, each in the parts that the maps come in.
 class ConvolutionRows : public ProductRows {
  public:
-  ConvolutionRows(std::vector<at::Tensor> pixels_NhwC, const Conv2dOptions& options, const Conv2dExtras& extras)
-      : parts_(std::move(pixels_NhwC)), options_(options) {
-    const at::Tensor& first = parts_.front();
-    in_y_ = nearest_sources(first.size(1), extras.height > 0 ? extras.height : first.size(1));
-    in_x_ = nearest_sources(first.size(2), extras.width > 0 ? extras.width : first.size(2));
-    height = extent(in_y_.size());
-    width = extent(in_x_.size());
-    rows = first.size(0) * height * width;
+  ConvolutionRows(const std::vector<PaddedPixels>& parts, const Conv2dOptions& options)
+      : height(extent(parts[0].height(), options)), width(extent(parts[0].width(), options)), parts_(parts), options_(options) {
+    rows = parts[0].images() * height * width;
     for (std::int64_t tap = 0; tap < options.kernel * options.kernel; ++tap) {
-      for (const at::Tensor& part : parts_) segment_lengths.push_back(part.size(3));
+      for (const PaddedPixels& part : parts) segment_lengths.push_back(part.channels());
     }
-    zeros_.resize(static_cast<std::size_t>(*std::max_element(segment_lengths.begin(), segment_lengths.end())));
   }
 
   void locate(std::int64_t first, std::int64_t count, std::size_t segment, const float** pointers) const override {
     const auto tap = static_cast<std::int64_t>(segment / parts_.size());
-    const at::Tensor& part = parts_[segment % parts_.size()];
-    const float* data = part.data_ptr<float>();
-    const std::int64_t h = part.size(1), w = part.size(2), channels = part.size(3);
+    const PaddedPixels& part = parts_[segment % parts_.size()];
+    const std::int64_t down = tap / options_.kernel - options_.padding, right = tap % options_.kernel - options_.padding;
     std::int64_t x = first % width, y = first / width % height, image = first / width / height;
     for (std::int64_t r = 0; r < count; ++r) {
-      const std::int64_t in_y = y * options_.stride + tap / options_.kernel - options_.padding;
-      const std::int64_t in_x = x * options_.stride + tap % options_.kernel - options_.padding;
-      const bool inside = in_y >= 0 && in_x >= 0 && in_y < std::ssize(in_y_) && in_x < std::ssize(in_x_);
-      pointers[r] = !inside ? zeros_.data()
-                            : data + ((image * h + in_y_[static_cast<std::size_t>(in_y)]) * w +
-                                      in_x_[static_cast<std::size_t>(in_x)]) * channels;
+      pointers[r] = part.at(image, y * options_.stride + down, x * options_.stride + right);
       if (++x == width) x = 0, ++y;
       if (y == height) y = 0, ++image;
     }
   }
 
-  std::int64_t height, width;  // of the output
+  const std::int64_t height, width;  // of the output
 
  private:
-  std::int64_t extent(std::size_t in) const {
-    return (static_cast<std::int64_t>(in) + 2 * options_.padding + options_.padding_after - options_.kernel) / options_.stride + 1;
+  static std::int64_t extent(std::int64_t in, const Conv2dOptions& o) {
+    return (in + 2 * o.padding + o.padding_after - o.kernel) / o.stride + 1;
   }
 
-  std::vector<at::Tensor> parts_;
+  const std::vector<PaddedPixels>& parts_;
   const Conv2dOptions& options_;
-  std::vector<std::int64_t> in_y_, in_x_;  // pixel of the maps behind each pixel of the (enlarged) input
-  std::vector<float> zeros_;
 };
 
 }  // namespace
@@ -82,13 +63,17 @@ Conv2dImpl::Conv2dImpl(const Conv2dOptions& options)
     : PackedLayer({options.out_channels, options.in_channels, options.kernel, options.kernel}, options.out_channels, true),
       options_(options) {}
 
+at::Tensor Conv2dImpl::to_transformed_matrix_NSC(const at::Tensor& weight) const { return winograd_weight(weight); }
+
 at::Tensor Conv2dImpl::from_matrix(const at::Tensor& matrix_NSC) const {
   return matrix_NSC.transpose(1, 2).reshape(weight_.sizes());
 }
 
 at::Tensor Conv2dImpl::forward(at::TensorList maps, const Conv2dExtras& extras) {
   const bool fast = uses_kernels(maps, weight_) && uses_kernels({extras.per_image_NC, extras.residual_NChw}, bias_);
-  return fast ? packed(maps, extras) : plain(maps, extras);
+  const at::Tensor out = fast ? packed(maps, extras) : plain(maps, extras);
+  count_multiply_adds(static_cast<double>(out.numel()) * static_cast<double>(weight_[0].numel()));
+  return out;
 }
 
 at::Tensor Conv2dImpl::plain(at::TensorList maps, const Conv2dExtras& extras) {
@@ -101,21 +86,31 @@ at::Tensor Conv2dImpl::plain(at::TensorList maps, const Conv2dExtras& extras) {
   return extras.residual_NChw.defined() ? x.add_(extras.residual_NChw) : x;
 }
 
+bool Conv2dImpl::suits_winograd(const std::vector<PaddedPixels>& parts) const {
+  const bool fits = options_.kernel == 3 && options_.stride == 1 && options_.padding == 1 && options_.padding_after == 0;
+  const std::int64_t tiles = parts[0].images() * parts[0].height() * parts[0].width() / 4;
+  return fits && parts.size() == 1 && tiles >= kWinogradTiles && options_.in_channels * options_.out_channels <= kWinogradWeights &&
+         std::min(options_.in_channels, options_.out_channels) >= kWinogradChannels;
+}
+
 at::Tensor Conv2dImpl::packed(at::TensorList maps, const Conv2dExtras& extras) {
-  std::vector<at::Tensor> parts;
-  for (const at::Tensor& part : maps) parts.push_back(pixels_NhwC(part));
-  const ConvolutionRows rows(parts, options_, extras);
-  const auto weights = packed_weight();
-  const at::Tensor out = at::empty({parts[0].size(0), rows.height, rows.width, options_.out_channels}, parts[0].options());
+  std::vector<PaddedPixels> parts;
+  for (const at::Tensor& part : maps) parts.emplace_back(pixels_NhwC(part), extras.height, extras.width);
+  const ConvolutionRows rows(parts, options_);
+  const at::Tensor out = at::empty({parts[0].images(), rows.height, rows.width, options_.out_channels}, bias_.options());
   const at::Tensor bias_NC = extras.per_image_NC.defined() ? (extras.per_image_NC + bias_).contiguous() : bias_;
   const at::Tensor residual = extras.residual_NChw.defined() ? pixels_NhwC(extras.residual_NChw) : at::Tensor();
   check<ShapeError>(!residual.defined() || residual.sizes() == out.sizes(), "convolution result [{}], residual [{}]",
-                    fmt::join(out.sizes(), ", "), fmt::join(residual.sizes(), ", "));
-  packed_product(rows, *weights,
-                 {.out = out.data_ptr<float>(),
-                  .bias = bias_NC.data_ptr<float>(),
-                  .rows_per_bias = extras.per_image_NC.defined() ? rows.height * rows.width : 0,
-                  .residual = residual.defined() ? residual.data_ptr<float>() : nullptr});
+                    fmt::join(out.sizes(), ", "), fmt::join(residual.defined() ? residual.sizes() : at::IntArrayRef(), ", "));
+  const ProductTarget target{.out = out.data_ptr<float>(),
+                             .bias = bias_NC.data_ptr<float>(),
+                             .rows_per_bias = extras.per_image_NC.defined() ? rows.height * rows.width : 0,
+                             .residual = residual.defined() ? residual.data_ptr<float>() : nullptr};
+  if (suits_winograd(parts)) {
+    winograd_convolution(parts[0], *transformed_weight(), target);
+  } else {
+    packed_product(rows, *packed_weight(), target);
+  }
   return maps_NChw(out);
 }
 

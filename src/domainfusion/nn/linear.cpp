@@ -4,6 +4,7 @@
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/nn/inference.h"
+#include "domainfusion/nn/operation_count.h"
 
 namespace domainfusion {
 namespace {
@@ -25,6 +26,7 @@ LinearImpl::LinearImpl(std::int64_t in_features, std::int64_t out_features, bool
     : PackedLayer({out_features, in_features}, out_features, bias) {}
 
 at::Tensor LinearImpl::forward(const at::Tensor& x, const at::Tensor& residual) {
+  count_multiply_adds(static_cast<double>(x.numel()) * static_cast<double>(weight_.size(0)));
   if (uses_kernels({x, residual}, weight_)) return packed(x.contiguous(), residual);
   const at::Tensor y = at::linear(x, plain_weight(), bias_);
   return residual.defined() ? y + residual : y;
@@ -55,6 +57,7 @@ at::Tensor GatedLinearImpl::from_matrix(const at::Tensor& matrix_NSC) const {
 }
 
 at::Tensor GatedLinearImpl::forward(const at::Tensor& x) {
+  count_multiply_adds(static_cast<double>(x.numel()) * static_cast<double>(weight_.size(0)));
   if (uses_kernels(x, weight_)) return packed(x.contiguous());
   const auto halves = at::linear(x, plain_weight(), bias_).chunk(2, -1);
   return halves[0] * at::gelu(halves[1]);

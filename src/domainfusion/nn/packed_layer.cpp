@@ -18,32 +18,48 @@ void PackedLayer::release_plain_weight() {
 
 bool PackedLayer::computes_packed(const at::Tensor& input) const { return uses_kernels(input, weight_); }
 
-bool PackedLayer::is_packed() const {
-  return packed_ && packed_data_ == weight_.data_ptr() && packed_version_ == static_cast<std::int64_t>(weight_._version());
+bool PackedLayer::Packed::is_of(const at::Tensor& weight) const {
+  return matrix && data == weight.data_ptr() && version == static_cast<std::int64_t>(weight._version());
+}
+
+void PackedLayer::Packed::remember(const at::Tensor& weight) {
+  data = weight.data_ptr();
+  version = static_cast<std::int64_t>(weight._version());
 }
 
 std::shared_ptr<const PackedMatrix> PackedLayer::packed_weight() {
   const std::lock_guard lock(mutex_);
-  if (!is_packed()) {
-    packed_ = std::make_shared<PackedMatrix>(to_matrix_NSC(weight_));
+  if (!packed_.is_of(weight_)) {
+    packed_.matrix = std::make_shared<PackedMatrix>(to_matrix_NSC(weight_));
     // One number that all elements share keeps the shape without the memory.
     if (release_) weight_.set_data(at::zeros({}, weight_.options()).expand(weight_.sizes()));
     released_ = release_;
-    packed_data_ = weight_.data_ptr();
-    packed_version_ = static_cast<std::int64_t>(weight_._version());
+    packed_.remember(weight_);
   }
-  return packed_;
+  return packed_.matrix;
+}
+
+std::shared_ptr<const PackedMatrix> PackedLayer::transformed_weight() {
+  const std::lock_guard lock(mutex_);
+  if (!transformed_.is_of(weight_)) {
+    restore();
+    transformed_.matrix = std::make_shared<PackedMatrix>(to_transformed_matrix_NSC(weight_));
+    transformed_.remember(weight_);
+  }
+  return transformed_.matrix;
 }
 
 const at::Tensor& PackedLayer::plain_weight() {
   const std::lock_guard lock(mutex_);
-  if (released_) {
-    weight_.set_data(from_matrix(packed_->unpacked_NSC()));
-    packed_data_ = weight_.data_ptr();
-    packed_version_ = static_cast<std::int64_t>(weight_._version());
-    release_ = released_ = false;
-  }
+  restore();
   return weight_;
+}
+
+void PackedLayer::restore() {
+  if (!released_) return;
+  weight_.set_data(from_matrix(packed_.matrix->unpacked_NSC()));
+  packed_.remember(weight_);
+  release_ = released_ = false;
 }
 
 void release_plain_weights(torch::nn::Module& module) {

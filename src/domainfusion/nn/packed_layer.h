@@ -28,18 +28,27 @@ class PackedLayer : public torch::nn::Module {
   // The weight as a matrix (see PackedMatrix), and back.
   virtual at::Tensor to_matrix_NSC(const at::Tensor& weight) const = 0;
   virtual at::Tensor from_matrix(const at::Tensor& matrix_NSC) const = 0;
+  // Another matrix that computes the same with fewer operations; it keeps the plain weight beside it.
+  virtual at::Tensor to_transformed_matrix_NSC(const at::Tensor& weight) const { return to_matrix_NSC(weight); }
 
-  const at::Tensor& plain_weight();  // thread-safe
+  std::shared_ptr<const PackedMatrix> transformed_weight();  // like packed_weight()
+  const at::Tensor& plain_weight();                          // thread-safe
 
   at::Tensor weight_, bias_;
 
  private:
-  bool is_packed() const;
+  // A matrix and the state of the weight that it was made from.
+  struct Packed {
+    std::shared_ptr<const PackedMatrix> matrix;
+    const void* data = nullptr;
+    std::int64_t version = -1;
+    bool is_of(const at::Tensor& weight) const;
+    void remember(const at::Tensor& weight);
+  };
+  void restore();
 
   std::mutex mutex_;
-  std::shared_ptr<const PackedMatrix> packed_;
-  const void* packed_data_ = nullptr;  // of the weight that packed_ was made from
-  std::int64_t packed_version_ = -1;
+  Packed packed_, transformed_;
   bool release_ = false, released_ = false;
 };
 

@@ -28,6 +28,14 @@ struct Kernels {
   void (*finish_gated_row)(const float* value, const float* gate, const float* value_bias, const float* gate_bias, float* out,
                            std::int64_t columns);
 
+  // Winograd's F(2x2, 3x3), see nn/winograd.h. patch: the 4x4 pixels of a tile, `channels` values each; position i of B^T d B goes
+  // to out + i * position_stride.
+  void (*winograd_input)(const float* const* patch, std::int64_t channels, float* out, std::int64_t position_stride);
+  // A^T m A + bias + residual for the 2x2 pixels of a tile, position i of m behind sums + i * position_stride. bias may be null, so
+  // may be each residual and each out (a pixel that does not exist).
+  void (*winograd_output)(const float* sums, std::int64_t position_stride, std::int64_t columns, const float* bias,
+                          const float* const* residual, float* const* out);
+
   // One more block of an on-line softmax (Milakov and Gimelshein 2018): scores -> exp(scores - m'), m' the larger of m and their
   // maximum; l = l exp(m - m') + their sum; out (`out_columns`) *= exp(m - m').
   void (*softmax_block)(float* scores, std::int64_t count, float* m, float* l, float* out, std::int64_t out_columns);

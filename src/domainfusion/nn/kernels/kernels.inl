@@ -119,6 +119,52 @@ static void finish_gated_row(const float* value, const float* gate, const float*
   });
 }
 
+static void winograd_input(const float* const* patch, std::int64_t channels, float* out, std::int64_t position_stride) {
+  for_each_vector(channels, [&](std::int64_t c, auto in, auto write) {
+    Vector t[4][4];
+#pragma GCC unroll 4
+    for (int x = 0; x < 4; ++x) {
+      const Vector d0 = in(patch[x] + c), d1 = in(patch[4 + x] + c), d2 = in(patch[8 + x] + c), d3 = in(patch[12 + x] + c);
+      t[0][x] = d0 - d2;
+      t[1][x] = d1 + d2;
+      t[2][x] = d2 - d1;
+      t[3][x] = d1 - d3;
+    }
+#pragma GCC unroll 4
+    for (int y = 0; y < 4; ++y) {
+      float* row = out + 4 * y * position_stride + c;
+      write(row, t[y][0] - t[y][2]);
+      write(row + position_stride, t[y][1] + t[y][2]);
+      write(row + 2 * position_stride, t[y][2] - t[y][1]);
+      write(row + 3 * position_stride, t[y][1] - t[y][3]);
+    }
+  });
+}
+
+static void winograd_output(const float* sums, std::int64_t position_stride, std::int64_t columns, const float* bias,
+                            const float* const* residual, float* const* out) {
+  for_each_vector(columns, [&](std::int64_t j, auto in, auto write) {
+    Vector t[2][4];
+#pragma GCC unroll 4
+    for (int x = 0; x < 4; ++x) {
+      const float* column = sums + x * position_stride + j;
+      const Vector m1 = load(column + 4 * position_stride), m2 = load(column + 8 * position_stride);
+      t[0][x] = load(column) + m1 + m2;
+      t[1][x] = m1 - m2 - load(column + 12 * position_stride);
+    }
+    const Vector added = bias ? in(bias + j) : Vector{};
+#pragma GCC unroll 2
+    for (int y = 0; y < 2; ++y) {
+      const Vector pixel[2] = {t[y][0] + t[y][1] + t[y][2] + added, t[y][1] - t[y][2] - t[y][3] + added};
+#pragma GCC unroll 2
+      for (int x = 0; x < 2; ++x) {
+        const int i = 2 * y + x;
+        if (out[i]) write(out[i] + j, residual[i] ? pixel[x] + in(residual[i] + j) : pixel[x]);
+      }
+    }
+  });
+}
+
 static float maximum(const float* x, std::int64_t count) {
   float result = x[0];
   Vector highest = splat(x[0]);
@@ -231,6 +277,6 @@ static void combine_row(const float* g, const float* x, std::int64_t count, floa
 
 constexpr Kernels table(const char* name, std::int64_t panel_depth) {
   return {name,          kRows,           kColumns,    panel_depth, multiply_tile, finish_row,
-          finish_gated_row, softmax_block, channel_moments, scale_shift, row_moments, affine_row,
+          finish_gated_row, winograd_input, winograd_output, softmax_block, channel_moments, scale_shift, row_moments, affine_row,
           activation_gradient_row, combine_row};
 }
