@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "domainfusion/nn/activation_memory.h"
 #include "domainfusion/nn/kernels/kernels.h"
 
 namespace domainfusion {
@@ -30,8 +31,8 @@ class PackedContext {
         width_(kernels().tile_columns),
         key_panels_(rounded_up(shape.keys, width_) / width_),
         depth_panels_(rounded_up(shape.depth, width_) / width_),
-        k_(at::zeros({shape.images * shape.heads, key_panels_, shape.depth, width_}, k_NMC.options())),
-        v_(at::zeros({shape.images * shape.heads, depth_panels_, shape.keys, width_}, v_NMC.options())) {
+        k_(new_activation({shape.images * shape.heads, key_panels_, shape.depth, width_}).zero_()),
+        v_(new_activation({shape.images * shape.heads, depth_panels_, shape.keys, width_}).zero_()) {
     const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(shape.depth)));
     const std::int64_t heads = shape.images * shape.heads;
 #pragma omp parallel for schedule(static) num_threads(at::get_num_threads())
@@ -143,7 +144,7 @@ at::Tensor blocked_attention(const at::Tensor& q_NLC, const at::Tensor& k_NMC, c
   const at::Tensor q = q_NLC.contiguous(), k = k_NMC.contiguous(), v = v_NMC.contiguous();
   const AttentionShape shape{q.size(0), q.size(1), k.size(1), heads, q.size(2) / heads};
   const PackedContext context(k, v, shape);
-  const at::Tensor out = at::empty_like(q);
+  const at::Tensor out = new_activation(q.sizes());
   const std::int64_t block = rounded_up(kQueryRows, kernels().tile_rows), blocks = (shape.queries + block - 1) / block;
 #pragma omp parallel for schedule(dynamic) num_threads(at::get_num_threads())
   for (std::int64_t task = 0; task < shape.images * heads * blocks; ++task) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/nn/activation_memory.h"
 #include "domainfusion/nn/inference.h"
 #include "domainfusion/nn/operation_count.h"
 #include "domainfusion/nn/winograd.h"
@@ -97,7 +98,7 @@ at::Tensor Conv2dImpl::packed(at::TensorList maps, const Conv2dExtras& extras) {
   std::vector<PaddedPixels> parts;
   for (const at::Tensor& part : maps) parts.emplace_back(pixels_NhwC(part), extras.height, extras.width);
   const ConvolutionRows rows(parts, options_);
-  const at::Tensor out = at::empty({parts[0].images(), rows.height, rows.width, options_.out_channels}, bias_.options());
+  const at::Tensor out = new_activation({parts[0].images(), rows.height, rows.width, options_.out_channels});
   const at::Tensor bias_NC = extras.per_image_NC.defined() ? (extras.per_image_NC + bias_).contiguous() : bias_;
   const at::Tensor residual = extras.residual_NChw.defined() ? pixels_NhwC(extras.residual_NChw) : at::Tensor();
   check<ShapeError>(!residual.defined() || residual.sizes() == out.sizes(), "convolution result [{}], residual [{}]",

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/nn/activation_memory.h"
 #include "domainfusion/nn/group_norm_gradient.h"
 #include "domainfusion/nn/inference.h"
 #include "domainfusion/nn/kernels/kernels.h"
@@ -147,7 +148,7 @@ at::Tensor GroupNormImpl::channels_last(at::TensorList maps) const {
   std::vector<at::Tensor> parts;
   for (const at::Tensor& part : maps) parts.push_back(pixels_NhwC(part));
   const at::Tensor& first = parts.front();
-  const at::Tensor out = at::empty({first.size(0), first.size(1), first.size(2), channels_}, first.options());
+  const at::Tensor out = new_activation({first.size(0), first.size(1), first.size(2), channels_});
   if (out.numel() == 0) return maps_NChw(out);
   const Affine affine =
       GroupMoments(parts, channels_).affine(groups_, eps_, weight_.data_ptr<float>(), bias_.data_ptr<float>());

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/nn/activation_memory.h"
 #include "domainfusion/nn/inference.h"
 #include "domainfusion/nn/operation_count.h"
 
@@ -17,7 +18,7 @@ MatrixRows rows_of(const at::Tensor& x) {
 at::Tensor result_like(const at::Tensor& x, std::int64_t features) {
   std::vector<std::int64_t> shape = x.sizes().vec();
   shape.back() = features;
-  return at::empty(shape, x.options());
+  return new_activation(shape);
 }
 
 }  // namespace

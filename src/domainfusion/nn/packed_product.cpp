@@ -2,15 +2,12 @@
 
 #include <torch/torch.h>
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <functional>
-#include <new>
 #include <numeric>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/nn/activation_memory.h"
 #include "domainfusion/nn/kernels/kernels.h"
 
 namespace domainfusion {
@@ -109,18 +106,6 @@ void check_depth(const ProductRows& rows, const PackedMatrix& weights) {
 
 const float* shifted(const float* pointer, std::int64_t by) { return pointer ? pointer + by : nullptr; }
 
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
-
-// Large weights in huge pages: the first touch of every 4 KiB page of a gigabyte takes longer than packing it.
-at::Tensor memory_for(at::IntArrayRef shape) {
-  const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(c10::multiply_integers(shape));
-  if (bytes < kHugePage) return at::empty(shape, at::kFloat);
-  void* memory = std::aligned_alloc(kHugePage, (bytes + kHugePage - 1) / kHugePage * kHugePage);
-  if (!memory) throw std::bad_alloc();
-  ::madvise(memory, bytes, MADV_HUGEPAGE);
-  return at::from_blob(memory, shape, [](void* p) { std::free(p); }, at::kFloat);
-}
-
 // Output n of the panel that begins at `panel`, columns `width` apart.
 void pack_output(const at::TensorAccessor<float, 3>& weight_NSC, std::int64_t n, std::int64_t width, float* panel) {
   for (std::int64_t s = 0; s < weight_NSC.size(1); ++s) {
@@ -135,7 +120,7 @@ void pack_output(const at::TensorAccessor<float, 3>& weight_NSC, std::int64_t n,
 PackedMatrix::PackedMatrix(const at::Tensor& weight_NSC)
     : outputs_(weight_NSC.size(0)), segments_(weight_NSC.size(1)), depth_(weight_NSC.size(1) * weight_NSC.size(2)) {
   const std::int64_t width = kernels().tile_columns, panels = quotient_up(outputs_, width);
-  panels_PKn_ = memory_for({panels, depth_, width});
+  panels_PKn_ = new_huge_page_tensor({panels, depth_, width});
   const auto weight = weight_NSC.accessor<float, 3>();
 #pragma omp parallel for schedule(dynamic) num_threads(at::get_num_threads())
   for (std::int64_t p = 0; p < panels; ++p) {

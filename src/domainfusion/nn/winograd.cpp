@@ -95,12 +95,17 @@ class TileBlock {
   std::vector<float> sums_;   // of one panel: [positions, tiles, tile columns]
 };
 
+// G along one dimension of 3 entries.
+at::Tensor times_g(const at::Tensor& weight, std::int64_t dim) {
+  const auto g = weight.unbind(dim);
+  const at::Tensor ends = g[0] + g[2];
+  return at::stack({g[0], 0.5 * (ends + g[1]), 0.5 * (ends - g[1]), g[2]}, dim);
+}
+
 }  // namespace
 
 at::Tensor winograd_weight(const at::Tensor& weight) {
-  const at::Tensor g = torch::tensor({1.0, 0.0, 0.0, 0.5, 0.5, 0.5, 0.5, -0.5, 0.5, 0.0, 0.0, 1.0}, weight.options()).view({4, 3});
-  const at::Tensor flat = at::matmul(at::matmul(g, weight), g.t()).flatten(2);  // [out, in, 16]
-  return flat.transpose(1, 2);
+  return times_g(times_g(weight, 2), 3).flatten(2).transpose(1, 2);
 }
 
 void winograd_convolution(const PaddedPixels& pixels, const PackedMatrix& weights, const ProductTarget& target) {

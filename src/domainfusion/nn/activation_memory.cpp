@@ -1,0 +1,101 @@
+#include "domainfusion/nn/activation_memory.h"
+
+#include <sys/mman.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <vector>
+
+namespace domainfusion {
+namespace {
+
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kKeptFrom = 2 * kHugePage;            // smaller blocks are the C library's
+constexpr std::size_t kKeptInAll = std::size_t{768} << 20;  // unused blocks beyond this are given back, the oldest first
+
+struct Block {
+  void* memory;
+  std::size_t bytes;
+};
+
+Block new_block(std::size_t bytes) {
+  const std::size_t rounded = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+  void* memory = std::aligned_alloc(kHugePage, rounded);
+  if (!memory) throw std::bad_alloc();
+  ::madvise(memory, rounded, MADV_HUGEPAGE);
+  return {memory, rounded};
+}
+
+class BlockStore {
+ public:
+  // Never destroyed: tensors may be freed while the process ends.
+  static BlockStore& instance() {
+    static auto* store = new BlockStore;
+    return *store;
+  }
+
+  // The smallest unused block that fits without waste of more than half, or a new one.
+  Block take(std::size_t bytes) {
+    {
+      const std::lock_guard lock(mutex_);
+      auto best = unused_.end();
+      for (auto it = unused_.begin(); it != unused_.end(); ++it) {
+        const bool fits = it->bytes >= bytes && it->bytes <= 2 * (bytes + kHugePage);
+        if (fits && (best == unused_.end() || it->bytes < best->bytes)) best = it;
+      }
+      if (best != unused_.end()) {
+        const Block block = *best;
+        unused_.erase(best);
+        return block;
+      }
+    }
+    return new_block(bytes);
+  }
+
+  void give_back(Block block) {
+    const std::lock_guard lock(mutex_);
+    unused_.push_back(block);
+    shrink_to(kKeptInAll);
+  }
+
+  void clear() {
+    const std::lock_guard lock(mutex_);
+    shrink_to(0);
+  }
+
+ private:
+  void shrink_to(std::size_t limit) {
+    std::size_t bytes = 0;
+    for (const Block& block : unused_) bytes += block.bytes;
+    while (bytes > limit) {
+      bytes -= unused_.front().bytes;
+      std::free(unused_.front().memory);
+      unused_.erase(unused_.begin());
+    }
+  }
+
+  std::mutex mutex_;
+  std::vector<Block> unused_;  // the oldest first
+};
+
+std::size_t bytes_of(at::IntArrayRef shape) { return sizeof(float) * static_cast<std::size_t>(c10::multiply_integers(shape)); }
+
+}  // namespace
+
+at::Tensor new_activation(at::IntArrayRef shape) {
+  if (bytes_of(shape) < kKeptFrom) return at::empty(shape, at::kFloat);
+  const Block block = BlockStore::instance().take(bytes_of(shape));
+  return at::from_blob(block.memory, shape, [block](void*) { BlockStore::instance().give_back(block); }, at::kFloat);
+}
+
+at::Tensor new_huge_page_tensor(at::IntArrayRef shape) {
+  if (bytes_of(shape) < kHugePage) return at::empty(shape, at::kFloat);
+  return at::from_blob(new_block(bytes_of(shape)).memory, shape, [](void* memory) { std::free(memory); }, at::kFloat);
+}
+
+void release_activation_memory() { BlockStore::instance().clear(); }
+
+}  // namespace domainfusion
