@@ -19,6 +19,13 @@ Holder initialised(const Config& config) {
   return module;
 }
 
+template <class Holder, class Config>
+Holder frozen(const Config& config) {
+  Holder module = initialised<Holder>(config);
+  for (at::Tensor& parameter : module->parameters()) parameter.set_requires_grad(false);
+  return module;
+}
+
 void report(benchmark::State& state, const torch::nn::Module& module) {
   state.SetItemsProcessed(state.iterations() * state.range(0));
   state.counters["parameters"] = static_cast<double>(parameter_count(module));
@@ -34,7 +41,7 @@ struct UNetBatch {
 
 void unet_forward(benchmark::State& state) {
   const torch::NoGradGuard no_grad;
-  auto unet = initialised<UNet2dCondition>(compact_unet());
+  auto unet = frozen<UNet2dCondition>(compact_unet());
   const UNetBatch batch(state.range(0));
   for (auto _ : state) benchmark::DoNotOptimize(unet(batch.z, batch.t, batch.context).data_ptr());
   report(state, *unet);
@@ -52,7 +59,7 @@ void unet_forward_and_backward(benchmark::State& state) {
 
 void vae_encode(benchmark::State& state) {
   const torch::NoGradGuard no_grad;
-  auto vae = initialised<AutoencoderKl>(compact_vae());
+  auto vae = frozen<AutoencoderKl>(compact_vae());
   const at::Tensor image = torch::ones({state.range(0), 3, 64, 64});
   for (auto _ : state) benchmark::DoNotOptimize(vae->encode(image).mean_NChw.data_ptr());
   report(state, *vae);
@@ -60,7 +67,7 @@ void vae_encode(benchmark::State& state) {
 
 void vae_decode(benchmark::State& state) {
   const torch::NoGradGuard no_grad;
-  auto vae = initialised<AutoencoderKl>(compact_vae());
+  auto vae = frozen<AutoencoderKl>(compact_vae());
   const at::Tensor z = torch::ones({state.range(0), kLatentChannels, 8, 8});
   for (auto _ : state) benchmark::DoNotOptimize(vae->decode(z).data_ptr());
   report(state, *vae);

@@ -1,6 +1,7 @@
 // domainfusion bench ldm: how fast the networks of an LDM run on this machine, beside stock libtorch operations and the machine's
 // matrix products.
 #include <CLI/CLI.hpp>
+#include <sys/resource.h>
 #include <torch/torch.h>
 
 #include <chrono>
@@ -16,6 +17,7 @@
 #include "domainfusion/nn/inference.h"
 #include "domainfusion/nn/kernels/kernels.h"
 #include "domainfusion/nn/operation_count.h"
+#include "domainfusion/nn/packed_layer.h"
 #include "domainfusion/nn/state_dict.h"
 
 namespace domainfusion {
@@ -173,12 +175,24 @@ void measure_training(const Table& table, Networks& n) {
   });
 }
 
+double peak_resident_gib() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / (1 << 20);
+}
+
 void bench_ldm(const Options& options) {
   Networks networks(read_configs(options.config));
+  if (!options.plain) {
+    for (torch::nn::Module* module : std::initializer_list<torch::nn::Module*>{&*networks.unet, &*networks.vae, &*networks.text}) {
+      release_plain_weights(*module);
+    }
+  }
   const Table table(options);
   measure_forward_passes(table, networks, options);
   measure_image_to_image(table, networks, options);
   if (parameter_count(*networks.unet) <= kTrainedParameters) measure_training(table, networks);
+  fmt::print("peak resident memory: {:.2f} GiB\n", peak_resident_gib());
 }
 
 }  // namespace
@@ -196,7 +210,7 @@ void add_bench_command(CLI::App& app) {
   ldm->add_option("--batch", options->batches, "images a U-Net call; several with commas")->delimiter(',')
       ->check(CLI::Range(1, 1024))->capture_default_str();
   ldm->add_option("--repeats", options->repeats, "of which the best counts")->check(CLI::Range(1, 1000))->capture_default_str();
-  ldm->add_flag("!--no-plain", options->plain, "leave out the plain path, which takes longest");
+  ldm->add_flag("!--no-plain", options->plain, "leave out the plain path, which takes longest, and hold each weight once");
   ldm->callback([options] { with_context("bench ldm", [&] { bench_ldm(*options); }); });
 }
 

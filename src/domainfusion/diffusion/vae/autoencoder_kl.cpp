@@ -2,10 +2,12 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/diffusion/vae/tiling.h"
 
 namespace domainfusion {
 
@@ -26,14 +28,30 @@ LatentPosterior AutoencoderKlImpl::encode(const at::Tensor& image11_NCHW) {
                         image11_NCHW.size(2) % factor == 0 && image11_NCHW.size(3) % factor == 0,
                     "image batch [{}]: expected [N, {}, H, W] with H and W multiples of {}",
                     fmt::join(image11_NCHW.sizes(), ", "), config_.in_channels, factor);
-  const auto halves = quant_conv_(encoder_(image11_NCHW)).chunk(2, 1);
+  const bool tiled = tile_px_ > 0 && std::max(image11_NCHW.size(2), image11_NCHW.size(3)) > tile_px_;
+  const auto map = [this](const at::Tensor& tile) { return moments(tile); };
+  const at::Tensor both = tiled ? map_in_tiles(image11_NCHW, {.in = tile_px_, .out = tile_px_ / factor}, map) : map(image11_NCHW);
+  const auto halves = both.chunk(2, 1);
   return {halves[0], halves[1].clamp(-30.0, 20.0)};
 }
 
 at::Tensor AutoencoderKlImpl::decode(const at::Tensor& latent_NChw) {
   check<ShapeError>(latent_NChw.dim() == 4 && latent_NChw.size(1) == config_.latent_channels,
                     "latents [{}]: expected [N, {}, h, w]", fmt::join(latent_NChw.sizes(), ", "), config_.latent_channels);
-  return decoder_(post_quant_conv_(latent_NChw));
+  const std::int64_t tile = tile_px_ / config_.downsampling_factor();
+  const bool tiled = tile > 0 && std::max(latent_NChw.size(2), latent_NChw.size(3)) > tile;
+  const auto map = [this](const at::Tensor& part) { return image(part); };
+  return tiled ? map_in_tiles(latent_NChw, {.in = tile, .out = tile_px_}, map) : map(latent_NChw);
+}
+
+at::Tensor AutoencoderKlImpl::moments(const at::Tensor& image11_NCHW) { return quant_conv_(encoder_(image11_NCHW)); }
+
+at::Tensor AutoencoderKlImpl::image(const at::Tensor& latent_NChw) { return decoder_(post_quant_conv_(latent_NChw)); }
+
+void AutoencoderKlImpl::use_tiles(std::int64_t tile_px) {
+  check<ConfigError>(tile_px >= 0 && tile_px % config_.downsampling_factor() == 0, "VAE tiles of {} px: expected a multiple of {}",
+                     tile_px, config_.downsampling_factor());
+  tile_px_ = tile_px;
 }
 
 TensorMap with_current_attention_names(TensorMap weights) {

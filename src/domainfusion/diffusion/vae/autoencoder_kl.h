@@ -30,11 +30,19 @@ class AutoencoderKlImpl : public torch::nn::Module {
   at::Tensor decode(const at::Tensor& latent_NChw);
   const AutoencoderConfig& config() const { return config_; }
 
+  // From now on images larger than tile_px (a multiple of the downsampling factor, else ConfigError) pass in tiles of that size: less
+  // memory, slightly other results. 0: whole images.
+  void use_tiles(std::int64_t tile_px);
+
  private:
+  at::Tensor moments(const at::Tensor& image11_NCHW);
+  at::Tensor image(const at::Tensor& latent_NChw);
+
   AutoencoderConfig config_;
   Encoder encoder_;
   Decoder decoder_;
   Conv2d quant_conv_, post_quant_conv_;
+  std::int64_t tile_px_ = 0;
 };
 TORCH_MODULE(AutoencoderKl);
 
