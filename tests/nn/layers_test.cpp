@@ -84,6 +84,17 @@ TEST(Conv2d, AWeightThatIsReleasedServesLargerMapsToo) {
   EXPECT_TRUE(layer(large).equal(expected));
 }
 
+TEST(Conv2d, AWeightThatOnlyItsTransformHoldsComesBackToRounding) {
+  torch::manual_seed(13);
+  Conv2d layer = frozen(Conv2d(three_by_three(20, 20)));
+  const at::Tensor weight = layer->named_parameters()["weight"].clone(), x = maps(20, 20, 20);
+  release_plain_weights(*layer);
+  layer(x);
+  EXPECT_EQ(layer->named_parameters()["weight"].storage().nbytes(), sizeof(float));
+  layer(x.clone().requires_grad_());
+  EXPECT_TRUE(layer->named_parameters()["weight"].allclose(weight, 1e-5, 1e-6));
+}
+
 TEST(Linear, AgreesWithAndWithoutBiasAndResidual) {
   torch::manual_seed(4);
   const at::Tensor x = torch::randn({3, 50, 19});

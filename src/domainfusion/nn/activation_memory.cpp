@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kKeptFrom = 2 * kHugePage;            // smaller blocks are the C library's
-constexpr std::size_t kKeptInAll = std::size_t{768} << 20;  // unused blocks beyond this are given back, the oldest first
+constexpr std::size_t kKeptInAll = std::size_t{320} << 20;  // unused blocks and a new one: beyond this the oldest are given back
 
 struct Block {
   void* memory;
@@ -22,11 +22,10 @@ struct Block {
 };
 
 Block new_block(std::size_t bytes) {
-  const std::size_t rounded = (bytes + kHugePage - 1) / kHugePage * kHugePage;
-  void* memory = std::aligned_alloc(kHugePage, rounded);
-  if (!memory) throw std::bad_alloc();
-  ::madvise(memory, rounded, MADV_HUGEPAGE);
-  return {memory, rounded};
+  void* memory = nullptr;
+  if (::posix_memalign(&memory, kHugePage, bytes) != 0) throw std::bad_alloc();
+  ::madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // a last huge page would be mostly waste
+  return {memory, bytes};
 }
 
 class BlockStore {
@@ -51,6 +50,7 @@ class BlockStore {
         unused_.erase(best);
         return block;
       }
+      shrink_to(kKeptInAll - std::min(kKeptInAll, bytes));
     }
     return new_block(bytes);
   }

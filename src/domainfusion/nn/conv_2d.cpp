@@ -66,6 +66,8 @@ Conv2dImpl::Conv2dImpl(const Conv2dOptions& options)
 
 at::Tensor Conv2dImpl::to_transformed_matrix_NSC(const at::Tensor& weight) const { return winograd_weight(weight); }
 
+at::Tensor Conv2dImpl::from_transformed_matrix(const at::Tensor& matrix_NSC) const { return weight_of_winograd(matrix_NSC); }
+
 at::Tensor Conv2dImpl::from_matrix(const at::Tensor& matrix_NSC) const {
   return matrix_NSC.transpose(1, 2).reshape(weight_.sizes());
 }

@@ -39,6 +39,7 @@ class Conv2dImpl : public PackedLayer {
   at::Tensor to_matrix_NSC(const at::Tensor& weight) const override { return weight.flatten(2).transpose(1, 2); }
   at::Tensor from_matrix(const at::Tensor& matrix_NSC) const override;
   at::Tensor to_transformed_matrix_NSC(const at::Tensor& weight) const override;
+  at::Tensor from_transformed_matrix(const at::Tensor& matrix_NSC) const override;
   bool suits_winograd(const std::vector<PaddedPixels>& parts) const;
   at::Tensor plain(at::TensorList maps, const Conv2dExtras& extras);
   at::Tensor packed(at::TensorList maps, const Conv2dExtras& extras);

@@ -29,24 +29,25 @@ void PackedLayer::Packed::remember(const at::Tensor& weight) {
 
 std::shared_ptr<const PackedMatrix> PackedLayer::packed_weight() {
   const std::lock_guard lock(mutex_);
-  if (!packed_.is_of(weight_)) {
-    packed_.matrix = std::make_shared<PackedMatrix>(to_matrix_NSC(weight_));
-    // One number that all elements share keeps the shape without the memory.
-    if (release_) weight_.set_data(at::zeros({}, weight_.options()).expand(weight_.sizes()));
-    released_ = release_;
-    packed_.remember(weight_);
-  }
+  if (!packed_.is_of(weight_)) pack(packed_, &PackedLayer::to_matrix_NSC);
   return packed_.matrix;
 }
 
 std::shared_ptr<const PackedMatrix> PackedLayer::transformed_weight() {
   const std::lock_guard lock(mutex_);
-  if (!transformed_.is_of(weight_)) {
-    restore();
-    transformed_.matrix = std::make_shared<PackedMatrix>(to_transformed_matrix_NSC(weight_));
-    transformed_.remember(weight_);
-  }
+  if (!transformed_.is_of(weight_)) pack(transformed_, &PackedLayer::to_transformed_matrix_NSC);
   return transformed_.matrix;
+}
+
+void PackedLayer::pack(Packed& form, at::Tensor (PackedLayer::*to_matrix)(const at::Tensor&) const) {
+  restore();
+  form.matrix = std::make_shared<PackedMatrix>((this->*to_matrix)(weight_));
+  if (release_) {
+    // One number that all elements share keeps the shape without the memory.
+    weight_.set_data(at::zeros({}, weight_.options()).expand(weight_.sizes()));
+    holds_weight_ = &form;
+  }
+  form.remember(weight_);
 }
 
 const at::Tensor& PackedLayer::plain_weight() {
@@ -56,10 +57,12 @@ const at::Tensor& PackedLayer::plain_weight() {
 }
 
 void PackedLayer::restore() {
-  if (!released_) return;
-  weight_.set_data(from_matrix(packed_.matrix->unpacked_NSC()));
-  packed_.remember(weight_);
-  release_ = released_ = false;
+  if (!holds_weight_) return;
+  const at::Tensor matrix_NSC = holds_weight_->matrix->unpacked_NSC();
+  weight_.set_data(holds_weight_ == &packed_ ? from_matrix(matrix_NSC) : from_transformed_matrix(matrix_NSC));
+  (holds_weight_ == &packed_ ? packed_ : transformed_).remember(weight_);
+  holds_weight_ = nullptr;
+  release_ = false;
 }
 
 void release_plain_weights(torch::nn::Module& module) {

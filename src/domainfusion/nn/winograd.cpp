@@ -102,7 +102,18 @@ at::Tensor times_g(const at::Tensor& weight, std::int64_t dim) {
   return at::stack({g[0], 0.5 * (ends + g[1]), 0.5 * (ends - g[1]), g[2]}, dim);
 }
 
+// H with H G = 1.
+at::Tensor times_h(const at::Tensor& transformed, std::int64_t dim) {
+  const auto t = transformed.unbind(dim);
+  return at::stack({t[0], t[1] - t[2], t[3]}, dim);
+}
+
 }  // namespace
+
+at::Tensor weight_of_winograd(const at::Tensor& matrix_NSC) {
+  const at::Tensor transformed = matrix_NSC.transpose(1, 2).reshape({matrix_NSC.size(0), matrix_NSC.size(2), 4, 4});
+  return times_h(times_h(transformed, 2), 3).contiguous();
+}
 
 at::Tensor winograd_weight(const at::Tensor& weight) {
   return times_g(times_g(weight, 2), 3).flatten(2).transpose(1, 2);

@@ -12,6 +12,7 @@ namespace domainfusion {
 
 // G g G^T of a weight [out, in, 3, 3], as a matrix for PackedMatrix: [out, 16, in].
 at::Tensor winograd_weight(const at::Tensor& weight);
+at::Tensor weight_of_winograd(const at::Tensor& matrix_NSC);  // its inverse, to rounding
 
 // Stride 1, zero padding 1. Weights packed from winograd_weight(); target as in packed_product(), rows = output pixels.
 void winograd_convolution(const PaddedPixels& pixels, const PackedMatrix& weights, const ProductTarget& target);

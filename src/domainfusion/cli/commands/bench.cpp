@@ -75,6 +75,12 @@ struct Networks {
   ClipTextEncoder text;
 };
 
+double peak_resident_gib() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / (1 << 20);
+}
+
 double best_seconds(std::int64_t repeats, const std::function<void()>& work) {
   double best = std::numeric_limits<double>::infinity();
   for (std::int64_t i = 0; i < repeats; ++i) {
@@ -90,7 +96,7 @@ class Table {
   explicit Table(const Options& options) : options_(options), sgemm_(measure_sgemm_gflops(kSgemmSize)) {
     fmt::print("{} threads, kernels for {}, sgemm {}x{}: {:.0f} GFLOP/s; best of {}\n", at::get_num_threads(),
                kernels().instruction_set, kSgemmSize, kSgemmSize, sgemm_, options.repeats);
-    fmt::print("{:<34}{:>10}{:>10}{:>10}{:>10}{:>12}{:>8}\n", "", "seconds", "GFLOP", "GFLOP/s", "of sgemm", "plain, s", "ratio");
+    fmt::print("{:<34}{:>10}{:>10}{:>10}{:>10}{:>12}{:>8}\n", "", "seconds", "GFLOP", "GFLOP/s", "of sgemm", "plain, s", "ratio");  
   }
 
   void row(const std::string& what, const std::function<void()>& work) const {
@@ -103,7 +109,7 @@ class Table {
       const double plain = best_seconds(options_.repeats, work);
       fmt::print("{:>12.3f}{:>8.2f}", plain, plain / seconds);
     }
-    fmt::print("\n");
+    fmt::print("  {:.2f} GiB\n", peak_resident_gib());
     std::fflush(stdout);
   }
 
@@ -173,12 +179,6 @@ void measure_training(const Table& table, Networks& n) {
     n.vae->zero_grad();
     n.vae->decode(n.vae->encode(images).mean_NChw).square().mean().backward();
   });
-}
-
-double peak_resident_gib() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / (1 << 20);
 }
 
 void bench_ldm(const Options& options) {
