@@ -46,13 +46,17 @@ void refuse_learned_variance(const nlohmann::json& object, ModelConfigReader& re
     reader.refuse("variance_type", "null: the U-Net predicts no variance");
 }
 
+// libtorch's, as in diffusers: the standard library's differ in the last bit, which the third-order terms show.
+float exp_of(float x) { return at::scalar_tensor(x, at::kFloat).exp().item<float>(); }
+float log_of(float x) { return at::scalar_tensor(x, at::kFloat).log().item<float>(); }
+
 // The last step of Karras's levels has h = 0: there a series takes over.
 bool is_tiny(float h) { return std::abs(h) < 1e-6f; }
 
 // (e^x - 1) / x - 1.
-float slope_weight(float x) { return is_tiny(x) ? x / 2 : (std::exp(x) - 1) / x - 1; }
+float slope_weight(float x) { return is_tiny(x) ? x / 2 : (exp_of(x) - 1) / x - 1; }
 // (e^x - 1 - x) / x^2 - 1/2.
-float curvature_weight(float x) { return is_tiny(x) ? x / 6 : (std::exp(x) - 1 - x) / (x * x) - 0.5f; }
+float curvature_weight(float x) { return is_tiny(x) ? x / 6 : (exp_of(x) - 1 - x) / (x * x) - 0.5f; }
 
 }  // namespace
 
@@ -129,7 +133,7 @@ DpmSolverScheduler::Level DpmSolverScheduler::level(std::size_t index) const {
   check<ConfigError>(index < sigmas_.size(), "noise level {} of {}: call set_timesteps first", index, sigmas_.size());
   const auto ratio = static_cast<float>(sigmas_[index]);
   const float alpha = 1 / std::sqrt(ratio * ratio + 1), sigma = ratio * alpha;
-  return {alpha, sigma, std::log(alpha) - std::log(sigma)};
+  return {alpha, sigma, log_of(alpha) - log_of(sigma)};
 }
 
 std::size_t DpmSolverScheduler::order_of_step(std::size_t index) const {
@@ -149,7 +153,7 @@ SchedulerStep DpmSolverScheduler::step(const at::Tensor& prediction, std::size_t
   at::Tensor next = update(index, order_of_step(index), sample);
   if (needs_noise(index)) {
     const float h = to.lambda - from.lambda;
-    const float variance = std::max(config_.predicts_data ? 1 - std::exp(-2 * h) : std::exp(2 * h) - 1, 0.0f);
+    const float variance = std::max(config_.predicts_data ? 1 - exp_of(-2 * h) : exp_of(2 * h) - 1, 0.0f);
     next = next + to.sigma * std::sqrt(variance) * given_noise(noise, "dpmsolver with an algorithm_type of sde");
   }
   return {next, parts.z0};
@@ -162,9 +166,9 @@ at::Tensor DpmSolverScheduler::update(std::size_t index, std::size_t order, cons
   const float h = to.lambda - from.lambda;
   const float x = !config_.predicts_data ? h : config_.stochastic ? -2 * h : -h;
   const float scale = config_.predicts_data ? to.alpha : (config_.stochastic ? 2 : 1) * to.sigma;
-  const float faded = config_.predicts_data && config_.stochastic ? std::exp(-h) : 1;
+  const float faded = config_.predicts_data && config_.stochastic ? exp_of(-h) : 1;
   const float kept = config_.predicts_data ? to.sigma / from.sigma * faded : to.alpha / from.alpha;
-  const float value = -scale * (std::exp(x) - 1);
+  const float value = -scale * (exp_of(x) - 1);
   const at::Tensor next = kept * sample + value * history_[0];
   if (order == 1) return next;
   const Derivatives d = derivatives(index, order, h);
