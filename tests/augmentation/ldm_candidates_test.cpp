@@ -5,6 +5,7 @@
 
 #include "augmentation/tiny_set.h"
 #include "domainfusion/augmentation/round.h"
+#include "domainfusion/io/json_lines.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {
@@ -71,11 +72,37 @@ TEST_F(LdmCandidatesTest, rounds_run_with_every_decomposition) {
   }
 }
 
+TEST_F(LdmCandidatesTest, inversion_serves_rounds_and_is_part_of_a_sets_identity) {
+  const auto set = std::make_shared<TinySet>(std::vector<std::vector<int>>{{2, 1}, {1, 1}});
+  const TemporaryFolder folder;
+  const auto run = [&](const std::string& name) {
+    const LdmCandidates generator(model(), config_);
+    const CandidatePrompts prompts(config_.prompt_template, config_.negative_prompt, set->class_names(),
+                                   {{0, "photo"}, {1, "art painting"}}, {});
+    AugmentationRounds rounds(config_, set, set->everything(), prompts, generator, folder / name, 1, 1);
+    const RoundSummary summary = *rounds.run(0);
+    EXPECT_EQ(summary.covered, 3);
+    EXPECT_EQ(summary.generated, 6);  // an inversion is no image
+    return read_json_lines(folder / name / "manifest.jsonl");
+  };
+  const auto plain = run("img2img");
+  EXPECT_FALSE(plain[0]["identity"]["options"].contains("mode"));  // as it was before there was a choice
+  config_.mode = GenerationMode::kInversion;
+  const auto inverted = run("inversion");
+  EXPECT_EQ(inverted[0]["identity"]["options"]["mode"], "inversion");
+  EXPECT_NE(plain[1]["style_similarities"], inverted[1]["style_similarities"]);
+  EXPECT_THROW(run("img2img"), ConfigError);
+}
+
 TEST_F(LdmCandidatesTest, options_that_cannot_work_are_config_errors) {
   config_.scheduler = "dddim";
   EXPECT_THROW(LdmCandidates(model(), config_), ConfigError);
   config_.scheduler = "ddim";
   config_.strength = 0.1;
+  EXPECT_THROW(LdmCandidates(model(), config_), ConfigError);
+  config_.strength = 0.5;
+  config_.mode = GenerationMode::kInversion;
+  config_.scheduler = "euler";
   EXPECT_THROW(LdmCandidates(model(), config_), ConfigError);
 }
 

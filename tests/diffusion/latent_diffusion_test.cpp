@@ -4,7 +4,6 @@
 #include <torch/torch.h>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/diffusion/image_to_image.h"
 #include "domainfusion/io/tensor_file.h"
 #include "temporary_folder.h"
 
@@ -14,18 +13,6 @@ namespace {
 namespace fs = std::filesystem;
 
 const fs::path kTiny = fs::path(DOMAINFUSION_TEST_DIR) / "parity/sd15-tiny/pipeline";
-
-ImageToImageRequest request_for(const at::Tensor& image01, std::uint64_t first) {
-  ImageToImageRequest request;
-  request.image01_N3HW = image01;
-  request.steps = 4;
-  for (std::int64_t i = 0; i < image01.size(0); ++i) {
-    request.prompts.push_back(i + first == 1 ? "a dog" : "a house in snow");
-    request.noise_streams.emplace_back(5, "test",
-                                       std::initializer_list<std::uint64_t>{first + static_cast<std::uint64_t>(i)});
-  }
-  return request;
-}
 
 template <class ErrorType>
 std::string load_error(const fs::path& folder) {
@@ -61,37 +48,6 @@ TEST(LatentDiffusion, ItsPartsWorkTogether) {
   EXPECT_GT(image.grad().abs().sum().item<double>(), 0);
   const at::Tensor decoded = model.decode(z);
   EXPECT_TRUE((decoded >= 0).all().item<bool>() && (decoded <= 1).all().item<bool>());
-}
-
-TEST(ImageToImage, GroupingIntoBatchesChangesNothingButRounding) {
-  const LatentDiffusion model = LatentDiffusion::load(kTiny);
-  const at::Tensor images = torch::rand({3, 3, 64, 64});
-  const at::Tensor together = image_to_image_latents(model, request_for(images, 0));
-  for (std::int64_t i = 0; i < 3; ++i) {
-    const at::Tensor alone =
-        image_to_image_latents(model, request_for(images.slice(0, i, i + 1), static_cast<std::uint64_t>(i)));
-    EXPECT_TRUE(alone[0].allclose(together[i], 1e-3, 1e-3)) << i;
-  }
-  EXPECT_TRUE(together.equal(image_to_image_latents(model, request_for(images, 0))));
-}
-
-TEST(ImageToImage, RequestsOutOfRangeAreRefused) {
-  const LatentDiffusion model = LatentDiffusion::load(kTiny);
-  const auto refused = [&](auto change) {
-    ImageToImageRequest request = request_for(torch::rand({1, 3, 64, 64}), 0);
-    change(request);
-    EXPECT_THROW(image_to_image(model, request), Error);
-  };
-  refused([](auto& r) { r.strength = 0; });
-  refused([](auto& r) { r.strength = 1.1; });
-  refused([](auto& r) { r.strength = 0.1; });  // of 4 steps: none
-  refused([](auto& r) { r.prompts.clear(); });
-  refused([](auto& r) { r.noise_streams.clear(); });
-  refused([](auto& r) { r.scheduler = "ddin"; });
-  refused([](auto& r) { r.image01_N3HW = torch::rand({1, 3, 60, 64}); });
-  refused([](auto& r) { r.noise_NChw = torch::rand({1, 4, 4, 4}); });
-  EXPECT_EQ(image_to_image_steps(8, 0.3), 2);
-  EXPECT_EQ(image_to_image_steps(20, 1.0), 20);
 }
 
 TEST_F(BrokenModel, WrongShapedWeightsAreListedAllTogether) {

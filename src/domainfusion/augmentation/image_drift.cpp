@@ -27,9 +27,4 @@ ImageDrift image_drift(const at::Tensor& image01, const at::Tensor& x01, const a
           (image - raw).square().mean().sqrt().item<double>()};
 }
 
-bool is_failed(const at::Tensor& values, double range) {
-  if (!at::isfinite(values).all().item<bool>()) return true;
-  return (values.max() - values.min()).item<double>() <= range;
-}
-
 }  // namespace domainfusion

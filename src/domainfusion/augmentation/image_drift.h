@@ -11,8 +11,4 @@ namespace domainfusion {
 // computed in float64. ShapeError if the shapes differ.
 ImageDrift image_drift(const at::Tensor& image01, const at::Tensor& x01, const at::Tensor& raw01);
 
-// True if a candidate cannot be used: a value is not finite, or the largest and the smallest differ by no more than
-// `range`.
-bool is_failed(const at::Tensor& values, double range);
-
 }  // namespace domainfusion

@@ -1,17 +1,17 @@
 #pragma once
-// Candidates from a latent diffusion model by image-to-image.
+// Candidates from a latent diffusion model by image-to-image or inversion.
 
 #include "domainfusion/augmentation/candidate_generator.h"
 #include "domainfusion/augmentation/round_config.h"
-#include "domainfusion/diffusion/latent_diffusion.h"
+#include "domainfusion/diffusion/image_to_image.h"
 
 namespace domainfusion {
 
-// Takes strength, steps, guidance, scheduler and negative prompt from the config.
+// Takes mode, strength, steps, guidance, scheduler and negative prompt from the config. An inversion runs under the empty prompt.
 class LdmCandidates final : public CandidateGenerator {
  public:
-  // `config.negative_prompt` is to be checked by the target guard before (CandidatePrompts does). ConfigError for an
-  // unknown scheduler, and if strength times steps is less than one step.
+  // `config.negative_prompt` is to be checked by the target guard before (CandidatePrompts does). ConfigError for
+  // options that cannot work: an unknown scheduler, less than one step.
   LdmCandidates(LatentDiffusion model, const RoundConfig& config);
 
   std::int64_t image_size_px() const override { return model_.image_size_px(); }
@@ -23,9 +23,7 @@ class LdmCandidates final : public CandidateGenerator {
 
  private:
   LatentDiffusion model_;
-  std::string negative_prompt_, scheduler_;
-  double strength_, guidance_scale_;
-  std::int64_t steps_;
+  ImageToImageRequest request_;  // without images, prompts and noise
 };
 
 }  // namespace domainfusion

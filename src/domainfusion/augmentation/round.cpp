@@ -10,6 +10,7 @@
 #include "domainfusion/core/progress.h"
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/data/transforms/resize.h"
+#include "domainfusion/diffusion/image_checks.h"
 #include "domainfusion/io/atomic_file.h"
 #include "domainfusion/io/content_hash.h"
 
@@ -18,9 +19,6 @@ namespace domainfusion {
 namespace {
 
 using nlohmann::json;
-
-constexpr double kConstantPixels = 1.0 / 255;  // a range of pixels that 8 bits hardly show
-constexpr double kConstantLatents = 1e-6;
 
 at::Tensor tensor_of_size(const Image& image, std::int64_t size_px) {
   const int size = static_cast<int>(size_px);
@@ -75,6 +73,8 @@ json AugmentationRounds::identity() const {
   json options = fields_of(config).to_json();
   options.erase("batch_images");
   options.erase("picture_rows");
+  // Sets from before there was a choice keep their identity.
+  if (config.mode == GenerationMode::kImageToImage) options.erase("mode");
   std::string images;
   for (const DomainSelection& selection : selections_) {
     std::vector<std::int64_t> indices = selection.indices;

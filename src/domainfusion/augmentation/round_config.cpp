@@ -7,11 +7,13 @@ namespace domainfusion {
 void RoundConfig::describe(ConfigFields& fields) {
   budget.describe(fields);
   fields.integer("candidates", candidates, {1, 64}, "images that the diffusion model makes of each covered image (N)");
-  fields.real("strength", strength, {0.001, 1}, "share of the noise schedule that image-to-image goes back");
-  fields.integer("steps", steps, {1, 1000},
-                 "denoising steps of the whole schedule; image-to-image takes the last strength * steps");
+  fields.choice("mode", mode, generation_modes(),
+                "how candidates start: from noised latents, or from the image's DDIM inversion, where candidates of equal "
+                "prompts are equal");
+  fields.real("strength", strength, {0.001, 1}, "share of the noise schedule that a candidate goes back");
+  fields.integer("steps", steps, {1, 1000}, "denoising steps of the whole schedule; the last strength * steps are taken");
   fields.real("guidance_scale", guidance_scale, {1, 100}, "classifier-free guidance; 1: none");
-  fields.text("scheduler", scheduler, "sampler: a name of the schedulers' registry");
+  fields.text("scheduler", scheduler, "sampler: a name of `inspect schedulers`, or auto: the model's own");
   fields.text("prompt_template", prompt_template, "prompt of a candidate; {class} and {domain} are filled in");
   fields.text("negative_prompt", negative_prompt, "what guidance leads away from; empty: the empty prompt");
   fields.text("decomposition", decomposition,
@@ -26,6 +28,17 @@ void RoundConfig::describe(ConfigFields& fields) {
                  "images whose candidates are made together; more needs more memory");
   fields.integer("picture_rows", picture_rows, {0, 1000},
                  "images of each round whose candidates are kept for picture grids");
+}
+
+ImageToImageRequest RoundConfig::request() const {
+  ImageToImageRequest request;
+  request.negative_prompt = negative_prompt;
+  request.strength = strength;
+  request.steps = steps;
+  request.guidance_scale = guidance_scale;
+  request.scheduler = scheduler;
+  request.mode = mode;
+  return request;
 }
 
 }  // namespace domainfusion

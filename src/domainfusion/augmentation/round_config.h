@@ -3,6 +3,7 @@
 
 #include "domainfusion/augmentation/image_budget.h"
 #include "domainfusion/augmentation/selection.h"
+#include "domainfusion/diffusion/image_to_image.h"
 
 namespace domainfusion {
 
@@ -11,6 +12,7 @@ enum class StyleReference { kCurrent, kRaw };
 struct RoundConfig {
   BudgetConfig budget;
   std::int64_t candidates = 4;  // N
+  GenerationMode mode = GenerationMode::kImageToImage;
   double strength = 0.5;
   std::int64_t steps = 20;
   double guidance_scale = 5;
@@ -25,6 +27,8 @@ struct RoundConfig {
   std::int64_t picture_rows = 8;
 
   void describe(ConfigFields& fields);
+  // What a candidate's generation is asked for, without images, prompts and noise.
+  ImageToImageRequest request() const;
 };
 
 }  // namespace domainfusion

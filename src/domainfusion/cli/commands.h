@@ -15,6 +15,7 @@ void add_evaluate_command(CLI::App& app);
 void add_predict_command(CLI::App& app);
 void add_pretrain_command(CLI::App& app);
 void add_bench_command(CLI::App& app);
+void add_generate_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
 // Below `inspect`: what measures instead of listing.
 void add_inspect_premise_command(CLI::App& inspect);

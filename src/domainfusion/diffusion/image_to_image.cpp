@@ -2,41 +2,29 @@
 
 #include <torch/torch.h>
 
-#include <algorithm>
-
 #include "domainfusion/core/error.h"
-#include "domainfusion/core/random_tensor.h"
-#include "domainfusion/diffusion/schedulers/scheduler.h"
+#include "domainfusion/diffusion/inversion.h"
 
 namespace domainfusion {
 namespace {
 
-void check_request(const ImageToImageRequest& r) {
+void check_counts(const ImageToImageRequest& r) {
   const at::Tensor& input = r.z0_NChw.defined() ? r.z0_NChw : r.image01_N3HW;
-  check<ShapeError>(input.dim() == 4 && input.size(0) >= 1, "image-to-image input [{}]: expected [N, C, H, W]",
-                    fmt::join(input.sizes(), ", "));
+  check<ShapeError>(input.defined() && input.dim() == 4 && input.size(0) >= 1,
+                    "image-to-image input [{}]: expected [N, C, H, W]",
+                    input.defined() ? fmt::format("{}", fmt::join(input.sizes(), ", ")) : "absent");
   const auto count = static_cast<std::size_t>(input.size(0));
   check<ShapeError>(r.prompts.size() == count, "{} prompts for {} images: expected one each", r.prompts.size(), count);
-  const bool drawn = !r.noise_NChw.defined() || (r.sample_posterior && !r.posterior_noise_NChw.defined());
-  check<ShapeError>(!drawn || r.noise_streams.size() == count, "{} noise streams for {} images: expected one each",
-                    r.noise_streams.size(), count);
-  check<ConfigError>(r.strength > 0 && r.strength <= 1, "strength = {}: expected more than 0, at most 1", r.strength);
-  check<ConfigError>(image_to_image_steps(r.steps, r.strength) >= 1,
-                     "strength {} of {} steps is less than one step: raise the steps or the strength", r.strength, r.steps);
-  check<ConfigError>(r.guidance_scale >= 0 && r.guidance_scale <= 1000, "guidance_scale = {}: expected 0 … 1000",
-                     r.guidance_scale);
+  check<ShapeError>(r.inversion_prompts.empty() || r.inversion_prompts.size() == count,
+                    "{} inversion prompts for {} images: expected one each or none", r.inversion_prompts.size(), count);
 }
 
 // `given`, or one draw per image from its own stream.
 at::Tensor noise_like(const at::Tensor& z_NChw, const at::Tensor& given, std::vector<RandomStream>& streams) {
-  if (given.defined()) {
-    check<ShapeError>(given.sizes() == z_NChw.sizes(), "noise [{}]: expected [{}]", fmt::join(given.sizes(), ", "),
-                      fmt::join(z_NChw.sizes(), ", "));
-    return given;
-  }
-  std::vector<at::Tensor> rows;
-  for (RandomStream& stream : streams) rows.push_back(normal_tensor(stream, z_NChw.sizes().slice(1)));
-  return at::stack(rows).to(z_NChw.options());
+  if (!given.defined()) return noise_from(streams, z_NChw);
+  check<ShapeError>(given.sizes() == z_NChw.sizes(), "noise [{}]: expected [{}]", fmt::join(given.sizes(), ", "),
+                    fmt::join(z_NChw.sizes(), ", "));
+  return given;
 }
 
 at::Tensor initial_latents(const LatentDiffusion& model, ImageToImageRequest& r) {
@@ -47,56 +35,63 @@ at::Tensor initial_latents(const LatentDiffusion& model, ImageToImageRequest& r)
   return posterior.sample(noise) * model.vae()->config().scaling_factor;
 }
 
-// The U-Net's prediction under guidance.
-class GuidedPrediction {
- public:
-  GuidedPrediction(const LatentDiffusion& model, const ImageToImageRequest& r)
-      : model_(model), scale_(r.guidance_scale), guided_(r.guidance_scale > 1) {
-    condition_ = model.embed(r.prompts);
-    if (guided_) {
-      const at::Tensor negative = model.embed({r.negative_prompt});
-      condition_ = at::cat({negative.expand_as(condition_), condition_});
-    }
+at::Tensor noisy_latents(const LatentDiffusion& model, const PreparedScheduler& prepared, const at::Tensor& z0,
+                         ImageToImageRequest& r) {
+  if (r.mode == GenerationMode::kImageToImage) {
+    return prepared.scheduler->add_noise(z0, noise_like(z0, r.noise_NChw, r.noise_streams), prepared.start);
   }
+  if (r.inversion_prompts.empty()) r.inversion_prompts.resize(r.prompts.size());
+  return ddim_inverted(model, z0, r.inversion_prompts, r.steps, image_to_image_steps(r.steps, r.strength),
+                       r.on_inverted);
+}
 
-  at::Tensor operator()(const at::Tensor& z_NChw, double timestep) const {
-    const at::Tensor z = guided_ ? at::cat({z_NChw, z_NChw}) : z_NChw;
-    const at::Tensor prediction = model_.predict(z, torch::full({z.size(0)}, timestep, torch::kFloat32), condition_);
-    if (!guided_) return prediction;
-    const auto halves = prediction.chunk(2);
-    return halves[0] + scale_ * (halves[1] - halves[0]);
-  }
-
- private:
-  const LatentDiffusion& model_;
-  double scale_;
-  bool guided_;
-  at::Tensor condition_;
-};
+std::string scheduler_name(const nlohmann::json& scheduler_config, const ImageToImageRequest& r) {
+  if (r.mode == GenerationMode::kImageToImage) return resolved_scheduler_name(r.scheduler, scheduler_config);
+  check<ConfigError>(r.scheduler == "auto" || r.scheduler == "ddim",
+                     "scheduler = {} with inversion: expected \"ddim\", whose steps the inversion takes backwards",
+                     r.scheduler);
+  return "ddim";
+}
 
 }  // namespace
 
-std::int64_t image_to_image_steps(std::int64_t steps, double strength) {
-  return std::min(static_cast<std::int64_t>(static_cast<double>(steps) * strength), steps);
+std::vector<std::pair<std::string, GenerationMode>> generation_modes() {
+  return {{"img2img", GenerationMode::kImageToImage}, {"inversion", GenerationMode::kInversion}};
+}
+
+PreparedScheduler prepare_scheduler(const nlohmann::json& scheduler_config, const ImageToImageRequest& r) {
+  check<ConfigError>(r.strength >= 0 && r.strength <= 1, "strength = {}: expected 0 … 1", r.strength);
+  check<ConfigError>(r.guidance_scale >= 0 && r.guidance_scale <= 1000, "guidance_scale = {}: expected 0 … 1000",
+                     r.guidance_scale);
+  nlohmann::json config = scheduler_config;
+  config["eta"] = r.eta;
+  PreparedScheduler prepared{scheduler_registry().make(scheduler_name(config, r), config), 0};
+  check<ConfigError>(prepared.scheduler->denoises(),
+                     "scheduler = {}: it goes from images to noise; choose one that denoises", r.scheduler);
+  prepared.start = prepared.scheduler->set_timesteps_from(r.steps, r.strength);
+  check<ConfigError>(r.strength == 0 || prepared.start < prepared.scheduler->timesteps().size(),
+                     "strength {} of {} steps is less than one step: raise the steps or the strength", r.strength,
+                     r.steps);
+  return prepared;
+}
+
+std::int64_t unet_passes(const nlohmann::json& scheduler_config, const ImageToImageRequest& request) {
+  const PreparedScheduler prepared = prepare_scheduler(scheduler_config, request);
+  const auto taken = static_cast<std::int64_t>(prepared.scheduler->timesteps().size() - prepared.start);
+  const std::int64_t inverted = request.mode == GenerationMode::kInversion ? taken : 0;
+  return taken * (request.guidance_scale > 1 ? 2 : 1) + inverted;
 }
 
 at::Tensor image_to_image_latents(const LatentDiffusion& model, ImageToImageRequest request) {
   const torch::NoGradGuard no_grad;
-  check_request(request);
-  const auto scheduler = scheduler_registry().make(request.scheduler, model.scheduler_config());
-  scheduler->set_timesteps(request.steps);
-  const std::vector<double>& timesteps = scheduler->timesteps();
-  const auto taken = static_cast<std::size_t>(image_to_image_steps(request.steps, request.strength));
-  const std::size_t start = timesteps.size() - std::min(taken, timesteps.size());
+  check_counts(request);
+  const PreparedScheduler prepared = prepare_scheduler(model.scheduler_config(), request);
   const at::Tensor z0 = initial_latents(model, request);
-  at::Tensor z = scheduler->add_noise(z0, noise_like(z0, request.noise_NChw, request.noise_streams), start);
-  const GuidedPrediction predict(model, request);
+  if (request.strength == 0) return z0;
+  const at::Tensor z = noisy_latents(model, prepared, z0, request);
   if (request.on_latents) request.on_latents(z);
-  for (std::size_t i = start; i < timesteps.size(); ++i) {
-    z = scheduler->step(predict(z, timesteps[i]), i, z);
-    if (request.on_latents) request.on_latents(z);
-  }
-  return z;
+  const GuidedPrediction predict(model, request.prompts, request.negative_prompt, request.guidance_scale);
+  return take_steps(*prepared.scheduler, prepared.start, predict, z, request.noise_streams, request.on_latents);
 }
 
 at::Tensor image_to_image(const LatentDiffusion& model, ImageToImageRequest request) {

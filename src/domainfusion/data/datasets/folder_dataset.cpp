@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <map>
 #include <set>
@@ -12,6 +11,7 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/data/cached_dataset.h"
+#include "domainfusion/data/image_files.h"
 #include "domainfusion/io/content_hash.h"
 
 namespace domainfusion {
@@ -22,24 +22,6 @@ namespace fs = std::filesystem;
 constexpr int kMaxDepth = 16;
 constexpr std::size_t kListedBroken = 10;
 
-// Endings that torchvision's ImageFolder takes. Those that cannot be decoded here stay in the list, so that the indices
-// agree with DomainBed's and the file is named when it is read.
-constexpr std::array kEndings{".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"};
-
-bool has_image_ending(const fs::path& path) {
-  std::string ending = path.extension().string();
-  for (char& c : ending) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end();
-}
-
-void check_name(const fs::path& path) {
-  try {
-    static_cast<void>(nlohmann::json(path.string()).dump());
-  } catch (const nlohmann::json::exception&) {
-    throw FormatError(fmt::format("{}: the name is not UTF-8; rename it", path.string()));
-  }
-}
-
 // Names of the folders (or files) in `folder`, in byte order, without those that begin with a dot.
 std::vector<std::string> names_in(const fs::path& folder, bool folders) {
   std::error_code error;
@@ -49,7 +31,7 @@ std::vector<std::string> names_in(const fs::path& folder, bool folders) {
   for (const fs::directory_entry& entry : entries) {
     const std::string name = entry.path().filename().string();
     if (name.empty() || name.front() == '.' || entry.is_directory(error) != folders) continue;
-    check_name(entry.path());
+    check_file_name(entry.path());
     names.push_back(name);
   }
   std::sort(names.begin(), names.end());
@@ -64,7 +46,8 @@ void collect_folders(const fs::path& folder, int depth, std::vector<std::string>
   for (const std::string& name : names_in(folder, true)) collect_folders(folder / name, depth + 1, found);
 }
 
-// Image files of one class, relative to `root`, in ImageFolder's order.
+// Image files of one class, relative to `root`, in ImageFolder's order. Those that cannot be decoded stay in the list, so that
+// the indices agree with DomainBed's.
 std::vector<std::string> images_of_class(const fs::path& root, const fs::path& class_folder) {
   std::vector<std::string> folders, paths;
   collect_folders(class_folder, 0, folders);

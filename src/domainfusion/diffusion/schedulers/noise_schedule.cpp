@@ -45,7 +45,8 @@ at::Tensor betas_of(ModelConfigReader& reader, const nlohmann::json& config) {
   if (schedule == "linear") return torch::linspace(first, last, count, torch::kFloat32);
   if (schedule == "scaled_linear") return torch::linspace(std::sqrt(first), std::sqrt(last), count, torch::kFloat32).square();
   if (schedule == "squaredcos_cap_v2") return cosine_betas(count);
-  reader.refuse("beta_schedule", "\"linear\", \"scaled_linear\" or \"squaredcos_cap_v2\"");
+  if (schedule == "sigmoid") return torch::linspace(-6, 6, count, torch::kFloat32).sigmoid() * (last - first) + first;
+  reader.refuse("beta_schedule", "\"linear\", \"scaled_linear\", \"squaredcos_cap_v2\" or \"sigmoid\"");
 }
 
 // Shifts and scales sqrt(abar) so that the last one is 0 (Lin et al. 2023, algorithm 1).
@@ -95,6 +96,10 @@ NoiseSchedule::Roots NoiseSchedule::roots_at(const at::Tensor& t_N, const at::Te
 at::Tensor NoiseSchedule::add_noise(const at::Tensor& z0, const at::Tensor& noise, const at::Tensor& t_N) const {
   const Roots roots = roots_at(t_N, z0);
   return roots.signal * z0 + roots.noise * noise;
+}
+
+at::Tensor NoiseSchedule::add_noise(const at::Tensor& z0, const at::Tensor& noise, std::int64_t t) const {
+  return add_noise(z0, noise, torch::full({z0.size(0)}, t, torch::kLong));
 }
 
 at::Tensor NoiseSchedule::velocity(const at::Tensor& z0, const at::Tensor& noise, const at::Tensor& t_N) const {

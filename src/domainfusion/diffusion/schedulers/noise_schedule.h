@@ -13,8 +13,8 @@ enum class PredictionType { kEpsilon, kVelocity, kSample };
 
 class NoiseSchedule {
  public:
-  // From the fields num_train_timesteps, beta_start, beta_end, beta_schedule (linear, scaled_linear, squaredcos_cap_v2),
-  // trained_betas, rescale_betas_zero_snr and prediction_type (epsilon, v_prediction, sample) of a scheduler_config.json;
+  // From the fields num_train_timesteps, beta_start, beta_end, beta_schedule (linear, scaled_linear, squaredcos_cap_v2,
+  // sigmoid), trained_betas, rescale_betas_zero_snr and prediction_type (epsilon, v_prediction, sample) of a scheduler_config.json;
   // absent ones take diffusers' defaults. ConfigError naming the field whose value is not supported.
   explicit NoiseSchedule(const nlohmann::json& scheduler_config);
 
@@ -25,6 +25,8 @@ class NoiseSchedule {
 
   // sqrt(abar_t) z0 + sqrt(1 - abar_t) noise. z0, noise [N, …]; t int64 [N] in 0 … T-1, else ShapeError.
   at::Tensor add_noise(const at::Tensor& z0, const at::Tensor& noise, const at::Tensor& t_N) const;
+  // The same with one t for all items.
+  at::Tensor add_noise(const at::Tensor& z0, const at::Tensor& noise, std::int64_t t) const;
   // v = sqrt(abar_t) noise - sqrt(1 - abar_t) z0 (Salimans and Ho 2022).
   at::Tensor velocity(const at::Tensor& z0, const at::Tensor& noise, const at::Tensor& t_N) const;
   // The model's prediction about z_t as a prediction of the noise. For kSample, abar_t < 1 is needed.

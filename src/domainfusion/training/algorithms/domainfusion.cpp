@@ -159,8 +159,7 @@ double DomainFusion::estimated_extra_seconds() {
   const double encoder = seconds_of([&] { ldm_->decode(z); });
   double seconds = 0;
   if (rounds_) {
-    const double passes = static_cast<double>(image_to_image_steps(round_config_.steps, round_config_.strength)) *
-                          (round_config_.guidance_scale > 1 ? 2 : 1);
+    const auto passes = static_cast<double>(unet_passes(ldm_->scheduler_config(), round_config_.request()));
     seconds += static_cast<double>(rounds_->plan().images_of_run() * round_config_.candidates) * (passes * unet + 2 * encoder);
   }
   if (distillation_) {

@@ -1,0 +1,111 @@
+// domainfusion generate: image-to-image or inversion over a folder of pictures.
+#include <CLI/CLI.hpp>
+#include <optional>
+
+#include "domainfusion/cli/commands.h"
+#include "domainfusion/config/config_file.h"
+#include "domainfusion/core/log.h"
+#include "domainfusion/diffusion/folder_generation.h"
+#include "domainfusion/training/stop_signal.h"
+
+namespace domainfusion {
+namespace {
+
+struct GenerateArguments {
+  std::string ldm, images, out, recipe;
+  std::vector<std::string> overrides;
+  // Flags are options with a short name; given ones win over recipe and --set.
+  std::optional<std::string> prompt, negative_prompt, inversion_prompt, mode, scheduler;
+  std::optional<double> strength, guidance_scale, eta;
+  std::optional<std::int64_t> steps, seed, size_px, batch_size;
+};
+
+template <class Value>
+void set(const ConfigFields& fields, const char* key, const std::optional<Value>& value) {
+  if (value) fields.at(key).set(nlohmann::json(*value));
+}
+
+GenerateConfig config_of(const GenerateArguments& a) {
+  GenerateConfig config;
+  const ConfigFields fields = fields_of(config);
+  if (!a.recipe.empty()) apply_recipe(fields, a.recipe);
+  for (const std::string& assignment : a.overrides) apply_override(fields, assignment);
+  set(fields, "prompt", a.prompt);
+  set(fields, "negative_prompt", a.negative_prompt);
+  set(fields, "inversion_prompt", a.inversion_prompt);
+  set(fields, "mode", a.mode);
+  set(fields, "scheduler", a.scheduler);
+  set(fields, "strength", a.strength);
+  set(fields, "guidance_scale", a.guidance_scale);
+  set(fields, "eta", a.eta);
+  set(fields, "steps", a.steps);
+  set(fields, "seed", a.seed);
+  set(fields, "size_px", a.size_px);
+  set(fields, "batch_size", a.batch_size);
+  return config;
+}
+
+void list_problems(const char* what, const std::vector<FolderReport::Problem>& problems) {
+  if (problems.empty()) return;
+  log_warning("{} {}:", problems.size(), what);
+  for (const FolderReport::Problem& problem : problems) log_warning("  {}: {}", problem.path, problem.cause);
+}
+
+void generate(const GenerateArguments& arguments) {
+  const GenerateConfig config = config_of(arguments);
+  const LatentDiffusion model = LatentDiffusion::load(arguments.ldm);
+  const StopSignal stop;
+  const FolderReport report =
+      generate_folder(model, config, arguments.images, arguments.out, [&] { return stop.requested(); });
+  list_problems("picture(s) could not be read", report.broken);
+  list_problems("result(s) are no images and were not written", report.failed);
+  fmt::print("{} images made, {} were there already, {} made again in float32, {} failed, {} sources broken; in {}\n",
+             report.made, report.kept, report.retried, report.failed.size(), report.broken.size(), arguments.out);
+  if (report.stopped) log_info("stopped; the same command continues");
+  check<FormatError>(report.broken.empty(), "{} of the pictures in {} could not be read; the first: {}: {}",
+                     report.broken.size(), arguments.images, report.broken.empty() ? "" : report.broken[0].path,
+                     report.broken.empty() ? "" : report.broken[0].cause);
+  check(report.failed.empty(),
+        "{} images came out not finite, black or constant; another seed, strength or guidance may help",
+        report.failed.size());
+}
+
+void add_options(CLI::App& command, GenerateArguments& a) {
+  command.add_option("--ldm", a.ldm, "folder of a latent diffusion model")->required()->take_last();
+  command.add_option("--images", a.images, "folder of pictures, with folders below it")->required()->take_last();
+  command.add_option("--out", a.out, "folder to make, of the same tree; one that was begun is continued")
+      ->required()
+      ->take_last();
+  command.add_option("--prompt", a.prompt, "what the new images show; {folder}: the name of the image's folder")
+      ->take_last();
+  command.add_option("--negative-prompt", a.negative_prompt, "what guidance leads away from")->take_last();
+  command.add_option("--inversion-prompt", a.inversion_prompt, "what the images show before (mode inversion)")
+      ->take_last();
+  command.add_option("--mode", a.mode, "img2img or inversion")->take_last();
+  command.add_option("--strength", a.strength, "0: the VAE's round trip … 1: all the way")->take_last();
+  command.add_option("--steps", a.steps, "denoising steps of the whole schedule")->take_last();
+  command.add_option("--guidance", a.guidance_scale, "classifier-free guidance; up to 1: none")->take_last();
+  command.add_option("--scheduler", a.scheduler, "a name of `inspect schedulers`; auto: the model's own")->take_last();
+  command.add_option("--eta", a.eta, "noise of ddim's steps")->take_last();
+  command.add_option("--seed", a.seed, "of all noise")->take_last();
+  command.add_option("--size", a.size_px, "width and height of the new images")->take_last();
+  command.add_option("--batch", a.batch_size, "images that are made together")->take_last();
+  command.add_option("--recipe", a.recipe, "TOML file of options")->take_last();
+  command.add_option("--set", a.overrides, "one option, key=value; may be given often")->allow_extra_args(false);
+}
+
+}  // namespace
+
+void add_generate_command(CLI::App& app) {
+  auto* command =
+      app.add_subcommand("generate", "make an image of every picture in a folder, by image-to-image or inversion");
+  auto arguments = std::make_shared<GenerateArguments>();
+  add_options(*command, *arguments);
+  command->footer([] {
+    GenerateConfig config;
+    return "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));
+  });
+  command->callback([arguments] { with_context("generate", [&] { generate(*arguments); }); });
+}
+
+}  // namespace domainfusion
