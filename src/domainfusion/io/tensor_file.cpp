@@ -32,7 +32,7 @@ TensorType tensor_type_of(const at::Tensor& tensor, const std::string& name) {
                                 at::toString(tensor.scalar_type())));
 }
 
-at::Tensor tensor_of(const SafetensorsEntry& entry) {
+at::Tensor tensor_of(const StoredTensor& entry) {
   at::Tensor tensor = at::empty(entry.shape, at::TensorOptions(scalar_type_of(entry.type)));
   if (!entry.bytes.empty()) std::memcpy(tensor.data_ptr(), entry.bytes.data(), entry.bytes.size());
   return tensor;
@@ -43,13 +43,13 @@ at::Tensor tensor_of(const SafetensorsEntry& entry) {
 TensorMap load_tensors(const std::filesystem::path& path) {
   const SafetensorsFile file = SafetensorsFile::open(path);
   TensorMap tensors;
-  for (const SafetensorsEntry& entry : file.entries()) tensors.emplace(entry.name, tensor_of(entry));
+  for (const StoredTensor& entry : file.entries()) tensors.emplace(entry.name, tensor_of(entry));
   return tensors;
 }
 
 void save_tensors(const std::filesystem::path& path, const TensorMap& tensors, const TensorMetadata& metadata) {
   TensorMap stored;
-  std::vector<SafetensorsEntry> entries;
+  std::vector<StoredTensor> entries;
   for (const auto& [name, tensor] : tensors) {
     const at::Tensor plain = stored[name] = tensor.detach().cpu().contiguous();
     entries.push_back({name, tensor_type_of(plain, name), plain.sizes().vec(),
