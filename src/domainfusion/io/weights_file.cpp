@@ -15,10 +15,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kIndexEnding = ".index.json";
+constexpr std::string_view kIndexMark = ".index.";
 constexpr std::size_t kMaxIndexBytes = 100'000'000;
 
-bool is_index(const fs::path& path) { return path.filename().string().ends_with(kIndexEnding); }
+// "w.index.json", and "w.index.fp16.json" of a variant.
+bool is_index(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.ends_with(".json") && name.find(kIndexMark) != std::string::npos;
+}
 
 std::string_view text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -52,7 +56,7 @@ fs::file_status status_of(const fs::path& path) {
 bool has_ending_of_weights(const fs::path& path) {
   const std::string name = path.filename().string();
   const auto ends = [&name](std::string_view ending) { return name.ends_with(ending); };
-  return ends(".safetensors") || ends(".pth") || ends(".pt") || ends(".ckpt") || ends(".bin") || ends(kIndexEnding);
+  return ends(".safetensors") || ends(".pth") || ends(".pt") || ends(".ckpt") || ends(".bin") || is_index(path);
 }
 
 // File names that an index of the folder names; none for a broken index, which is reported when it is opened itself.
