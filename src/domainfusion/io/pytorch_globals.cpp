@@ -23,8 +23,8 @@ using Use = PickleGlobal::Use;
 constexpr std::array kOthers = {
     // Dictionaries and tensors.
     PickleGlobal{"collections.OrderedDict", Use::kDict}, PickleGlobal{"collections.defaultdict", Use::kDict},
-    PickleGlobal{"torch._utils._rebuild_tensor_v2", Use::kCall}, PickleGlobal{"torch._utils._rebuild_tensor", Use::kCall},
-    PickleGlobal{"torch._utils._rebuild_parameter", Use::kCall},
+    PickleGlobal{"collections.Counter", Use::kDict}, PickleGlobal{"torch._utils._rebuild_tensor_v2", Use::kCall},
+    PickleGlobal{"torch._utils._rebuild_tensor", Use::kCall}, PickleGlobal{"torch._utils._rebuild_parameter", Use::kCall},
     PickleGlobal{"torch._utils._rebuild_parameter_with_state", Use::kCall},
     // Plain values of torch.
     PickleGlobal{"torch.Size", Use::kCall}, PickleGlobal{"torch.device", Use::kCall}, PickleGlobal{"torch.float64", Use::kName},
@@ -39,9 +39,10 @@ constexpr std::array kOthers = {
     PickleGlobal{"numpy._core.multiarray._reconstruct", Use::kCall}, PickleGlobal{"_codecs.encode", Use::kCall},
     PickleGlobal{"argparse.Namespace", Use::kOpaque}, PickleGlobal{"pathlib.PosixPath", Use::kCall},
     PickleGlobal{"copyreg._reconstructor", Use::kCall}, PickleGlobal{"builtins.object", Use::kName},
-    PickleGlobal{"builtins.set", Use::kCall}, PickleGlobal{"builtins.int", Use::kName},
-    PickleGlobal{"builtins.float", Use::kName}, PickleGlobal{"builtins.dict", Use::kName},
-    PickleGlobal{"builtins.list", Use::kName}, PickleGlobal{"builtins.str", Use::kName}, PickleGlobal{"typing.Any", Use::kName},
+    PickleGlobal{"builtins.set", Use::kCall}, PickleGlobal{"builtins.bytearray", Use::kCall},
+    PickleGlobal{"builtins.int", Use::kName}, PickleGlobal{"builtins.float", Use::kName},
+    PickleGlobal{"builtins.dict", Use::kName}, PickleGlobal{"builtins.list", Use::kName},
+    PickleGlobal{"builtins.str", Use::kName}, PickleGlobal{"typing.Any", Use::kName},
     // Classes that the checkpoints of latent-diffusion and its descendants name beside the weights.
     PickleGlobal{"pytorch_lightning.", Use::kOpaque}, PickleGlobal{"lightning.", Use::kOpaque},
     PickleGlobal{"lightning_fabric.", Use::kOpaque}, PickleGlobal{"omegaconf.", Use::kOpaque}};
