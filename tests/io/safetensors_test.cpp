@@ -58,7 +58,7 @@ TEST(Safetensors, WhatIsWrittenIsReadBack) {
   const SafetensorsFile file = SafetensorsFile::open(folder / "t.safetensors");
   ASSERT_EQ(file.entries().size(), 3u);
   EXPECT_EQ(file.metadata().at("made_by"), "test");
-  const SafetensorsEntry* w = file.find("w");
+  const StoredTensor* w = file.find("w");
   ASSERT_NE(w, nullptr);
   EXPECT_EQ(w->shape, (std::vector<std::int64_t>{2, 3}));
   EXPECT_EQ(std::memcmp(w->bytes.data(), values.data(), w->bytes.size()), 0);

@@ -44,6 +44,44 @@ TEST(StateDict, TensorsOfAnyStridesAreStoredRowMajor) {
   EXPECT_TRUE(load_tensors(folder / "t.safetensors").at("t").equal(matrix.t()));
 }
 
+TEST(StateDict, TensorsOfACheckpointAreItsElementsWhateverTheirStrides) {
+  const auto folder = std::filesystem::path(DOMAINFUSION_TEST_DIR) / "io/pytorch";
+  for (const char* name : {"shared.pth", "shared_legacy.pth"}) {
+    const TensorMap tensors = load_tensors(folder / name);
+    const at::Tensor base = torch::arange(12, torch::kFloat);
+    EXPECT_TRUE(tensors.at("base").equal(base));
+    EXPECT_TRUE(tensors.at("transposed").equal(base.view({3, 4}).t()));
+    EXPECT_TRUE(tensors.at("transposed").is_contiguous());
+    EXPECT_TRUE(tensors.at("every_other").equal(base.slice(0, 1, 12, 2)));
+  }
+  EXPECT_EQ(load_tensors(folder / "zip.pth").at("brain").scalar_type(), at::kBFloat16);
+}
+
+TEST(StateDict, MappedTensorsOutliveTheFileAndNeverChangeIt) {
+  const TemporaryFolder folder;
+  save_tensors(folder / "w.safetensors", {{"w", torch::arange(6, torch::kFloat)}});
+  const at::Tensor w = load_tensors(folder / "w.safetensors").at("w");
+  w.add_(1);
+  EXPECT_TRUE(load_tensors(folder / "w.safetensors").at("w").equal(torch::arange(6, torch::kFloat)));
+  std::filesystem::remove(folder / "w.safetensors");
+  EXPECT_TRUE(w.equal(torch::arange(1, 7, torch::kFloat)));
+}
+
+TEST(StateDict, AdoptedWeightsAreNotCopiedWhereTheTypeAgrees) {
+  const TemporaryFolder folder;
+  auto a = two_layers(), b = two_layers();
+  TensorMap weights = state_dict_of(*a);
+  weights["1.weight"] = weights["1.weight"].to(at::kBFloat16);
+  save_tensors(folder / "w.safetensors", weights);
+  const TensorMap mapped = load_tensors(folder / "w.safetensors");
+  adopt_state_dict(*b, mapped, "w");
+  const TensorMap loaded = state_dict_of(*b);
+  EXPECT_EQ(loaded.at("0.weight").data_ptr(), mapped.at("0.weight").data_ptr());
+  EXPECT_EQ(loaded.at("1.weight").scalar_type(), at::kFloat);
+  EXPECT_TRUE(b->forward(torch::ones({2, 3})).allclose(a->forward(torch::ones({2, 3})), 1e-2, 1e-2));
+  EXPECT_THROW(adopt_state_dict(*b, {}, "w"), FormatError);
+}
+
 TEST(StateDict, AllWrongShapesAreListedTogetherAndNothingIsCopied) {
   auto module = two_layers();
   const at::Tensor before = module->parameters()[0].detach().clone();

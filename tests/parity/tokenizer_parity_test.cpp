@@ -17,14 +17,14 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 // Row `row` of an int64 matrix.
-std::vector<std::int64_t> row_of(const SafetensorsEntry& entry, std::size_t row) {
+std::vector<std::int64_t> row_of(const StoredTensor& entry, std::size_t row) {
   std::vector<std::int64_t> values(static_cast<std::size_t>(entry.shape.at(1)));
   const std::size_t bytes = values.size() * sizeof(std::int64_t);
   std::memcpy(values.data(), entry.bytes.subspan(row * bytes, bytes).data(), bytes);
   return values;
 }
 
-void expect_ids(const ClipTokenizer& tokenizer, const json& prompts, const SafetensorsEntry& ids,
+void expect_ids(const ClipTokenizer& tokenizer, const json& prompts, const StoredTensor& ids,
                 const fs::path& folder) {
   ASSERT_EQ(static_cast<std::size_t>(ids.shape.at(0)), prompts.size()) << folder;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
@@ -39,7 +39,7 @@ TEST(TokenizerParity, PromptsGiveTransformersIdsWithTheRealVocabulary) {
   for (const fs::path& folder : reference_cases("ids.safetensors")) {
     const fs::path vocabulary = fs::exists(folder / "vocab.json") ? folder : folder.parent_path() / "clip-vocab";
     const SafetensorsFile file = SafetensorsFile::open(folder / "ids.safetensors");
-    const SafetensorsEntry* ids = file.find("transformers_nfc");
+    const StoredTensor* ids = file.find("transformers_nfc");
     if (!ids || !fs::exists(vocabulary / "vocab.json")) {
       print_left_out(folder, "no transformers_nfc ids or no vocabulary beside it");
       continue;

@@ -1,6 +1,6 @@
 #pragma once
 // A text-to-image latent diffusion model (Rombach et al. 2022): VAE, text encoder, U-Net and noise schedule as one frozen
-// whole, read from a diffusers folder.
+// whole, read from a diffusers folder, a hub cache, or one file in CompVis' layout.
 
 #include <ATen/core/Tensor.h>
 
@@ -15,19 +15,26 @@
 #include "domainfusion/diffusion/text/clip_tokenizer.h"
 #include "domainfusion/diffusion/unet/unet_2d_condition.h"
 #include "domainfusion/diffusion/vae/autoencoder_kl.h"
+#include "domainfusion/diffusion/weights/ldm_parts.h"
 
 namespace domainfusion {
 
 // Copies share the networks. All functions may be called with gradients on; the parameters themselves take none.
 class LatentDiffusion {
  public:
-  // Reads unet/, vae/, text_encoder/ (config.json and *.safetensors), tokenizer/, scheduler/scheduler_config.json and, where
-  // there is one, domainfusion.json. Throws IoError, FormatError, ShapeError, ConfigError that name the folder and the part.
-  static LatentDiffusion load(const std::filesystem::path& folder);
+  // `path`: a diffusers folder with unet/, vae/, text_encoder/ (config.json and weights), tokenizer/, scheduler/scheduler_config.json
+  // and, where there is one, domainfusion.json; a folder of the hub's cache; a CompVis file (see open_model). Throws IoError,
+  // FormatError, ShapeError, ConfigError that name the path and the part.
+  static LatentDiffusion load(const std::filesystem::path& path, const LdmOptions& options = {});
+  // The same without the networks: each is loaded, and its weights are checked, when it is first used.
+  static LatentDiffusion open(const std::filesystem::path& path, const LdmOptions& options = {});
 
-  AutoencoderKl vae() const { return vae_; }
-  UNet2dCondition unet() const { return unet_; }
-  ClipTextEncoder text_encoder() const { return text_encoder_; }
+  AutoencoderKl vae() const { return parts_->vae(); }
+  UNet2dCondition unet() const { return parts_->unet(); }
+  ClipTextEncoder text_encoder() const { return parts_->text_encoder(); }
+  // Gives the memory of a part back, for all copies of this model; its next use loads it again. Thread-safe.
+  void release(LdmPart part) const { parts_->release(part); }
+  bool is_loaded(LdmPart part) const { return parts_->is_loaded(part); }
   const ClipTokenizer& tokenizer() const { return tokenizer_; }
   const nlohmann::json& scheduler_config() const { return scheduler_config_; }
   const NoiseSchedule& noise_schedule() const { return noise_schedule_; }
@@ -52,29 +59,28 @@ class LatentDiffusion {
 
   const at::Tensor& alphas_cumprod() const { return noise_schedule_.alphas_cumprod(); }  // float32 [T], CPU
 
-  // SHA-256 over the content of all files that the model was read from; equal folders have equal hashes. Computed on first use.
+  // SHA-256 over the content of all files that the model was read from (and over options that change it); equal folders have
+  // equal hashes. Computed on first use.
   std::string weights_hash() const;
   // The content of domainfusion.json (domains and image hashes the model was trained on), or nullptr.
   const nlohmann::json* provenance() const { return provenance_.is_null() ? nullptr : &provenance_; }
-  const std::filesystem::path& folder() const { return folder_; }
+  const std::filesystem::path& folder() const { return folder_; }  // the path it was loaded from
+  // What the networks were read from.
+  const ModelSource& source() const { return parts_->source(); }
 
  private:
   struct Cache;
-  LatentDiffusion(std::filesystem::path folder, nlohmann::json scheduler_config);
-  void load_parts();
+  LatentDiffusion(std::filesystem::path folder, std::unique_ptr<const ModelSource> source);
   void check_parts() const;
   at::Tensor embedding_of(const std::string& prompt) const;
 
   std::filesystem::path folder_;
   nlohmann::json scheduler_config_;
   NoiseSchedule noise_schedule_;
-  AutoencoderKl vae_{nullptr};
-  UNet2dCondition unet_{nullptr};
-  ClipTextEncoder text_encoder_{nullptr};
   ClipTokenizer tokenizer_;
   nlohmann::json provenance_;
+  std::shared_ptr<LdmParts> parts_;
   std::int64_t image_size_px_ = 0;
-  std::vector<std::filesystem::path> files_;
   std::shared_ptr<Cache> cache_;
 };
 

@@ -3,7 +3,6 @@
 #include <torch/torch.h>
 
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include "domainfusion/core/error.h"
@@ -32,24 +31,39 @@ TensorType tensor_type_of(const at::Tensor& tensor, const std::string& name) {
                                 at::toString(tensor.scalar_type())));
 }
 
-at::Tensor tensor_of(const SafetensorsEntry& entry) {
-  at::Tensor tensor = at::empty(entry.shape, at::TensorOptions(scalar_type_of(entry.type)));
-  if (!entry.bytes.empty()) std::memcpy(tensor.data_ptr(), entry.bytes.data(), entry.bytes.size());
+bool can_be_used_in_place(const StoredTensor& stored) {
+  return stored.strides.empty() && !stored.bytes.empty() &&
+         reinterpret_cast<std::uintptr_t>(stored.bytes.data()) % bytes_per_element(stored.type) == 0;
+}
+
+at::Tensor tensor_of(const StoredTensor& stored, const std::shared_ptr<const void>& mapping) {
+  const at::TensorOptions options(scalar_type_of(stored.type));
+  if (can_be_used_in_place(stored)) {
+    auto* data = const_cast<std::byte*>(stored.bytes.data());
+    return at::from_blob(data, stored.shape, [mapping](void*) {}, options);
+  }
+  at::Tensor tensor = at::empty(stored.shape, options);
+  copy_row_major(stored, static_cast<std::byte*>(tensor.data_ptr()));
   return tensor;
 }
 
 }  // namespace
 
 TensorMap load_tensors(const std::filesystem::path& path) {
-  const SafetensorsFile file = SafetensorsFile::open(path);
+  return load_tensors(WeightsFile::open(path), [](const std::string&) { return true; });
+}
+
+TensorMap load_tensors(const WeightsFile& file, const std::function<bool(const std::string&)>& wanted) {
   TensorMap tensors;
-  for (const SafetensorsEntry& entry : file.entries()) tensors.emplace(entry.name, tensor_of(entry));
+  for (const StoredTensor& stored : file.tensors()) {
+    if (wanted(stored.name)) tensors.emplace(stored.name, tensor_of(stored, file.keep_alive()));
+  }
   return tensors;
 }
 
 void save_tensors(const std::filesystem::path& path, const TensorMap& tensors, const TensorMetadata& metadata) {
   TensorMap stored;
-  std::vector<SafetensorsEntry> entries;
+  std::vector<StoredTensor> entries;
   for (const auto& [name, tensor] : tensors) {
     const at::Tensor plain = stored[name] = tensor.detach().cpu().contiguous();
     entries.push_back({name, tensor_type_of(plain, name), plain.sizes().vec(),

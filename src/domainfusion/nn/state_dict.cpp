@@ -52,6 +52,11 @@ void report(const Mismatches& found, std::string_view subject) {
   throw FormatError(message);
 }
 
+void adopt(at::Tensor& target, const at::Tensor& weight) {
+  const bool agrees = weight.scalar_type() == target.scalar_type() && weight.device() == target.device();
+  agrees ? target.set_data(weight.contiguous()) : static_cast<void>(target.copy_(weight));
+}
+
 }  // namespace
 
 void load_state_dict(torch::nn::Module& module, const TensorMap& weights, std::string_view subject,
@@ -60,6 +65,14 @@ void load_state_dict(torch::nn::Module& module, const TensorMap& weights, std::s
   TensorMap targets = state_dict_of(module);
   report(compare(targets, weights, ignored_suffixes), subject);
   for (auto& [name, target] : targets) target.copy_(weights.at(name));
+}
+
+void adopt_state_dict(torch::nn::Module& module, const TensorMap& weights, std::string_view subject,
+                      const std::vector<std::string>& ignored_suffixes) {
+  const torch::NoGradGuard no_grad;
+  report(compare(state_dict_of(module), weights, ignored_suffixes), subject);
+  for (auto& item : module.named_parameters()) adopt(item.value(), weights.at(item.key()));
+  for (auto& item : module.named_buffers()) adopt(item.value(), weights.at(item.key()));
 }
 
 TensorMap state_dict_of(const torch::nn::Module& module) {

@@ -17,6 +17,11 @@ namespace domainfusion {
 void load_state_dict(torch::nn::Module& module, const TensorMap& weights, std::string_view subject,
                      const std::vector<std::string>& ignored_suffixes = {});
 
+// The same for a module that only reads its parameters: those whose dtype and device agree with the weights take over the weights'
+// memory (which may be a mapped file) instead of a copy; the others are converted.
+void adopt_state_dict(torch::nn::Module& module, const TensorMap& weights, std::string_view subject,
+                      const std::vector<std::string>& ignored_suffixes = {});
+
 // Parameters and buffers of `module` by name; the tensors alias the module's (detached).
 TensorMap state_dict_of(const torch::nn::Module& module);
 

@@ -1,0 +1,36 @@
+#pragma once
+// A whole model in one weights file of CompVis' layout (.safetensors, .ckpt): Stable Diffusion 1.x and 2.x.
+
+#include <filesystem>
+
+#include "domainfusion/diffusion/weights/compvis_config.h"
+#include "domainfusion/diffusion/weights/compvis_names.h"
+#include "domainfusion/diffusion/weights/model_source.h"
+
+namespace domainfusion {
+
+class CompvisFile : public ModelSource {
+ public:
+  // Reads the list of tensors. ConfigError without options.tokenizer; FormatError that lists the tensors whose names are
+  // unknown.
+  CompvisFile(const std::filesystem::path& path, LdmOptions options);
+
+  nlohmann::json config(LdmPart part) const override;
+  TensorMap weights(LdmPart part) const override;
+  std::string subject(LdmPart part) const override;
+  nlohmann::json scheduler_config() const override { return config_.scheduler(); }
+  std::filesystem::path tokenizer_folder() const override { return options_.tokenizer; }
+  std::vector<LdmFile> files() const override;
+
+ private:
+  std::filesystem::path path_;
+  LdmOptions options_;
+  WeightsFile file_;
+  CompvisNames names_;
+  CompvisConfig config_;
+};
+
+// Name and shape of every tensor.
+TensorShapes shapes_of(const WeightsFile& file);
+
+}  // namespace domainfusion

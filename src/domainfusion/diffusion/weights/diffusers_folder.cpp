@@ -1,0 +1,79 @@
+#include "domainfusion/diffusion/weights/diffusers_folder.h"
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/diffusion/model_config.h"
+#include "domainfusion/diffusion/vae/autoencoder_kl.h"
+
+namespace domainfusion {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> candidates(LdmPart part) {
+  const bool text = part == LdmPart::kTextEncoder;
+  const std::string safe = text ? "model" : "diffusion_pytorch_model",
+                    pickled = text ? "pytorch_model" : "diffusion_pytorch_model";
+  return {safe + ".safetensors",
+          safe + ".fp16.safetensors",
+          safe + ".safetensors.index.json",
+          safe + ".safetensors.index.fp16.json",
+          pickled + ".bin",
+          pickled + ".fp16.bin",
+          pickled + ".bin.index.json",
+          pickled + ".bin.index.fp16.json"};
+}
+
+}  // namespace
+
+fs::path part_weights(const fs::path& folder, LdmPart part) {
+  for (const std::string& name : candidates(part)) {
+    if (fs::exists(folder / name)) return folder / name;
+  }
+  throw IoError(fmt::format("'{}' holds no weights; looked for {}", folder.string(), fmt::join(candidates(part), ", ")));
+}
+
+DiffusersFolder::DiffusersFolder(fs::path folder, LdmOptions options)
+    : folder_(std::move(folder)), options_(std::move(options)) {}
+
+std::string DiffusersFolder::subject(LdmPart part) const { return (folder_ / folder_of(part)).string(); }
+
+nlohmann::json DiffusersFolder::config(LdmPart part) const {
+  return read_json_object(folder_ / folder_of(part) / "config.json");
+}
+
+TensorMap DiffusersFolder::weights(LdmPart part) const {
+  TensorMap weights = load_tensors(part_weights(folder_ / folder_of(part), part));
+  return part == LdmPart::kVae ? with_current_attention_names(std::move(weights)) : weights;
+}
+
+nlohmann::json DiffusersFolder::scheduler_config() const {
+  nlohmann::json config = read_json_object(folder_ / "scheduler/scheduler_config.json");
+  if (!options_.prediction_type.empty()) config["prediction_type"] = options_.prediction_type;
+  return config;
+}
+
+fs::path DiffusersFolder::tokenizer_folder() const {
+  return options_.tokenizer.empty() ? folder_ / "tokenizer" : options_.tokenizer;
+}
+
+nlohmann::json DiffusersFolder::provenance() const {
+  return fs::exists(folder_ / "domainfusion.json") ? read_json_object(folder_ / "domainfusion.json") : nlohmann::json();
+}
+
+std::vector<LdmFile> DiffusersFolder::files() const {
+  const std::string scheduler = "scheduler/scheduler_config.json";
+  std::vector<LdmFile> files{{scheduler, folder_ / scheduler, {}}};
+  if (!options_.prediction_type.empty()) files.push_back({"prediction_type", {}, options_.prediction_type});
+  for (const LdmPart part : {LdmPart::kVae, LdmPart::kUnet, LdmPart::kTextEncoder}) {
+    const std::string name = folder_of(part) + "/";
+    files.push_back({name + "config.json", folder_ / name / "config.json", {}});
+    const WeightsFile weights = WeightsFile::open(part_weights(folder_ / folder_of(part), part));
+    for (const fs::path& path : weights.paths()) {
+      files.push_back({name + path.filename().string(), path, {}});
+    }
+  }
+  for (LdmFile& file : tokenizer_files(tokenizer_folder())) files.push_back(std::move(file));
+  return files;
+}
+
+}  // namespace domainfusion

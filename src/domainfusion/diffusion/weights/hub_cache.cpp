@@ -1,0 +1,41 @@
+#include "domainfusion/diffusion/weights/hub_cache.h"
+
+#include <optional>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/io/file_bytes.h"
+#include "domainfusion/io/readable_text.h"
+
+namespace domainfusion {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path main_snapshot(const fs::path& folder) {
+  std::string revision = read_file(folder / "refs/main");
+  revision.erase(revision.find_last_not_of(" \r\n\t") + 1);
+  const bool plain = !revision.empty() && revision.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+  check<FormatError>(plain, "refs/main holds '{}'; expected the name of a snapshot", readable_text(revision));
+  const fs::path snapshot = folder / "snapshots" / revision;
+  check<IoError>(fs::is_directory(snapshot), "refs/main names the snapshot {}, which is not there; fetch it again", revision);
+  return snapshot;
+}
+
+fs::path latest_snapshot(const fs::path& folder) {
+  std::optional<fs::directory_entry> latest;
+  for (const auto& entry : fs::directory_iterator(folder / "snapshots")) {
+    if (entry.is_directory() && (!latest || entry.last_write_time() > latest->last_write_time())) latest = entry;
+  }
+  check<IoError>(latest.has_value(), "its snapshots/ is empty; fetch the model again");
+  return latest->path();
+}
+
+}  // namespace
+
+bool is_hub_cache(const fs::path& folder) { return fs::is_directory(folder / "snapshots"); }
+
+fs::path hub_snapshot(const fs::path& folder) {
+  return fs::exists(folder / "refs/main") ? main_snapshot(folder) : latest_snapshot(folder);
+}
+
+}  // namespace domainfusion

@@ -1,0 +1,40 @@
+#include "domainfusion/diffusion/weights/model_source.h"
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/diffusion/weights/compvis_file.h"
+#include "domainfusion/diffusion/weights/diffusers_folder.h"
+#include "domainfusion/diffusion/weights/hub_cache.h"
+
+namespace domainfusion {
+
+namespace fs = std::filesystem;
+
+std::string folder_of(LdmPart part) {
+  switch (part) {
+    case LdmPart::kVae:
+      return "vae";
+    case LdmPart::kUnet:
+      return "unet";
+    default:
+      return "text_encoder";
+  }
+}
+
+std::unique_ptr<ModelSource> open_model(const fs::path& path, const LdmOptions& options) {
+  check<IoError>(
+      fs::is_directory(path) || fs::is_regular_file(path),
+      "is not a folder or file; expected a diffusers folder (unet, vae, text_encoder, tokenizer, scheduler), a folder "
+      "of the hub's cache (models--…), or one file in CompVis' layout");
+  if (fs::is_regular_file(path)) return std::make_unique<CompvisFile>(path, options);
+  return std::make_unique<DiffusersFolder>(is_hub_cache(path) ? hub_snapshot(path) : path, options);
+}
+
+std::vector<LdmFile> tokenizer_files(const fs::path& folder) {
+  std::vector<LdmFile> files;
+  for (const char* name : {"vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"}) {
+    if (fs::exists(folder / name)) files.push_back({std::string("tokenizer/") + name, folder / name, {}});
+  }
+  return files;
+}
+
+}  // namespace domainfusion

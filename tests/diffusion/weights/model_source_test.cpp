@@ -1,0 +1,155 @@
+#include "domainfusion/diffusion/weights/model_source.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <thread>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/diffusion/latent_diffusion.h"
+#include "domainfusion/diffusion/weights/diffusers_folder.h"
+#include "domainfusion/diffusion/weights/hub_cache.h"
+#include "temporary_folder.h"
+
+namespace domainfusion {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kTiny = fs::path(DOMAINFUSION_TEST_DIR) / "parity/sd15-tiny/pipeline";
+constexpr const char* kTinyHash = "06354ded768701458e3fcde50fc26206d913e244bcfd0d6ad1c3177b5bac893f";
+
+// A hub cache whose snapshot is the tiny pipeline, its files links into blobs/, as the hub's client makes it.
+void make_hub_cache(const fs::path& folder, const std::string& revision) {
+  fs::create_directories(folder / "blobs");
+  fs::create_directories(folder / "refs");
+  int number = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(kTiny)) {
+    const fs::path link = folder / "snapshots" / revision / fs::relative(entry.path(), kTiny);
+    if (entry.is_directory()) {
+      fs::create_directories(link);
+      continue;
+    }
+    const fs::path blob = folder / "blobs" / (revision + std::to_string(number++));
+    fs::copy_file(entry.path(), blob);
+    fs::create_directories(link.parent_path());
+    fs::create_symlink(fs::relative(blob, link.parent_path()), link);
+  }
+}
+
+class ModelFolder : public testing::Test {
+ protected:
+  ModelFolder() { fs::copy(kTiny, folder_ / "m", fs::copy_options::recursive); }
+  fs::path part(const std::string& name) { return folder_ / "m" / name; }
+  void expect_same_unet() {
+    const auto expected = LatentDiffusion::load(kTiny).unet()->parameters();
+    const auto loaded = LatentDiffusion::load(folder_ / "m").unet()->parameters();
+    ASSERT_EQ(expected.size(), loaded.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(expected[i].equal(loaded[i]));
+  }
+  TemporaryFolder folder_;
+};
+
+at::Tensor prediction_of(const LatentDiffusion& model) {
+  const torch::NoGradGuard no_grad;
+  return model.predict(torch::ones({1, 4, 8, 8}), torch::tensor({10}), model.embed({"a cat"}));
+}
+
+}  // namespace
+
+TEST(WeightsHash, IsThatOfTheFilesContentWhereverTheyLie) {
+  EXPECT_EQ(LatentDiffusion::open(kTiny).weights_hash(), kTinyHash);
+  const TemporaryFolder folder;
+  make_hub_cache(folder / "models--a--b", "0123abcd");
+  EXPECT_EQ(LatentDiffusion::open(folder / "models--a--b").weights_hash(), kTinyHash);
+}
+
+TEST(HubCache, RefsMainNamesTheSnapshotElseItIsTheLatest) {
+  const TemporaryFolder folder;
+  const fs::path cache = folder / "models--a--b";
+  make_hub_cache(cache, "00aa");
+  EXPECT_EQ(hub_snapshot(cache), cache / "snapshots/00aa");
+  make_hub_cache(cache, "00bb");
+  fs::last_write_time(cache / "snapshots/00aa", fs::file_time_type::clock::now() + std::chrono::hours(1));
+  EXPECT_EQ(hub_snapshot(cache), cache / "snapshots/00aa");
+  folder.write("models--a--b/refs/main", "00bb\n");
+  EXPECT_EQ(hub_snapshot(cache), cache / "snapshots/00bb");
+  EXPECT_EQ(LatentDiffusion::load(cache).image_size_px(), 64);
+  folder.write("models--a--b/refs/main", "../../..");
+  EXPECT_THROW(hub_snapshot(cache), FormatError);
+  folder.write("models--a--b/refs/main", "00cc");
+  EXPECT_NE(message_of<IoError>([&] { LatentDiffusion::load(cache); }).find("00cc"), std::string::npos);
+}
+
+TEST_F(ModelFolder, WeightsAreFoundUnderEachOfTheirUsualNames) {
+  const fs::path unet = part("unet");
+  std::string before = "diffusion_pytorch_model.safetensors";
+  for (const std::string name :
+       {"diffusion_pytorch_model.fp16.safetensors", "diffusion_pytorch_model.bin", "diffusion_pytorch_model.fp16.bin"}) {
+    fs::rename(unet / before, unet / name);
+    expect_same_unet();
+    before = name;
+  }
+  fs::rename(part("text_encoder/model.safetensors"), part("text_encoder/pytorch_model.bin"));
+  expect_same_unet();
+  fs::remove(unet / before);
+  EXPECT_NE(message_of<IoError>([&] { LatentDiffusion::load(folder_ / "m"); }).find("diffusion_pytorch_model.bin"),
+            std::string::npos);
+}
+
+TEST_F(ModelFolder, ShardedWeightsAreOneNetwork) {
+  const fs::path file = part("unet/diffusion_pytorch_model.safetensors");
+  TensorMap shards[2];
+  nlohmann::json index;
+  int number = 0;
+  for (const auto& [name, tensor] : load_tensors(file)) {
+    shards[number % 2][name] = tensor;
+    index["weight_map"][name] = fmt::format("shard-{}.safetensors", number++ % 2);
+  }
+  fs::remove(file);
+  for (int i = 0; i < 2; ++i) save_tensors(part(fmt::format("unet/shard-{}.safetensors", i)), shards[i]);
+  std::ofstream(part("unet/diffusion_pytorch_model.safetensors.index.json")) << index;
+  expect_same_unet();
+  EXPECT_EQ(LatentDiffusion::open(folder_ / "m").source().files().size(), 13u);
+}
+
+TEST_F(ModelFolder, PartsAreReleasedAndLoadedAgainWithTheSameResults) {
+  const LatentDiffusion model = LatentDiffusion::open(folder_ / "m");
+  EXPECT_FALSE(model.is_loaded(LdmPart::kUnet));
+  const at::Tensor before = prediction_of(model);
+  EXPECT_TRUE(model.is_loaded(LdmPart::kUnet));
+  EXPECT_FALSE(model.is_loaded(LdmPart::kVae));
+  const UNet2dCondition held = model.unet();
+  model.release(LdmPart::kUnet);
+  EXPECT_FALSE(model.is_loaded(LdmPart::kUnet));
+  EXPECT_TRUE(prediction_of(model).equal(before));
+  EXPECT_FALSE(held.ptr() == model.unet().ptr());
+}
+
+TEST_F(ModelFolder, ManyThreadsMayLoadUseAndReleaseAtOnce) {
+  const LatentDiffusion model = LatentDiffusion::open(folder_ / "m");
+  const at::Tensor expected = prediction_of(model);
+  std::vector<std::thread> threads;
+  std::atomic<int> same{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 5; ++i) {
+        same += prediction_of(model).allclose(expected, 1e-4, 1e-5);
+        model.release(LdmPart::kUnet);
+        model.release(LdmPart::kTextEncoder);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(same, 20);
+}
+
+TEST_F(ModelFolder, FrozenWeightsInFloat32AreTheMappedFile) {
+  const LatentDiffusion model = LatentDiffusion::load(folder_ / "m");
+  for (const at::Tensor& parameter : model.unet()->parameters()) {
+    EXPECT_FALSE(parameter.requires_grad());
+    EXPECT_FALSE(parameter.storage().resizable());  // memory that libtorch did not take itself
+  }
+}
+
+}  // namespace domainfusion

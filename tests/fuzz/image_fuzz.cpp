@@ -1,0 +1,8 @@
+#include "domainfusion/io/image.h"
+#include "fuzz/harness.h"
+
+using namespace domainfusion;
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  return read_or_refuse([&] { decode_image(text_of(data, size), "image"); });
+}
