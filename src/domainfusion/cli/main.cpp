@@ -40,6 +40,7 @@ int run(int argc, char** argv) {
   add_evaluate_command(app);
   add_predict_command(app);
   add_pretrain_command(app);
+  add_convert_command(app);
   add_inspect_command(app);
   app.parse_complete_callback([&threads] { prepare_process(threads); });
   try {
