@@ -1,8 +1,7 @@
-#include "domainfusion/io/pickle.h"
-
 #include <cstdlib>
 #include <string>
 
+#include "domainfusion/io/pickle.h"
 #include "domainfusion/io/pytorch_globals.h"
 #include "fuzz/harness.h"
 

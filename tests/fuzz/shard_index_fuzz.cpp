@@ -1,7 +1,6 @@
-#include "domainfusion/io/shard_index.h"
-
 #include <cstdlib>
 
+#include "domainfusion/io/shard_index.h"
 #include "fuzz/harness.h"
 
 using namespace domainfusion;

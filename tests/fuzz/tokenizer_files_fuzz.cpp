@@ -1,5 +1,5 @@
-// The files of a tokenizer folder: vocab.json, merges.txt, tokenizer_config.json and special_tokens_map.json, with a zero byte between
-// two of them.
+// The files of a tokenizer folder: vocab.json, merges.txt, tokenizer_config.json and special_tokens_map.json, with a zero byte
+// between two of them.
 #include <unistd.h>
 
 #include <filesystem>
@@ -14,7 +14,9 @@ namespace fs = std::filesystem;
 // One folder per process, rewritten for every input.
 static const fs::path& folder() {
   static const struct Made {
-    Made() : path(fs::temp_directory_path() / ("domainfusion-fuzz-" + std::to_string(::getpid()))) { fs::create_directories(path); }
+    Made() : path(fs::temp_directory_path() / ("domainfusion-fuzz-" + std::to_string(::getpid()))) {
+      fs::create_directories(path);
+    }
     ~Made() {
       std::error_code ignored;
       fs::remove_all(path, ignored);

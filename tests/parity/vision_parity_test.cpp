@@ -164,6 +164,21 @@ TEST_P(Vision, FiveAdamStepsAreTorchs) {
   expect_near(classifier_->forward(image_), reference, 1e-3 * std::max(1.0, rms(reference)), "adam.eval_logits");
 }
 
+TEST(VisionCheckpoints, HoldTheTensorsThatPythonReadsFromThem) {
+  int checkpoints = 0;
+  for (const fs::path& folder : case_folders("vision", "input.safetensors")) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().extension() != ".pth") continue;
+      const TensorMap read = load_tensors(entry.path());
+      const TensorMap expected = load_tensors(fs::path(entry.path()).replace_extension(".safetensors"));
+      ASSERT_EQ(read.size(), expected.size()) << entry.path();
+      for (const auto& [name, tensor] : expected) EXPECT_TRUE(torch::equal(read.at(name), tensor)) << name;
+      ++checkpoints;
+    }
+  }
+  EXPECT_GE(checkpoints, 1);
+}
+
 INSTANTIATE_TEST_SUITE_P(Cases, Vision, testing::ValuesIn(vision_cases()));
 
 }  // namespace domainfusion

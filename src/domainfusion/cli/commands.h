@@ -16,8 +16,10 @@ void add_predict_command(CLI::App& app);
 void add_pretrain_command(CLI::App& app);
 void add_bench_command(CLI::App& app);
 void add_generate_command(CLI::App& app);
+void add_convert_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
-// Below `inspect`: what measures instead of listing.
+// Below `inspect`: what reads files or measures.
+void add_inspect_weights_command(CLI::App& inspect);
 void add_inspect_premise_command(CLI::App& inspect);
 void add_inspect_latent_curve_command(CLI::App& inspect);
 

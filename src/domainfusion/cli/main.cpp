@@ -42,6 +42,7 @@ int run(int argc, char** argv) {
   add_pretrain_command(app);
   add_bench_command(app);
   add_generate_command(app);
+  add_convert_command(app);
   add_inspect_command(app);
   app.parse_complete_callback([&threads] { prepare_process(threads); });
   try {

@@ -22,9 +22,9 @@ namespace domainfusion {
 // Copies share the networks. All functions may be called with gradients on; the parameters themselves take none.
 class LatentDiffusion {
  public:
-  // `path`: a diffusers folder with unet/, vae/, text_encoder/ (config.json and weights), tokenizer/, scheduler/scheduler_config.json
-  // and, where there is one, domainfusion.json; a folder of the hub's cache; a CompVis file (see open_model). Throws IoError,
-  // FormatError, ShapeError, ConfigError that name the path and the part.
+  // `path`: a diffusers folder with unet/, vae/, text_encoder/ (config.json and weights), tokenizer/, scheduler/ and, where it
+  // has one, domainfusion.json; a folder of the hub's cache; a CompVis file (see open_model). Throws IoError, FormatError,
+  // ShapeError, ConfigError that name the path and the part.
   static LatentDiffusion load(const std::filesystem::path& path, const LdmOptions& options = {});
   // The same without the networks: each is loaded, and its weights are checked, when it is first used.
   static LatentDiffusion open(const std::filesystem::path& path, const LdmOptions& options = {});

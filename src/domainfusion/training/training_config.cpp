@@ -17,7 +17,9 @@ double OptimizerConfig::lr_at(std::int64_t step, std::int64_t total_steps) const
 void TrainingConfig::describe(ConfigFields& fields) {
   fields.text("algorithm", algorithm, "see `domainfusion inspect algorithms`");
   fields.text("test_domain", test_domain, "the domain that is held out");
-  fields.text("ldm", ldm, "folder of a latent diffusion model in diffusers' layout");
+  fields.text("ldm", ldm, "latent diffusion model: diffusers folder, hub cache folder (models--…), or CompVis file");
+  fields.text("ldm_tokenizer", ldm_tokenizer, "tokenizer folder, for a CompVis file, which has none");
+  fields.text("ldm_prediction_type", ldm_prediction_type, "epsilon, v_prediction or sample; empty: what the model's files say");
   fields.text("device", device, "auto (CUDA where there is one), cpu, cuda or cuda:N");
   fields.integer("seed", seed, {0, INT64_C(1) << 62}, "of every draw but the split");
   fields.integer("trial_seed", trial_seed, {0, INT64_C(1) << 31}, "of the IN/OUT split (DomainBed's)");

@@ -26,7 +26,9 @@ struct OptimizerConfig {
 struct TrainingConfig {
   std::string algorithm = "erm";
   std::string test_domain;  // held out: never seen before the final evaluation
-  std::string ldm;          // folder of the latent diffusion model, for algorithms that use one
+  std::string ldm;          // latent diffusion model (see open_model), for algorithms that use one
+  std::string ldm_tokenizer;        // tokenizer folder, for a model in one file
+  std::string ldm_prediction_type;  // empty: what the model's files say
   std::string device = "auto";
   std::int64_t seed = 0;
   std::int64_t trial_seed = 0;

@@ -33,13 +33,14 @@ void add_listing(CLI::App& inspect, const std::string& name, const std::string& 
 }  // namespace
 
 void add_inspect_command(CLI::App& app) {
-  auto* inspect = app.add_subcommand("inspect", "list what can be named in options; measure an LDM for distillation");
+  auto* inspect = app.add_subcommand("inspect", "list what can be named in options, or lies in files of weights; measure an LDM for distillation");
   inspect->require_subcommand(1);
   add_listing(*inspect, "algorithms", "training algorithms", [] { print_registry(algorithms()); });
   add_listing(*inspect, "backbones", "classifier networks", [] { print_registry(backbones()); });
   add_listing(*inspect, "schedulers", "samplers of diffusion models", [] { print_registry(scheduler_registry()); });
   add_listing(*inspect, "decompositions", "style and content", [] { print_registry(decompositions()); });
   add_listing(*inspect, "datasets", "sets whose domains have descriptions for prompts", print_datasets);
+  add_inspect_weights_command(*inspect);
   add_inspect_premise_command(*inspect);
   add_inspect_latent_curve_command(*inspect);
 }

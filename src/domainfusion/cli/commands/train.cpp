@@ -11,7 +11,7 @@ namespace domainfusion {
 namespace {
 
 struct TrainArguments {
-  std::string data, test_domain, algorithm, ldm, recipe, out;
+  std::string data, test_domain, algorithm, ldm, tokenizer, recipe, out;
   std::vector<std::string> overrides;
   bool resume = false, overwrite = false, yes = false, skip_broken_images = false;
 };
@@ -26,6 +26,7 @@ std::vector<std::pair<std::string, nlohmann::json>> options_of(const TrainArgume
   add("data.root", arguments.data);
   add("test_domain", arguments.test_domain);
   add("ldm", arguments.ldm);
+  add("ldm_tokenizer", arguments.tokenizer);
   if (arguments.skip_broken_images) options.emplace_back("data.skip_broken_images", true);
   return options;
 }
@@ -64,7 +65,9 @@ void add_train_command(CLI::App& app) {
   command->add_option("--data", arguments->data, "folder <domain>/<class>/<image>")->take_last();
   command->add_option("--test-domain", arguments->test_domain, "domain that training never sees")->take_last();
   command->add_option("--algorithm", arguments->algorithm, "see `domainfusion inspect algorithms`; default erm")->take_last();
-  command->add_option("--ldm", arguments->ldm, "folder of a latent diffusion model, for algorithms that use one")->take_last();
+  command->add_option("--ldm", arguments->ldm, "latent diffusion model (folder or CompVis file), for algorithms that use one")
+      ->take_last();
+  command->add_option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none")->take_last();
   command->add_option("--recipe", arguments->recipe, "TOML file of options")->take_last();
   command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")->allow_extra_args(false);
   command->add_option("--out", arguments->out, "run folder to make")->required()->take_last();

@@ -82,7 +82,7 @@ void DomainFusion::prepare(TrainingContext& context) {
   check<ConfigError>(!context.config.ldm.empty(),
                      "the algorithm domainfusion needs a latent diffusion model: --ldm DIR (a diffusers folder; `domainfusion "
                      "pretrain` makes a small one)");
-  ldm_ = LatentDiffusion::load(context.config.ldm);
+  ldm_ = LatentDiffusion::load(context.config.ldm, {context.config.ldm_tokenizer, context.config.ldm_prediction_type});
   const LdmProvenanceCheck provenance = check_ldm_provenance(*ldm_, *context.holdout);
   context.write_record({{"type", "ldm"},
                         {"step", 0},
