@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <map>
+#include <set>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/progress.h"
@@ -64,6 +65,7 @@ class FolderGeneration {
   };
 
   void check_usable() const;
+  void embed_prompts() const;
   json options() const;
   std::optional<Item> read(const std::string& source);
   Image resized(const Image& image) const;
@@ -97,6 +99,19 @@ FolderGeneration::FolderGeneration(const LatentDiffusion& model, const GenerateC
                    ? "ddim"
                    : resolved_scheduler_name(config_.scheduler, model.scheduler_config());
   folder_.emplace(out, options());
+  embed_prompts();
+  model_.vae()->use_tiles(config_.vae_tile_px);
+}
+
+// All prompts are known now: the text encoder need not stay.
+void FolderGeneration::embed_prompts() const {
+  std::set<std::string> prompts{config_.negative_prompt};
+  for (const std::string& source : sources_) {
+    prompts.insert(filled_in(config_.prompt, folder_of(source)));
+    if (config_.mode == GenerationMode::kInversion) prompts.insert(filled_in(config_.inversion_prompt, folder_of(source)));
+  }
+  for (const std::string& prompt : prompts) model_.embed({prompt});
+  model_.release(LdmPart::kTextEncoder);
 }
 
 void FolderGeneration::check_usable() const {

@@ -17,6 +17,7 @@ struct GenerateConfig {
   std::int64_t seed = 0;
   std::int64_t size_px = 0;
   std::int64_t batch_size = 4;
+  std::int64_t vae_tile_px = 0;
 
   void describe(ConfigFields& fields);
   // Without images, prompts and noise.

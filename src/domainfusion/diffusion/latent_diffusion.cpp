@@ -18,19 +18,19 @@ struct LatentDiffusion::Cache {
   std::string weights_hash;
 };
 
-LatentDiffusion::LatentDiffusion(fs::path folder, std::unique_ptr<const ModelSource> source)
+LatentDiffusion::LatentDiffusion(fs::path folder, std::unique_ptr<const ModelSource> source, bool hold_weights_once)
     : folder_(std::move(folder)),
       scheduler_config_(source->scheduler_config()),
       noise_schedule_(scheduler_config_),
       tokenizer_(ClipTokenizer::load(source->tokenizer_folder())),
       provenance_(source->provenance()),
-      parts_(std::make_shared<LdmParts>(std::move(source))),
+      parts_(std::make_shared<LdmParts>(std::move(source), hold_weights_once)),
       image_size_px_(parts_->unet_config().sample_size * parts_->vae_config().downsampling_factor()),
       cache_(std::make_shared<Cache>()) {}
 
 LatentDiffusion LatentDiffusion::open(const fs::path& path, const LdmOptions& options) {
   return with_context(fmt::format("latent diffusion model '{}'", path.string()), [&] {
-    LatentDiffusion model(path, open_model(path, options));
+    LatentDiffusion model(path, open_model(path, options), options.hold_weights_once);
     model.check_parts();
     return model;
   });

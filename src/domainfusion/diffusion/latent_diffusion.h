@@ -70,7 +70,7 @@ class LatentDiffusion {
 
  private:
   struct Cache;
-  LatentDiffusion(std::filesystem::path folder, std::unique_ptr<const ModelSource> source);
+  LatentDiffusion(std::filesystem::path folder, std::unique_ptr<const ModelSource> source, bool hold_weights_once);
   void check_parts() const;
   at::Tensor embedding_of(const std::string& prompt) const;
 

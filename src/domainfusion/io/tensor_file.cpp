@@ -1,6 +1,8 @@
 #include "domainfusion/io/tensor_file.h"
 
+#include <sys/mman.h>
 #include <torch/torch.h>
+#include <unistd.h>
 
 #include <array>
 #include <utility>
@@ -36,11 +38,19 @@ bool can_be_used_in_place(const StoredTensor& stored) {
          reinterpret_cast<std::uintptr_t>(stored.bytes.data()) % bytes_per_element(stored.type) == 0;
 }
 
+// The pages that lie inside `bytes` alone need not stay in memory: should they be asked for again, they come from the file.
+void drop_pages(std::span<const std::byte> bytes) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 at::Tensor tensor_of(const StoredTensor& stored, const std::shared_ptr<const void>& mapping) {
   const at::TensorOptions options(scalar_type_of(stored.type));
   if (can_be_used_in_place(stored)) {
     auto* data = const_cast<std::byte*>(stored.bytes.data());
-    return at::from_blob(data, stored.shape, [mapping](void*) {}, options);
+    return at::from_blob(data, stored.shape, [mapping, bytes = stored.bytes](void*) { drop_pages(bytes); }, options);
   }
   at::Tensor tensor = at::empty(stored.shape, options);
   copy_row_major(stored, static_cast<std::byte*>(tensor.data_ptr()));

@@ -12,12 +12,12 @@ namespace domainfusion {
 namespace {
 
 struct GenerateArguments {
-  std::string ldm, images, out, recipe;
+  std::string ldm, tokenizer, prediction_type, images, out, recipe;
   std::vector<std::string> overrides;
   // Flags are options with a short name; given ones win over recipe and --set.
   std::optional<std::string> prompt, negative_prompt, inversion_prompt, mode, scheduler;
   std::optional<double> strength, guidance_scale, eta;
-  std::optional<std::int64_t> steps, seed, size_px, batch_size;
+  std::optional<std::int64_t> steps, seed, size_px, batch_size, vae_tile_px;
 };
 
 template <class Value>
@@ -42,6 +42,7 @@ GenerateConfig config_of(const GenerateArguments& a) {
   set(fields, "seed", a.seed);
   set(fields, "size_px", a.size_px);
   set(fields, "batch_size", a.batch_size);
+  set(fields, "vae_tile_px", a.vae_tile_px);
   return config;
 }
 
@@ -53,7 +54,8 @@ void list_problems(const char* what, const std::vector<FolderReport::Problem>& p
 
 void generate(const GenerateArguments& arguments) {
   const GenerateConfig config = config_of(arguments);
-  const LatentDiffusion model = LatentDiffusion::load(arguments.ldm);
+  const LdmOptions options{.tokenizer = arguments.tokenizer, .prediction_type = arguments.prediction_type, .hold_weights_once = true};
+  const LatentDiffusion model = LatentDiffusion::open(arguments.ldm, options);
   const StopSignal stop;
   const FolderReport report =
       generate_folder(model, config, arguments.images, arguments.out, [&] { return stop.requested(); });
@@ -71,7 +73,10 @@ void generate(const GenerateArguments& arguments) {
 }
 
 void add_options(CLI::App& command, GenerateArguments& a) {
-  command.add_option("--ldm", a.ldm, "folder of a latent diffusion model")->required()->take_last();
+  command.add_option("--ldm", a.ldm, "latent diffusion model: folder or CompVis file")->required()->take_last();
+  command.add_option("--tokenizer", a.tokenizer, "tokenizer folder, for a CompVis file, which has none")->take_last();
+  command.add_option("--prediction-type", a.prediction_type, "epsilon, v_prediction or sample; default: as the files say")
+      ->take_last();
   command.add_option("--images", a.images, "folder of pictures, with folders below it")->required()->take_last();
   command.add_option("--out", a.out, "folder to make, of the same tree; one that was begun is continued")
       ->required()
@@ -90,6 +95,8 @@ void add_options(CLI::App& command, GenerateArguments& a) {
   command.add_option("--seed", a.seed, "of all noise")->take_last();
   command.add_option("--size", a.size_px, "width and height of the new images")->take_last();
   command.add_option("--batch", a.batch_size, "images that are made together")->take_last();
+  command.add_option("--vae-tile", a.vae_tile_px, "side of the tiles in which the VAE works, for less memory; 0: whole images")
+      ->take_last();
   command.add_option("--recipe", a.recipe, "TOML file of options")->take_last();
   command.add_option("--set", a.overrides, "one option, key=value; may be given often")->allow_extra_args(false);
 }

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/nn/packed_layer.h"
 #include "domainfusion/nn/state_dict.h"
 
 namespace domainfusion {
@@ -16,8 +17,9 @@ Config config_of(const ModelSource& source, LdmPart part) {
 
 }  // namespace
 
-LdmParts::LdmParts(std::unique_ptr<const ModelSource> source)
+LdmParts::LdmParts(std::unique_ptr<const ModelSource> source, bool hold_weights_once)
     : source_(std::move(source)),
+      hold_weights_once_(hold_weights_once),
       vae_{LdmPart::kVae, config_of<AutoencoderConfig>(*source_, LdmPart::kVae)},
       unet_{LdmPart::kUnet, config_of<UNetConfig>(*source_, LdmPart::kUnet)},
       text_encoder_{LdmPart::kTextEncoder, config_of<ClipTextConfig>(*source_, LdmPart::kTextEncoder)} {}
@@ -32,6 +34,7 @@ Holder LdmParts::loaded(Slot<Holder, Config>& slot) {
            adopt_state_dict(*module, weights, "weights", {"embeddings.position_ids"});
            for (at::Tensor& parameter : module->parameters()) parameter.set_requires_grad(false);
            module->eval();
+           if (hold_weights_once_) release_plain_weights(*module);
            return module;
          });
 }

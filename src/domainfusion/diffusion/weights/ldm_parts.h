@@ -16,7 +16,7 @@ namespace domainfusion {
 class LdmParts {
  public:
   // Reads the configs only. ConfigError, IoError, FormatError.
-  explicit LdmParts(std::unique_ptr<const ModelSource> source);
+  LdmParts(std::unique_ptr<const ModelSource> source, bool hold_weights_once);
 
   const ModelSource& source() const { return *source_; }
   const AutoencoderConfig& vae_config() const { return vae_.config; }
@@ -49,6 +49,7 @@ class LdmParts {
   static bool is_filled(const Slot<Holder, Config>& slot);
 
   std::unique_ptr<const ModelSource> source_;
+  bool hold_weights_once_;
   Slot<AutoencoderKl, AutoencoderConfig> vae_;
   Slot<UNet2dCondition, UNetConfig> unet_;
   Slot<ClipTextEncoder, ClipTextConfig> text_encoder_;

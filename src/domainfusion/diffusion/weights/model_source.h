@@ -20,6 +20,9 @@ struct LdmOptions {
   std::filesystem::path tokenizer;
   // "epsilon", "v_prediction" or "sample"; empty: what the model's files say (for a CompVis file see compvis_config.h).
   std::string prediction_type;
+  // For use without gradients: a weight that was re-packed for the kernels is not held a second time. A gradient still works, and
+  // takes the memory back.
+  bool hold_weights_once = false;
 };
 
 // Content that a model was read from, for its hash: a file, or text that stands for one.
