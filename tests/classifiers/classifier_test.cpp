@@ -18,7 +18,7 @@ ClassifierConfig narrow() {
   return config;
 }
 
-class WeightsFile : public testing::Test {
+class PretrainedWeights : public testing::Test {
  protected:
   void TearDown() override { std::filesystem::remove(path_); }
   std::string error_of_loading() {
@@ -110,7 +110,7 @@ TEST(Classifier, AnUnknownBackboneOrOneClassIsAConfigError) {
   EXPECT_THROW(Classifier(config, 3, 0), ConfigError);
 }
 
-TEST_F(WeightsFile, GiveTheSameNetworkAgain) {
+TEST_F(PretrainedWeights, GiveTheSameNetworkAgain) {
   ClassifierConfig config = narrow();
   Classifier source(config, 3, 1);
   save_tensors(path_, state_dict_of(*source));
@@ -118,7 +118,7 @@ TEST_F(WeightsFile, GiveTheSameNetworkAgain) {
   EXPECT_TRUE(equal_parameters(source, Classifier(config, 3, 2)));
 }
 
-TEST_F(WeightsFile, OfAnotherNumberOfClassesKeepTheNewHead) {
+TEST_F(PretrainedWeights, OfAnotherNumberOfClassesKeepTheNewHead) {
   ClassifierConfig config = narrow();
   save_tensors(path_, state_dict_of(*Classifier(config, 10, 1)));
   config.weights = path_;
@@ -128,7 +128,7 @@ TEST_F(WeightsFile, OfAnotherNumberOfClassesKeepTheNewHead) {
   EXPECT_TRUE(torch::equal(loaded["conv1.weight"], Classifier(config, 10, 1)->named_parameters()["conv1.weight"]));
 }
 
-TEST_F(WeightsFile, OfAnotherWidthAreRefusedWithEveryName) {
+TEST_F(PretrainedWeights, OfAnotherWidthAreRefusedWithEveryName) {
   ClassifierConfig config = narrow();
   config.width = 6;
   save_tensors(path_, state_dict_of(*Classifier(config, 3, 1)));
@@ -137,7 +137,7 @@ TEST_F(WeightsFile, OfAnotherWidthAreRefusedWithEveryName) {
   EXPECT_NE(message.find("layer4.1.bn2.running_var"), std::string::npos) << message;
 }
 
-TEST_F(WeightsFile, ThatAreMissingNameThePath) {
+TEST_F(PretrainedWeights, ThatAreMissingNameThePath) {
   EXPECT_NE(error_of_loading().find(path_.string()), std::string::npos);
 }
 

@@ -93,7 +93,7 @@ WeightsFile WeightsFile::open_one(const fs::path& path) {
     } else if (looks_like_safetensors(text) || path.extension() == ".safetensors") {
       take(SafetensorsFile::parse(mapping.bytes()), "safetensors");
     } else {
-      throw FormatError(fmt::format("is neither safetensors nor a PyTorch checkpoint (its content looks {}, {} bytes)",
+      throw FormatError(fmt::format("is neither safetensors nor a PyTorch checkpoint (its content: {}, {} bytes)",
                                     name_of_other_format(text), text.size()));
     }
     return file;
