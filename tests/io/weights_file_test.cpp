@@ -47,6 +47,16 @@ TEST_F(Weights, TheFormatIsToldByTheContent) {
   EXPECT_EQ(WeightsFile::open(kPytorch / "legacy.pth").metadata().at("epoch"), "3");
 }
 
+TEST_F(Weights, AHeaderWhoseLengthBeginsLikeAPickleIsNoPickle) {
+  static const std::vector<float> values{1, 2};
+  const std::vector<StoredTensor> entries{{"a", TensorType::kF32, {2}, std::as_bytes(std::span(values))}};
+  for (std::size_t padding = 400; padding < 700; padding += 8) {
+    write_safetensors(folder_ / "w.bin", entries, {{"note", std::string(padding, 'x')}});
+    EXPECT_EQ(WeightsFile::open(folder_ / "w.bin").tensors().size(), 1);
+    std::filesystem::remove(folder_ / "w.bin");
+  }
+}
+
 TEST_F(Weights, OtherFormatsSayWhatTheyLookLike) {
   folder_.write("w.bin", "version https://git-lfs.github.com/spec/v1\n");
   expect_refused("w.bin", "Git LFS pointer");

@@ -1,6 +1,7 @@
 #include "domainfusion/io/weights_file.h"
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 
 #include "domainfusion/core/error.h"
@@ -28,7 +29,14 @@ std::string_view text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-bool looks_like_safetensors(std::string_view text) { return text.size() > 8 && text[8] == '{'; }
+// A header's length may begin with the very bytes of a pickle (640 is 80 02 …), but pickles and zip archives, read as a length,
+// claim more than any file has.
+bool looks_like_safetensors(std::string_view text) {
+  std::uint64_t header_bytes = 0;
+  if (text.size() <= sizeof(header_bytes) || text[sizeof(header_bytes)] != '{') return false;
+  std::memcpy(&header_bytes, text.data(), sizeof(header_bytes));
+  return header_bytes <= text.size() - sizeof(header_bytes);
+}
 
 // What the bytes look like, for the message about a file that is none of the known formats.
 std::string_view name_of_other_format(std::string_view text) {
@@ -87,7 +95,7 @@ WeightsFile WeightsFile::open_one(const fs::path& path) {
       file.metadata_ = parsed.metadata();
     };
     const std::string_view text = text_of(mapping.bytes());
-    if (PytorchFile::recognises(mapping.bytes())) {
+    if (!looks_like_safetensors(text) && PytorchFile::recognises(mapping.bytes())) {
       const PytorchFile parsed = PytorchFile::parse(mapping.bytes());
       take(parsed, parsed.format() == PytorchFile::Format::kZip ? "PyTorch (zip)" : "PyTorch (legacy)");
     } else if (looks_like_safetensors(text) || path.extension() == ".safetensors") {
