@@ -11,6 +11,7 @@
 #include "domainfusion/core/random_tensor.h"
 #include "domainfusion/core/threads.h"
 #include "domainfusion/distillation/latent_distillation.h"
+#include "domainfusion/nn/initialise.h"
 
 namespace domainfusion {
 namespace {
@@ -19,6 +20,7 @@ constexpr std::int64_t kImages = 32, kClasses = 7;
 
 template <class Module>
 Module frozen(Module module) {
+  initialise_parameters(*module, 1, "benchmark");
   module->eval();
   for (auto& parameter : module->parameters()) parameter.requires_grad_(false);
   return module;

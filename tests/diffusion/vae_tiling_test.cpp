@@ -57,6 +57,8 @@ TEST(Tiling, TheAutoencoderNeedsLessMemoryAndStaysClose) {
 TEST(Tiling, TilesThatTheNetworkCannotHalveAreRefused) {
   AutoencoderKl vae = small_vae();
   EXPECT_THROW(vae->use_tiles(31), ConfigError);
+  EXPECT_THROW(vae->use_tiles(20), ConfigError);
+  EXPECT_THROW(map_in_tiles(torch::zeros({1, 1, 64, 64}), {.in = 25, .out = 200}, [](const at::Tensor& t) { return t; }), ConfigError);
   EXPECT_THROW(map_in_tiles(torch::zeros({1, 1, 4, 4}), {.in = 1, .out = 1}, [](const at::Tensor& t) { return t; }), ConfigError);
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "domainfusion/core/error.h"
 #include "domainfusion/nn/attention.h"
 #include "domainfusion/nn/blocked_attention.h"
 #include "domainfusion/nn/conv_2d.h"
@@ -74,14 +75,32 @@ TEST(Conv2d, AgreesWhereWinogradSavesMultiplications) {
                          Conv2dExtras{.per_image_NC = torch::randn({2, 50}), .residual_NChw = maps(50, 15, 14)});
 }
 
-TEST(Conv2d, AWeightThatIsReleasedServesLargerMapsToo) {
-  torch::manual_seed(12);
-  Conv2d layer = frozen(Conv2d(three_by_three(20, 20)));
-  const at::Tensor small = maps(20, 4, 4), large = maps(20, 20, 20), expected = layer(large);
-  release_plain_weights(*layer);
-  layer->named_parameters()["weight"].mul_(1);  // so that it is packed again
-  layer(small);
-  EXPECT_TRUE(layer(large).equal(expected));
+TEST(Layers, EmptyBatchesGiveEmptyResults) {
+  Conv2d conv = frozen(Conv2d(three_by_three(20, 20))), small = frozen(Conv2d(one_by_one(5, 6)));
+  Linear linear = frozen(Linear(5, 6));
+  GatedLinear gated = frozen(GatedLinear(5, 6));
+  EXPECT_EQ(conv(torch::empty({0, 20, 4, 4})).sizes(), at::IntArrayRef({0, 20, 4, 4}));
+  EXPECT_EQ(small(torch::empty({0, 5, 4, 4})).sizes(), at::IntArrayRef({0, 6, 4, 4}));
+  EXPECT_EQ(linear(torch::empty({0, 3, 5})).sizes(), at::IntArrayRef({0, 3, 6}));
+  EXPECT_EQ(gated(torch::empty({0, 5})).sizes(), at::IntArrayRef({0, 6}));
+}
+
+TEST(Layers, WrongShapesAreRefused) {
+  Conv2d conv = frozen(Conv2d(three_by_three(20, 20))), small = frozen(Conv2d(three_by_three(5, 6)));
+  GroupNorm norm = frozen(GroupNorm(2, 8, 1e-5));
+  EXPECT_THROW(conv(maps(21, 6, 6)), ShapeError);
+  EXPECT_THROW(small(maps(6, 6, 6)), ShapeError);
+  EXPECT_THROW(small(std::vector<at::Tensor>{maps(2, 6, 6), maps(3, 6, 5)}), ShapeError);
+  EXPECT_THROW(norm(std::vector<at::Tensor>{maps(4, 6, 6), maps(5, 6, 6)}), ShapeError);
+  const at::Tensor q = torch::randn({2, 3, 8});
+  EXPECT_THROW(attend(q, q.slice(0, 1), q.slice(0, 1), 2), ShapeError);
+}
+
+TEST(Layers, ABiasInTrainingGetsItsGradient) {
+  Linear layer = frozen(Linear(3, 3));
+  layer->named_parameters()["bias"].set_requires_grad(true);
+  layer(torch::ones({2, 3})).sum().backward();
+  EXPECT_TRUE(layer->named_parameters()["bias"].grad().equal(torch::full({3}, 2.0f)));
 }
 
 TEST(Conv2d, AWeightThatOnlyItsTransformHoldsComesBackToRounding) {
@@ -123,6 +142,15 @@ TEST(GroupNorm, AgreesForPartsAndForValuesFarFromZero) {
   }
 }
 
+TEST(GroupNorm, AnOutlierInTheCornerIsHarmlessInTraining) {
+  GroupNorm layer = frozen(GroupNorm(1, 2, 1e-5));
+  at::Tensor x = torch::full({1, 2, 256, 256}, 0.1f);
+  x[0][0][0][0] = 3000;
+  const at::Tensor fast = layer(x.clone().requires_grad_());
+  const PlainOperations plain;
+  EXPECT_TRUE(fast.allclose(layer(x), 1e-3, 1e-3));
+}
+
 TEST(GroupNorm, GradientsAreLibtorchs) {
   torch::manual_seed(9);
   for (const auto activation : {GroupNormImpl::Activation::kNone, GroupNormImpl::Activation::kSilu}) {
@@ -155,6 +183,8 @@ TEST(Layers, ThreadsAndBatchesChangeNoBit) {
   EXPECT_TRUE(compute(x).equal(expected));
   at::set_num_threads(threads);
   EXPECT_TRUE(compute(x.slice(0, 1)).equal(expected.slice(0, 1)));
+  const at::Tensor small = maps(40, 9, 9);
+  EXPECT_TRUE(compute(small.slice(0, 1)).equal(compute(small).slice(0, 1)));
 }
 
 TEST(BlockedAttention, AgreesForOddSizesAndManyBlocks) {
@@ -187,6 +217,15 @@ TEST(PackedLayer, IsPackedAgainWhenItsWeightHasChanged) {
   layer->named_parameters()["weight"].mul_(2);
   expect_both_ways_agree(layer, x);
   EXPECT_FALSE(layer(x).equal(before));
+}
+
+TEST(PackedLayer, AGraphMadeBeforeTheReleaseKeepsItsWeight) {
+  Conv2d layer = frozen(Conv2d(three_by_three(5, 6)));
+  release_plain_weights(*layer);
+  const at::Tensor x = maps(5, 4, 4).requires_grad_(), y = layer(x).sum();
+  layer(x.detach());
+  y.backward();
+  EXPECT_GT(x.grad().abs().sum().item<double>(), 0);
 }
 
 TEST(PackedLayer, ReleasedWeightsComeBackToTheBitForAGradient) {

@@ -100,7 +100,6 @@ FolderGeneration::FolderGeneration(const LatentDiffusion& model, const GenerateC
                    : resolved_scheduler_name(config_.scheduler, model.scheduler_config());
   folder_.emplace(out, options());
   embed_prompts();
-  model_.vae()->use_tiles(config_.vae_tile_px);
 }
 
 // All prompts are known now: the text encoder need not stay.
@@ -115,6 +114,7 @@ void FolderGeneration::embed_prompts() const {
 }
 
 void FolderGeneration::check_usable() const {
+  model_.vae()->use_tiles(config_.vae_tile_px);
   prepare_scheduler(model_.scheduler_config(), config_.request());
   const std::int64_t factor = model_.vae()->config().downsampling_factor();
   check<ConfigError>(config_.size_px % factor == 0, "size_px = {}: expected a multiple of {}, the VAE's factor",

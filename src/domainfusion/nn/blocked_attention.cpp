@@ -7,7 +7,9 @@
 #include <limits>
 
 #include "domainfusion/nn/activation_memory.h"
+#include "domainfusion/core/error.h"
 #include "domainfusion/nn/kernels/kernels.h"
+#include "domainfusion/nn/parallel_tasks.h"
 
 namespace domainfusion {
 namespace {
@@ -35,8 +37,7 @@ class PackedContext {
         v_(new_activation({shape.images * shape.heads, depth_panels_, shape.keys, width_}).zero_()) {
     const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(shape.depth)));
     const std::int64_t heads = shape.images * shape.heads;
-#pragma omp parallel for schedule(static) num_threads(at::get_num_threads())
-    for (std::int64_t i = 0; i < heads * key_panels_; ++i) pack_rows(i / key_panels_, i % key_panels_, scale, k_NMC, v_NMC);
+    for_each_task(heads * key_panels_, [&](std::int64_t i) { pack_rows(i / key_panels_, i % key_panels_, scale, k_NMC, v_NMC); });
   }
 
   const float* keys(std::int64_t head, std::int64_t panel) const {
@@ -142,17 +143,19 @@ class QueryBlock {
 
 at::Tensor blocked_attention(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Tensor& v_NMC, std::int64_t heads) {
   const at::Tensor q = q_NLC.contiguous(), k = k_NMC.contiguous(), v = v_NMC.contiguous();
+  check<ShapeError>(k.sizes() == v.sizes() && k.size(0) == q.size(0) && k.size(2) == q.size(2),
+                    "attention of queries [{}] to keys [{}] and values [{}]", fmt::join(q.sizes(), ", "), fmt::join(k.sizes(), ", "),
+                    fmt::join(v.sizes(), ", "));
   const AttentionShape shape{q.size(0), q.size(1), k.size(1), heads, q.size(2) / heads};
   const PackedContext context(k, v, shape);
   const at::Tensor out = new_activation(q.sizes());
   const std::int64_t block = rounded_up(kQueryRows, kernels().tile_rows), blocks = (shape.queries + block - 1) / block;
-#pragma omp parallel for schedule(dynamic) num_threads(at::get_num_threads())
-  for (std::int64_t task = 0; task < shape.images * heads * blocks; ++task) {
+  for_each_task(shape.images * heads * blocks, [&](std::int64_t task) {
     const std::int64_t head = task / blocks, first = task % blocks * block;
     const std::int64_t at = (head / heads * shape.queries + first) * shape.channels() + head % heads * shape.depth;
     QueryBlock(q.data_ptr<float>() + at, std::min(block, shape.queries - first), shape, context, head)
         .attend(out.data_ptr<float>() + at);
-  }
+  });
   return out;
 }
 

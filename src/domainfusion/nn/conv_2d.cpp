@@ -8,13 +8,36 @@
 #include "domainfusion/nn/activation_memory.h"
 #include "domainfusion/nn/inference.h"
 #include "domainfusion/nn/operation_count.h"
+#include "domainfusion/nn/padded_pixels.h"
 #include "domainfusion/nn/winograd.h"
 
 namespace domainfusion {
 namespace {
 
-// Below these the transforms cost more than they save; above the last, the larger weights (16 numbers for 9) do.
-constexpr std::int64_t kWinogradTiles = 64, kWinogradChannels = 16, kWinogradWeights = 1920 * 640;
+// Below the first the transforms cost more than they save, above the second the larger weights (16 numbers for 9) do.
+constexpr std::int64_t kWinogradChannels = 16, kWinogradWeights = 1920 * 640;
+
+// Decided by the layer alone: were it decided by the maps, an image's bits would depend on those beside it.
+bool suits_winograd(const Conv2dOptions& o) {
+  return o.kernel == 3 && o.stride == 1 && o.padding == 1 && o.padding_after == 0 &&
+         std::min(o.in_channels, o.out_channels) >= kWinogradChannels && o.in_channels * o.out_channels <= kWinogradWeights;
+}
+
+std::vector<PaddedPixels> padded_pixels(at::TensorList maps, const Conv2dOptions& options, const Conv2dExtras& extras) {
+  std::vector<PaddedPixels> parts;
+  std::int64_t channels = 0;
+  for (const at::Tensor& part : maps) {
+    check<ShapeError>(part.dim() == 4 && part.size(0) == maps[0].size(0) && part.sizes().slice(2) == maps[0].sizes().slice(2),
+                      "convolution of maps [{}] beside [{}]", fmt::join(part.sizes(), ", "), fmt::join(maps[0].sizes(), ", "));
+    channels += part.size(1);
+    parts.emplace_back(pixels_NhwC(part), extras.height, extras.width);
+  }
+  const std::int64_t least = options.kernel - 2 * options.padding - options.padding_after;
+  check<ShapeError>(channels == options.in_channels && parts[0].height() >= least && parts[0].width() >= least,
+                    "convolution of {} channels of {}x{}: expected {} channels, at least {}x{}", channels, parts[0].height(),
+                    parts[0].width(), options.in_channels, least, least);
+  return parts;
+}
 
 // One row per output pixel; its segments are the pixels under the kernel, row by row, each in the parts that the maps come in.
 class ConvolutionRows : public ProductRows {
@@ -62,20 +85,22 @@ Conv2dOptions three_by_three(std::int64_t in_channels, std::int64_t out_channels
 
 Conv2dImpl::Conv2dImpl(const Conv2dOptions& options)
     : PackedLayer({options.out_channels, options.in_channels, options.kernel, options.kernel}, options.out_channels, true),
-      options_(options) {}
+      options_(options),
+      winograd_(suits_winograd(options)) {}
 
-at::Tensor Conv2dImpl::to_transformed_matrix_NSC(const at::Tensor& weight) const { return winograd_weight(weight); }
-
-at::Tensor Conv2dImpl::from_transformed_matrix(const at::Tensor& matrix_NSC) const { return weight_of_winograd(matrix_NSC); }
+at::Tensor Conv2dImpl::to_matrix_NSC(const at::Tensor& weight) const {
+  return winograd_ ? winograd_weight(weight) : weight.flatten(2).transpose(1, 2);
+}
 
 at::Tensor Conv2dImpl::from_matrix(const at::Tensor& matrix_NSC) const {
-  return matrix_NSC.transpose(1, 2).reshape(weight_.sizes());
+  return winograd_ ? weight_of_winograd(matrix_NSC) : matrix_NSC.transpose(1, 2).reshape(weight_.sizes());
 }
 
 at::Tensor Conv2dImpl::forward(at::TensorList maps, const Conv2dExtras& extras) {
   const bool fast = uses_kernels(maps, weight_) && uses_kernels({extras.per_image_NC, extras.residual_NChw}, bias_);
   const at::Tensor out = fast ? packed(maps, extras) : plain(maps, extras);
-  count_multiply_adds(static_cast<double>(out.numel()) * static_cast<double>(weight_[0].numel()));
+  count_multiply_adds(static_cast<double>(out.numel()) *
+                      static_cast<double>(options_.in_channels * options_.kernel * options_.kernel));
   return out;
 }
 
@@ -89,19 +114,13 @@ at::Tensor Conv2dImpl::plain(at::TensorList maps, const Conv2dExtras& extras) {
   return extras.residual_NChw.defined() ? x.add_(extras.residual_NChw) : x;
 }
 
-bool Conv2dImpl::suits_winograd(const std::vector<PaddedPixels>& parts) const {
-  const bool fits = options_.kernel == 3 && options_.stride == 1 && options_.padding == 1 && options_.padding_after == 0;
-  const std::int64_t tiles = parts[0].images() * parts[0].height() * parts[0].width() / 4;
-  return fits && parts.size() == 1 && tiles >= kWinogradTiles && options_.in_channels * options_.out_channels <= kWinogradWeights &&
-         std::min(options_.in_channels, options_.out_channels) >= kWinogradChannels;
-}
-
 at::Tensor Conv2dImpl::packed(at::TensorList maps, const Conv2dExtras& extras) {
-  std::vector<PaddedPixels> parts;
-  for (const at::Tensor& part : maps) parts.emplace_back(pixels_NhwC(part), extras.height, extras.width);
+  if (winograd_ && maps.size() > 1) return packed(at::cat(maps, 1), extras);
+  const std::vector<PaddedPixels> parts = padded_pixels(maps, options_, extras);
   const ConvolutionRows rows(parts, options_);
   const at::Tensor out = new_activation({parts[0].images(), rows.height, rows.width, options_.out_channels});
-  const at::Tensor bias_NC = extras.per_image_NC.defined() ? (extras.per_image_NC + bias_).contiguous() : bias_;
+  const at::Tensor bias_NC = 
+      extras.per_image_NC.defined() ? (extras.per_image_NC + bias_).expand({parts[0].images(), -1}).contiguous() : bias_;
   const at::Tensor residual = extras.residual_NChw.defined() ? pixels_NhwC(extras.residual_NChw) : at::Tensor();
   check<ShapeError>(!residual.defined() || residual.sizes() == out.sizes(), "convolution result [{}], residual [{}]",
                     fmt::join(out.sizes(), ", "), fmt::join(residual.defined() ? residual.sizes() : at::IntArrayRef(), ", "));
@@ -109,8 +128,8 @@ at::Tensor Conv2dImpl::packed(at::TensorList maps, const Conv2dExtras& extras) {
                              .bias = bias_NC.data_ptr<float>(),
                              .rows_per_bias = extras.per_image_NC.defined() ? rows.height * rows.width : 0,
                              .residual = residual.defined() ? residual.data_ptr<float>() : nullptr};
-  if (suits_winograd(parts)) {
-    winograd_convolution(parts[0], *transformed_weight(), target);
+  if (winograd_) {
+    winograd_convolution(parts[0], *packed_weight(), target);
   } else {
     packed_product(rows, *packed_weight(), target);
   }

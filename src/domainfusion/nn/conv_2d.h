@@ -4,7 +4,6 @@
 #include <torch/nn/pimpl.h>
 
 #include "domainfusion/nn/packed_layer.h"
-#include "domainfusion/nn/padded_pixels.h"
 
 namespace domainfusion {
 
@@ -36,15 +35,13 @@ class Conv2dImpl : public PackedLayer {
   at::Tensor forward(at::TensorList maps, const Conv2dExtras& extras = {});
 
  private:
-  at::Tensor to_matrix_NSC(const at::Tensor& weight) const override { return weight.flatten(2).transpose(1, 2); }
+  at::Tensor to_matrix_NSC(const at::Tensor& weight) const override;
   at::Tensor from_matrix(const at::Tensor& matrix_NSC) const override;
-  at::Tensor to_transformed_matrix_NSC(const at::Tensor& weight) const override;
-  at::Tensor from_transformed_matrix(const at::Tensor& matrix_NSC) const override;
-  bool suits_winograd(const std::vector<PaddedPixels>& parts) const;
   at::Tensor plain(at::TensorList maps, const Conv2dExtras& extras);
   at::Tensor packed(at::TensorList maps, const Conv2dExtras& extras);
 
   Conv2dOptions options_;
+  bool winograd_;
 };
 TORCH_MODULE(Conv2d);
 

@@ -108,7 +108,7 @@ class GroupMoments {
       square += channel_square;
     }
     for (const double m : means) square += static_cast<double>(pixels_) * (m - mean) * (m - mean);
-    const double inverse = 1.0 / std::sqrt(square / static_cast<double>(pixels_ * size) + eps);
+    const double inverse = 1.0 / std::sqrt(std::max(square, 0.0) / static_cast<double>(pixels_ * size) + eps);
     for (std::int64_t c = group * size; c < (group + 1) * size; ++c) {
       const double scale = inverse * weight[c];
       result.scale_NC.data_ptr<float>()[image * channels_ + c] = static_cast<float>(scale);
@@ -134,7 +134,7 @@ GroupNormImpl::GroupNormImpl(std::int64_t groups, std::int64_t channels, double 
 }
 
 at::Tensor GroupNormImpl::forward(at::TensorList maps) {
-  return uses_kernels(maps, weight_) ? channels_last(maps) : plain(maps);
+  return uses_kernels(maps, weight_) && uses_kernels(bias_) ? channels_last(maps) : plain(maps);
 }
 
 at::Tensor GroupNormImpl::plain(at::TensorList maps) const {
@@ -146,7 +146,14 @@ at::Tensor GroupNormImpl::plain(at::TensorList maps) const {
 
 at::Tensor GroupNormImpl::channels_last(at::TensorList maps) const {
   std::vector<at::Tensor> parts;
-  for (const at::Tensor& part : maps) parts.push_back(pixels_NhwC(part));
+  std::int64_t channels = 0;
+  for (const at::Tensor& part : maps) {
+    check<ShapeError>(part.dim() == 4 && part.size(0) == maps[0].size(0) && part.sizes().slice(2) == maps[0].sizes().slice(2),
+                      "group norm of maps [{}] beside [{}]", fmt::join(part.sizes(), ", "), fmt::join(maps[0].sizes(), ", "));
+    channels += part.size(1);
+    parts.push_back(pixels_NhwC(part));
+  }
+  check<ShapeError>(channels == channels_, "group norm of {} channels: expected {}", channels, channels_);
   const at::Tensor& first = parts.front();
   const at::Tensor out = new_activation({first.size(0), first.size(1), first.size(2), channels_});
   if (out.numel() == 0) return maps_NChw(out);

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "domainfusion/core/error.h"
 #include "domainfusion/nn/kernels/kernels.h"
 
 namespace domainfusion {
@@ -41,11 +42,11 @@ at::Tensor forward_pass(const at::Tensor& x, const Layout& layout, const at::Ten
   const float *in = x.data_ptr<float>(), *w = weight.data_ptr<float>(), *b = bias.data_ptr<float>();
   const std::int64_t values = layout.size * layout.pixels;
   for_each_group(layout, [&](std::int64_t i, std::int64_t channel, std::int64_t offset) {
-    double sum = 0, square = 0;
-    kernels().row_moments(in + offset, values, in[offset], &sum, &square);
-    const double about = sum / static_cast<double>(values);
-    mean[i] = static_cast<float>(in[offset] + about);
-    inverse[i] = static_cast<float>(1.0 / std::sqrt(square / static_cast<double>(values) - about * about + eps));
+    double sum = 0, square = 0, unused = 0;
+    kernels().row_moments(in + offset, values, 0, &sum, &unused);
+    mean[i] = static_cast<float>(sum / static_cast<double>(values));
+    kernels().row_moments(in + offset, values, mean[i], &unused, &square);
+    inverse[i] = static_cast<float>(1.0 / std::sqrt(square / static_cast<double>(values) + eps));
     for (std::int64_t c = 0; c < layout.size; ++c) {
       const ChannelAffine u(mean[i], inverse[i], w[channel + c], b[channel + c]);
       const std::int64_t at = offset + c * layout.pixels;
@@ -109,6 +110,7 @@ struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {
   }
 
   static tensor_list backward(AutogradContext* context, tensor_list gradients) {
+    check<Error>(!at::GradMode::is_enabled(), "group norm has no second derivative here; compute it under PlainOperations");
     const auto saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &moments = saved[3];
     const float* mean = moments.data_ptr<float>();

@@ -28,7 +28,7 @@ LinearImpl::LinearImpl(std::int64_t in_features, std::int64_t out_features, bool
 
 at::Tensor LinearImpl::forward(const at::Tensor& x, const at::Tensor& residual) {
   count_multiply_adds(static_cast<double>(x.numel()) * static_cast<double>(weight_.size(0)));
-  if (uses_kernels({x, residual}, weight_)) return packed(x.contiguous(), residual);
+  if (uses_kernels({x, residual, bias_}, weight_)) return packed(x.contiguous(), residual);
   const at::Tensor y = at::linear(x, plain_weight(), bias_);
   return residual.defined() ? y + residual : y;
 }
@@ -59,7 +59,7 @@ at::Tensor GatedLinearImpl::from_matrix(const at::Tensor& matrix_NSC) const {
 
 at::Tensor GatedLinearImpl::forward(const at::Tensor& x) {
   count_multiply_adds(static_cast<double>(x.numel()) * static_cast<double>(weight_.size(0)));
-  if (uses_kernels(x, weight_)) return packed(x.contiguous());
+  if (uses_kernels({x, bias_}, weight_)) return packed(x.contiguous());
   const auto halves = at::linear(x, plain_weight(), bias_).chunk(2, -1);
   return halves[0] * at::gelu(halves[1]);
 }

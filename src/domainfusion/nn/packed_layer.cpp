@@ -16,53 +16,38 @@ void PackedLayer::release_plain_weight() {
   release_ = true;
 }
 
-bool PackedLayer::computes_packed(const at::Tensor& input) const { return uses_kernels(input, weight_); }
+bool PackedLayer::computes_packed(const at::Tensor& input) const { return uses_kernels({input, bias_}, weight_); }
 
-bool PackedLayer::Packed::is_of(const at::Tensor& weight) const {
-  return matrix && data == weight.data_ptr() && version == static_cast<std::int64_t>(weight._version());
+bool PackedLayer::is_packed() const {
+  return packed_ && packed_data_ == weight_.data_ptr() && packed_version_ == static_cast<std::int64_t>(weight_._version());
 }
 
-void PackedLayer::Packed::remember(const at::Tensor& weight) {
-  data = weight.data_ptr();
-  version = static_cast<std::int64_t>(weight._version());
+void PackedLayer::remember_weight() {
+  packed_data_ = weight_.data_ptr();
+  packed_version_ = static_cast<std::int64_t>(weight_._version());
 }
 
 std::shared_ptr<const PackedMatrix> PackedLayer::packed_weight() {
   const std::lock_guard lock(mutex_);
-  if (!packed_.is_of(weight_)) pack(packed_, &PackedLayer::to_matrix_NSC);
-  return packed_.matrix;
-}
-
-std::shared_ptr<const PackedMatrix> PackedLayer::transformed_weight() {
-  const std::lock_guard lock(mutex_);
-  if (!transformed_.is_of(weight_)) pack(transformed_, &PackedLayer::to_transformed_matrix_NSC);
-  return transformed_.matrix;
-}
-
-void PackedLayer::pack(Packed& form, at::Tensor (PackedLayer::*to_matrix)(const at::Tensor&) const) {
-  restore();
-  form.matrix = std::make_shared<PackedMatrix>((this->*to_matrix)(weight_));
-  if (release_) {
+  if (!is_packed()) {
+    packed_ = std::make_shared<PackedMatrix>(to_matrix_NSC(weight_));
     // One number that all elements share keeps the shape without the memory.
-    weight_.set_data(at::zeros({}, weight_.options()).expand(weight_.sizes()));
-    holds_weight_ = &form;
+    if (release_) weight_.set_data(at::zeros({}, weight_.options()).expand(weight_.sizes()));
+    released_ = release_;
+    remember_weight();
   }
-  form.remember(weight_);
+  return packed_;
 }
 
-const at::Tensor& PackedLayer::plain_weight() {
+at::Tensor PackedLayer::plain_weight() {
   const std::lock_guard lock(mutex_);
-  restore();
+  if (released_) {
+    weight_.set_data(from_matrix(packed_->unpacked_NSC()));
+    remember_weight();
+  }
+  // A graph may hold the weight from now on.
+  release_ = released_ = false;
   return weight_;
-}
-
-void PackedLayer::restore() {
-  if (!holds_weight_) return;
-  const at::Tensor matrix_NSC = holds_weight_->matrix->unpacked_NSC();
-  weight_.set_data(holds_weight_ == &packed_ ? from_matrix(matrix_NSC) : from_transformed_matrix(matrix_NSC));
-  (holds_weight_ == &packed_ ? packed_ : transformed_).remember(weight_);
-  holds_weight_ = nullptr;
-  release_ = false;
 }
 
 void release_plain_weights(torch::nn::Module& module) {

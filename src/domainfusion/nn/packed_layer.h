@@ -14,7 +14,7 @@ namespace domainfusion {
 class PackedLayer : public torch::nn::Module {
  public:
   // From now on the plain weight's memory is given back once the weight is packed. Should a gradient need it again, it is restored
-  // and kept: to the bit, or, where the packed form is a transformed one, to rounding.
+  // (to rounding, where the packed form is a transformed one) and kept.
   void release_plain_weight();
 
   // Whether the kernels compute for `input`, without gradient.
@@ -28,31 +28,21 @@ class PackedLayer : public torch::nn::Module {
   // The weight as a matrix (see PackedMatrix), and back.
   virtual at::Tensor to_matrix_NSC(const at::Tensor& weight) const = 0;
   virtual at::Tensor from_matrix(const at::Tensor& matrix_NSC) const = 0;
-  // Another matrix that computes the same with fewer operations, where a layer has one.
-  virtual at::Tensor to_transformed_matrix_NSC(const at::Tensor& weight) const { return to_matrix_NSC(weight); }
-  virtual at::Tensor from_transformed_matrix(const at::Tensor& matrix_NSC) const { return from_matrix(matrix_NSC); }
 
-  std::shared_ptr<const PackedMatrix> transformed_weight();  // like packed_weight()
-  const at::Tensor& plain_weight();                          // thread-safe
+  // The weight for libtorch's operations; thread-safe.
+  at::Tensor plain_weight();
 
   at::Tensor weight_, bias_;
 
  private:
-  // A matrix and the state of the weight that it was made from.
-  struct Packed {
-    std::shared_ptr<const PackedMatrix> matrix;
-    const void* data = nullptr;
-    std::int64_t version = -1;
-    bool is_of(const at::Tensor& weight) const;
-    void remember(const at::Tensor& weight);
-  };
-  void pack(Packed& form, at::Tensor (PackedLayer::*to_matrix)(const at::Tensor&) const);
-  void restore();
+  bool is_packed() const;
+  void remember_weight();
 
   std::mutex mutex_;
-  Packed packed_, transformed_;
-  bool release_ = false;
-  const Packed* holds_weight_ = nullptr;  // the form that alone has the weight once it is released
+  std::shared_ptr<const PackedMatrix> packed_;
+  const void* packed_data_ = nullptr;  // of the weight that packed_ was made from
+  std::int64_t packed_version_ = -1;
+  bool release_ = false, released_ = false;
 };
 
 // release_plain_weight() for all layers of a frozen module.

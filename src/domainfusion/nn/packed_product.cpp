@@ -9,6 +9,7 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/nn/activation_memory.h"
 #include "domainfusion/nn/kernels/kernels.h"
+#include "domainfusion/nn/parallel_tasks.h"
 
 namespace domainfusion {
 namespace {
@@ -83,20 +84,20 @@ struct PanelRange {
 };
 
 // Calls work(row block, its first row, its rows, panels) for a grid that covers rows x panels, on all threads.
-void for_each_task(const ProductRows& rows, std::int64_t panels,
+void for_each_block(const ProductRows& rows, std::int64_t panels,
                    const std::function<void(const RowBlock&, std::int64_t, std::int64_t, PanelRange)>& work) {
+  if (rows.rows == 0) return;
   const std::vector<DepthBlock> blocks = depth_blocks(rows.segment_lengths);
   const std::int64_t tile = kernels().tile_rows, block_rows = quotient_up(kBlockRows, tile) * tile;
   const std::int64_t row_blocks = quotient_up(rows.rows, block_rows);
   const std::int64_t wanted = kTasksPerThread * at::get_num_threads();
   const std::int64_t column_tasks = std::min(panels, quotient_up(wanted, row_blocks));
-#pragma omp parallel for schedule(dynamic) num_threads(at::get_num_threads()) if (row_blocks * column_tasks > 1)
-  for (std::int64_t task = 0; task < row_blocks * column_tasks; ++task) {
+  for_each_task(row_blocks * column_tasks, [&](std::int64_t task) {
     const std::int64_t first = task / column_tasks * block_rows, column = task % column_tasks;
     const std::int64_t count = std::min(block_rows, rows.rows - first);
     const PanelRange range{panels * column / column_tasks, panels * (column + 1) / column_tasks};
     work(RowBlock(rows, blocks, first, count), first, count, range);
-  }
+  });
 }
 
 void check_depth(const ProductRows& rows, const PackedMatrix& weights) {
@@ -122,12 +123,11 @@ PackedMatrix::PackedMatrix(const at::Tensor& weight_NSC)
   const std::int64_t width = kernels().tile_columns, panels = quotient_up(outputs_, width);
   panels_PKn_ = new_huge_page_tensor({panels, depth_, width});
   const auto weight = weight_NSC.accessor<float, 3>();
-#pragma omp parallel for schedule(dynamic) num_threads(at::get_num_threads())
-  for (std::int64_t p = 0; p < panels; ++p) {
+  for_each_task(panels, [&](std::int64_t p) {
     float* first = panels_PKn_.data_ptr<float>() + p * depth_ * width;
     if ((p + 1) * width > outputs_) std::fill_n(first, depth_ * width, 0.0f);
     for (std::int64_t n = p * width; n < std::min(outputs_, (p + 1) * width); ++n) pack_output(weight, n, width, first + n % width);
-  }
+  });
 }
 
 const float* PackedMatrix::panel(std::int64_t index) const {
@@ -153,7 +153,7 @@ void packed_product(const ProductRows& rows, const PackedMatrix& weights, const 
   const Kernels& k = kernels();
   const std::int64_t n = weights.outputs(), width = k.tile_columns;
   const std::int64_t rows_per_bias = target.rows_per_bias > 0 ? target.rows_per_bias : rows.rows;
-  for_each_task(rows, weights.panels(), [&](const RowBlock& block, std::int64_t first, std::int64_t count, PanelRange range) {
+  for_each_block(rows, weights.panels(), [&](const RowBlock& block, std::int64_t first, std::int64_t count, PanelRange range) {
     std::vector<float> sums = block.new_sums();
     for (std::int64_t p = range.begin; p < range.end; ++p) {
       block.multiply(weights.panel(p), sums.data());
@@ -172,7 +172,7 @@ void gated_packed_product(const ProductRows& rows, const PackedMatrix& weights, 
   check_depth(rows, weights);
   const Kernels& k = kernels();
   const std::int64_t width = k.tile_columns;
-  for_each_task(rows, weights.panels() / 2, [&](const RowBlock& block, std::int64_t first, std::int64_t count, PanelRange range) {
+  for_each_block(rows, weights.panels() / 2, [&](const RowBlock& block, std::int64_t first, std::int64_t count, PanelRange range) {
     std::vector<float> values = block.new_sums(), gates = block.new_sums();
     for (std::int64_t p = range.begin; p < range.end; ++p) {
       block.multiply(weights.panel(2 * p), values.data());

@@ -77,7 +77,10 @@ void adopt_state_dict(torch::nn::Module& module, const TensorMap& weights, std::
 
 TensorMap state_dict_of(const torch::nn::Module& module) {
   TensorMap tensors;
-  for (const auto& item : module.named_parameters()) tensors[item.key()] = item.value().detach();
+  for (const auto& item : module.named_parameters()) {
+    check<Error>(item.value().is_non_overlapping_and_dense(), "the weight {} was released (release_plain_weights)", item.key());
+    tensors[item.key()] = item.value().detach();
+  }
   for (const auto& item : module.named_buffers()) tensors[item.key()] = item.value().detach();
   return tensors;
 }

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "domainfusion/core/error.h"
 #include "domainfusion/nn/kernels/kernels.h"
+#include "domainfusion/nn/parallel_tasks.h"
 
 namespace domainfusion {
 namespace {
@@ -120,18 +122,20 @@ at::Tensor winograd_weight(const at::Tensor& weight) {
 }
 
 void winograd_convolution(const PaddedPixels& pixels, const PackedMatrix& weights, const ProductTarget& target) {
+  check<ShapeError>(weights.depth() == kPositions * pixels.channels(), "maps of {} channels meet a convolution of {}",
+                    pixels.channels(), weights.depth() / kPositions);
   const Tiling tiling(pixels);
+  if (tiling.count == 0) return;
   const std::int64_t block = quotient_up(kBlockTiles, kernels().tile_rows) * kernels().tile_rows;
   const std::int64_t blocks = quotient_up(tiling.count, block);
   // Tasks of one block transform its input again each: only as many as keep the threads busy.
   const std::int64_t column_tasks = std::min(weights.panels(), quotient_up(2 * at::get_num_threads(), blocks));
-#pragma omp parallel for schedule(dynamic) num_threads(at::get_num_threads())
-  for (std::int64_t task = 0; task < blocks * column_tasks; ++task) {
+  for_each_task(blocks * column_tasks, [&](std::int64_t task) {
     const std::int64_t first = task / column_tasks * block, column = task % column_tasks;
     TileBlock tiles(pixels, tiling, weights, target, first, std::min(block, tiling.count - first));
     const std::int64_t end = weights.panels() * (column + 1) / column_tasks;
     for (std::int64_t p = weights.panels() * column / column_tasks; p < end; ++p) tiles.convolve(p);
-  }
+  });
 }
 
 }  // namespace domainfusion

@@ -26,8 +26,10 @@ at::Tensor blended(const at::Tensor& before, const at::Tensor& tile, std::int64_
 at::Tensor map_in_tiles(const at::Tensor& x_NChw, const Tiling& tiling, const std::function<at::Tensor(const at::Tensor&)>& map) {
   const auto step = static_cast<std::int64_t>(static_cast<double>(tiling.in) * (1 - tiling.overlap));
   const auto blend = static_cast<std::int64_t>(static_cast<double>(tiling.out) * tiling.overlap);
-  check<ConfigError>(step >= 1 && tiling.out > blend, "tiles of {} with an overlap of {}: too small", tiling.in, tiling.overlap);
   const std::int64_t kept = tiling.out - blend;
+  check<ConfigError>(step >= 1 && kept >= 1 && kept * tiling.in == step * tiling.out,
+                     "tiles of {} -> {} with an overlap of {}: the overlap is no whole number of pixels on both sides", tiling.in,
+                     tiling.out, tiling.overlap);
   std::vector<at::Tensor> rows, above;
   for (std::int64_t y = 0; y < x_NChw.size(2); y += step) {
     std::vector<at::Tensor> tiles, row;
