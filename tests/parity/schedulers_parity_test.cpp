@@ -135,7 +135,9 @@ void check_ladders(const fs::path& folder, const Case& c) {
     } else {
       scheduler->set_timesteps(steps);
     }
-    if (key.ends_with(".timesteps")) EXPECT_EQ(scheduler->timesteps(), numbers_of(tensor)) << key;
+    if (key.ends_with(".timesteps")) {
+      EXPECT_EQ(scheduler->timesteps(), numbers_of(tensor)) << key;
+    }
     if (key.ends_with(".sigmas")) expect_numbers_close(scheduler->sigmas(), tensor, key);
     if (key.ends_with(".init_noise_sigma")) expect_numbers_close({scheduler->init_noise_sigma()}, tensor, key);
   }
