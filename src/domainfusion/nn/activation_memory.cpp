@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kKeptFrom = 2 * kHugePage;            // smaller blocks are the C library's
-constexpr std::size_t kKeptInAll = std::size_t{320} << 20;  // unused blocks and a new one: beyond this the oldest are given back
+constexpr std::size_t kKeptInAll = std::size_t{256} << 20;  // unused blocks and a new one: beyond this the oldest are given back
 
 struct Block {
   void* memory;
@@ -36,13 +36,13 @@ class BlockStore {
     return *store;
   }
 
-  // The smallest unused block that fits without waste of more than half, or a new one.
+  // The smallest unused block that fits and wastes little, or a new one.
   Block take(std::size_t bytes) {
     {
       const std::lock_guard lock(mutex_);
       auto best = unused_.end();
       for (auto it = unused_.begin(); it != unused_.end(); ++it) {
-        const bool fits = it->bytes >= bytes && it->bytes <= 2 * (bytes + kHugePage);
+        const bool fits = it->bytes >= bytes && it->bytes <= bytes + bytes / 4 + kHugePage;
         if (fits && (best == unused_.end() || it->bytes < best->bytes)) best = it;
       }
       if (best != unused_.end()) {

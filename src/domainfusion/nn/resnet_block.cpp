@@ -24,9 +24,10 @@ ResnetBlock2dImpl::ResnetBlock2dImpl(const ResnetBlockOptions& o)
 
 at::Tensor ResnetBlock2dImpl::forward(at::TensorList x_NChw, const at::Tensor& silu_time_NT) {
   const at::Tensor time_NC = time_emb_proj_ ? time_emb_proj_(silu_time_NT) : at::Tensor();
-  const at::Tensor h = conv1_(norm1_(x_NChw), Conv2dExtras{.per_image_NC = time_NC});
+  at::Tensor h = conv1_(norm1_(x_NChw), Conv2dExtras{.per_image_NC = time_NC});
+  h = norm2_(h);  // what conv1 made is given back before more memory is taken
   const at::Tensor shortcut = conv_shortcut_ ? conv_shortcut_(x_NChw) : x_NChw[0];
-  return conv2_(norm2_(h), Conv2dExtras{.residual_NChw = shortcut});
+  return conv2_(h, Conv2dExtras{.residual_NChw = shortcut});
 }
 
 }  // namespace domainfusion
