@@ -5,26 +5,6 @@
 namespace domainfusion {
 namespace {
 
-at::ScalarType compute_type(const LatentDiffusion& model) { return model.unet()->parameters().front().scalar_type(); }
-
-// The networks in float32 while it lives. Nothing is lost on the way there and back: float32 holds every number of the smaller
-// types.
-class InFloat32 {
- public:
-  explicit InFloat32(const LatentDiffusion& model) : model_(model), type_(compute_type(model)) { convert(at::kFloat); }
-  ~InFloat32() { convert(type_); }
-  InFloat32(const InFloat32&) = delete;
-  InFloat32& operator=(const InFloat32&) = delete;
-
- private:
-  void convert(at::ScalarType type) const {
-    model_.unet()->to(type);
-    model_.vae()->to(type);
-  }
-  const LatentDiffusion& model_;
-  at::ScalarType type_;
-};
-
 at::Tensor rows_of(const at::Tensor& tensor, const std::vector<std::int64_t>& indices) {
   return tensor.defined() ? tensor.index_select(0, at::tensor(indices).to(tensor.device())) : tensor;
 }
@@ -48,10 +28,9 @@ ImageToImageRequest part_of(const ImageToImageRequest& whole, const std::vector<
 
 template <class Make>
 CheckedValues checked(const LatentDiffusion& model, const ImageToImageRequest& request, double range, Make make) {
-  return check_and_retry(make(model, request), range, compute_type(model),
+  return check_and_retry(make(model, request), range, model.placement().dtype,
                          [&](const std::vector<std::int64_t>& indices) {
-                           const InFloat32 in_float32(model);
-                           return make(model, part_of(request, indices));
+                           return make(model.computing_in(at::kFloat), part_of(request, indices));
                          });
 }
 

@@ -114,7 +114,7 @@ void FolderGeneration::embed_prompts() const {
 }
 
 void FolderGeneration::check_usable() const {
-  model_.vae()->use_tiles(config_.vae_tile_px);
+  model_.use_vae_tiles(config_.vae_tile_px);
   prepare_scheduler(model_.scheduler_config(), config_.request());
   const std::int64_t factor = model_.vae()->config().downsampling_factor();
   check<ConfigError>(config_.size_px % factor == 0, "size_px = {}: expected a multiple of {}, the VAE's factor",
@@ -126,7 +126,7 @@ json FolderGeneration::options() const {
   GenerateConfig config = config_;
   json options = fields_of(config).to_json();
   options.erase("batch_size");
-  return {{"options", options}, {"scheduler", scheduler_}, {"weights_hash", model_.weights_hash()}};
+  return {{"options", options}, {"scheduler", scheduler_}, {"dtype", name_of(model_.placement().dtype)}, {"weights_hash", model_.weights_hash()}};
 }
 
 Image FolderGeneration::resized(const Image& image) const {
@@ -182,6 +182,7 @@ json FolderGeneration::record_of(const Item& item) const {
   record.update({{"prompt", filled_in(config_.prompt, folder_of(item.source))},
                  {"inversion_prompt", filled_in(config_.inversion_prompt, folder_of(item.source))},
                  {"scheduler", scheduler_},
+                 {"dtype", name_of(model_.placement().dtype)},
                  {"width", item.image.width},
                  {"height", item.image.height},
                  {"weights_hash", model_.weights_hash()}});
@@ -208,7 +209,7 @@ void FolderGeneration::make(const std::vector<Item>& group) {
       report_.failed.push_back({group[i].source, made.failures[i]});
       continue;
     }
-    folder_->add(group[i].source, group[i].hash, outputs_.at(group[i].source), tensor01_to_image(made.values_N[row]),
+    folder_->add(group[i].source, group[i].hash, outputs_.at(group[i].source), tensor01_to_image(made.values_N[row].cpu()),
                  record_of(group[i]));
     ++report_.made;
   }

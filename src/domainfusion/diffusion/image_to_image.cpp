@@ -24,15 +24,15 @@ at::Tensor noise_like(const at::Tensor& z_NChw, const at::Tensor& given, std::ve
   if (!given.defined()) return noise_from(streams, z_NChw);
   check<ShapeError>(given.sizes() == z_NChw.sizes(), "noise [{}]: expected [{}]", fmt::join(given.sizes(), ", "),
                     fmt::join(z_NChw.sizes(), ", "));
-  return given;
+  return given.to(z_NChw.options());
 }
 
 at::Tensor initial_latents(const LatentDiffusion& model, ImageToImageRequest& r) {
-  if (r.z0_NChw.defined()) return r.z0_NChw;
+  if (r.z0_NChw.defined()) return r.z0_NChw.to(model.placement().device);
   if (!r.sample_posterior) return model.encode(r.image01_N3HW);
-  const LatentPosterior posterior = model.vae()->encode(2.0 * r.image01_N3HW - 1.0);
+  const LatentPosterior posterior = model.posterior(r.image01_N3HW);
   const at::Tensor noise = noise_like(posterior.mean_NChw, r.posterior_noise_NChw, r.noise_streams);
-  return posterior.sample(noise) * model.vae()->config().scaling_factor;
+  return posterior.sample(noise) * model.scaling_factor();
 }
 
 at::Tensor noisy_latents(const LatentDiffusion& model, const PreparedScheduler& prepared, const at::Tensor& z0,

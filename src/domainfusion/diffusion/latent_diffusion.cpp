@@ -18,19 +18,20 @@ struct LatentDiffusion::Cache {
   std::string weights_hash;
 };
 
-LatentDiffusion::LatentDiffusion(fs::path folder, std::unique_ptr<const ModelSource> source, bool hold_weights_once)
+LatentDiffusion::LatentDiffusion(fs::path folder, std::shared_ptr<const ModelSource> source, const PartsOptions& options)
     : folder_(std::move(folder)),
       scheduler_config_(source->scheduler_config()),
       noise_schedule_(scheduler_config_),
       tokenizer_(ClipTokenizer::load(source->tokenizer_folder())),
       provenance_(source->provenance()),
-      parts_(std::make_shared<LdmParts>(std::move(source), hold_weights_once)),
+      parts_(std::make_shared<LdmParts>(std::move(source), options)),
       image_size_px_(parts_->unet_config().sample_size * parts_->vae_config().downsampling_factor()),
       cache_(std::make_shared<Cache>()) {}
 
 LatentDiffusion LatentDiffusion::open(const fs::path& path, const LdmOptions& options) {
   return with_context(fmt::format("latent diffusion model '{}'", path.string()), [&] {
-    LatentDiffusion model(path, open_model(path, options), options.hold_weights_once);
+    LatentDiffusion model(path, open_model(path, options),
+                          {.placement = options.placement, .hold_weights_once = options.hold_weights_once});
     model.check_parts();
     return model;
   });
@@ -44,6 +45,12 @@ LatentDiffusion LatentDiffusion::load(const fs::path& path, const LdmOptions& op
     model.text_encoder();
   });
   return model;
+}
+
+LatentDiffusion LatentDiffusion::computing_in(at::ScalarType dtype) const {
+  PartsOptions options = parts_->options();
+  options.placement.dtype = dtype;
+  return {folder_, parts_->shared_source(), options};
 }
 
 void LatentDiffusion::check_parts() const {
@@ -69,18 +76,27 @@ std::vector<std::int64_t> LatentDiffusion::latent_shape() const {
   return {unet.in_channels, unet.sample_size, unet.sample_size};
 }
 
+at::Tensor LatentDiffusion::placed(const at::Tensor& values) const { return values.to(placement().device, placement().dtype); }
+
+LatentPosterior LatentDiffusion::posterior(const at::Tensor& image01_N3HW) const {
+  const LatentPosterior posterior = vae()->encode(placed(2.0 * image01_N3HW - 1.0));
+  const at::ScalarType type = image01_N3HW.scalar_type();
+  return {posterior.mean_NChw.to(type), posterior.log_variance_NChw.to(type)};
+}
+
 at::Tensor LatentDiffusion::encode(const at::Tensor& image01_N3HW) const {
-  return vae()->encode(2.0 * image01_N3HW - 1.0).mean_NChw * parts_->vae_config().scaling_factor;
+  return posterior(image01_N3HW).mean_NChw * scaling_factor();
 }
 
 at::Tensor LatentDiffusion::decode(const at::Tensor& z_NChw) const {
-  return (vae()->decode(z_NChw / parts_->vae_config().scaling_factor) * 0.5 + 0.5).clamp(0.0, 1.0);
+  const at::Tensor image11 = vae()->decode(placed(z_NChw / scaling_factor())).to(z_NChw.scalar_type());
+  return (image11 * 0.5 + 0.5).clamp(0.0, 1.0);
 }
 
 at::Tensor LatentDiffusion::embedding_of(const std::string& prompt) const {
   const auto known = cache_->embeddings_LD.find(prompt);
   if (known != cache_->embeddings_LD.end()) return known->second;
-  const at::Tensor ids_1L = torch::tensor(tokenizer_.encode(prompt)).unsqueeze(0);
+  const at::Tensor ids_1L = torch::tensor(tokenizer_.encode(prompt)).unsqueeze(0).to(placement().device);
   const at::Tensor embedding = text_encoder()->forward(ids_1L).last_hidden_state_NLC[0];
   return cache_->embeddings_LD[prompt] = embedding;
 }
@@ -95,12 +111,13 @@ at::Tensor LatentDiffusion::embed(const std::vector<std::string>& prompts) const
 }
 
 at::Tensor LatentDiffusion::predict(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const at::Tensor& cond_NLD) const {
-  return unet()->forward(z_t_NChw, t_N, cond_NLD);
+  const at::Tensor prediction = unet()->forward(placed(z_t_NChw), t_N.to(placement().device), placed(cond_NLD));
+  return prediction.to(z_t_NChw.scalar_type());
 }
 
 at::Tensor LatentDiffusion::predict_epsilon(const at::Tensor& z_t_NChw, const at::Tensor& t_N,
                                             const at::Tensor& cond_NLD) const {
-  return noise_schedule_.epsilon_of(predict(z_t_NChw, t_N, cond_NLD), z_t_NChw, t_N);
+  return noise_schedule_.epsilon_of(predict(z_t_NChw, t_N, cond_NLD), z_t_NChw.to(placement().device), t_N);
 }
 
 std::string LatentDiffusion::weights_hash() const {

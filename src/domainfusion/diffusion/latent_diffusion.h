@@ -32,6 +32,13 @@ class LatentDiffusion {
   AutoencoderKl vae() const { return parts_->vae(); }
   UNet2dCondition unet() const { return parts_->unet(); }
   ClipTextEncoder text_encoder() const { return parts_->text_encoder(); }
+  // The same model, read anew where it is used, computing in `dtype`.
+  LatentDiffusion computing_in(at::ScalarType dtype) const;
+  // Where the networks compute, and in which type. The functions below take tensors of any device and floating-point type; their
+  // results lie on that device and have the type of the tensor they were made from (embeddings: the placement's).
+  const Placement& placement() const { return parts_->options().placement; }
+  // See AutoencoderKl::use_tiles; also of a VAE that is loaded later. Not while another thread uses the model.
+  void use_vae_tiles(std::int64_t tile_px) const { parts_->use_vae_tiles(tile_px); }
   // Gives the memory of a part back, for all copies of this model; its next use loads it again. Thread-safe.
   void release(LdmPart part) const { parts_->release(part); }
   bool is_loaded(LdmPart part) const { return parts_->is_loaded(part); }
@@ -41,11 +48,14 @@ class LatentDiffusion {
 
   // Width and height of the images the model was made for: unet sample_size times the VAE's factor.
   std::int64_t image_size_px() const { return image_size_px_; }
+  double scaling_factor() const { return parts_->vae_config().scaling_factor; }
   std::vector<std::int64_t> latent_shape() const;  // {C, h, w} of one image of image_size_px
 
   // z = scaling_factor * mean of E(2 x - 1), differentiable. image01 [N, 3, H, W] in [0, 1]; H, W multiples of the VAE's factor,
   // else ShapeError. Returns [N, C, H/f, W/f].
   at::Tensor encode(const at::Tensor& image01_N3HW) const;
+  // The whole posterior of E(2 x - 1), not multiplied by scaling_factor.
+  LatentPosterior posterior(const at::Tensor& image01_N3HW) const;
   // D(z / scaling_factor) as image01, clamped to [0, 1].
   at::Tensor decode(const at::Tensor& z_NChw) const;
 
@@ -70,7 +80,8 @@ class LatentDiffusion {
 
  private:
   struct Cache;
-  LatentDiffusion(std::filesystem::path folder, std::unique_ptr<const ModelSource> source, bool hold_weights_once);
+  LatentDiffusion(std::filesystem::path folder, std::shared_ptr<const ModelSource> source, const PartsOptions& options);
+  at::Tensor placed(const at::Tensor& values) const;
   void check_parts() const;
   at::Tensor embedding_of(const std::string& prompt) const;
 

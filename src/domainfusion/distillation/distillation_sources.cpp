@@ -16,7 +16,7 @@ LatentTeacher latent_teacher_of(const LatentDiffusion& model) {
   teacher.embed = [model](const std::vector<std::string>& prompts) { return model.embed(prompts); };
   teacher.alphas_cumprod = model.alphas_cumprod().to(torch::kCPU, torch::kFloat64);
   teacher.image_size_px = model.image_size_px();
-  teacher.device = model.unet()->parameters().at(0).device();
+  teacher.device = model.placement().device;
   return teacher;
 }
 

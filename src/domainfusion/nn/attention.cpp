@@ -25,14 +25,32 @@ at::Tensor join_heads(const at::Tensor& x, std::int64_t heads) {
   return x.view({n, heads, length, depth}).transpose(1, 2).reshape({n, length, heads * depth});
 }
 
+#if TORCH_VERSION_MAJOR >= 2
+// libtorch's kernels for GPUs, which hold no scores; they keep sums in float32.
+at::Tensor fused_attention(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Tensor& v_NMC, std::int64_t heads,
+                           const at::Tensor& mask_LM) {
+  const auto by_head = [heads](const at::Tensor& x) { return x.view({x.size(0), x.size(1), heads, -1}).transpose(1, 2); };
+  const c10::optional<at::Tensor> mask = mask_LM.defined() ? c10::optional<at::Tensor>(mask_LM) : c10::nullopt;
+  return at::scaled_dot_product_attention(by_head(q_NLC), by_head(k_NMC), by_head(v_NMC), mask).transpose(1, 2).flatten(2);
+}
+#endif
+
 }  // namespace
 
 at::Tensor attend(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Tensor& v_NMC, std::int64_t heads,
                   const at::Tensor& mask_LM) {
+  if (needs_float32_sums(q_NLC)) {
+    return attend(q_NLC.to(at::kFloat), k_NMC.to(at::kFloat), v_NMC.to(at::kFloat), heads,
+                  mask_LM.defined() ? mask_LM.to(at::kFloat) : mask_LM)
+        .to(q_NLC.scalar_type());
+  }
   count_multiply_adds(2.0 * static_cast<double>(q_NLC.numel()) * static_cast<double>(k_NMC.size(1)));
   if (!mask_LM.defined() && k_NMC.size(1) > 0 && uses_kernels({q_NLC, k_NMC, v_NMC})) {
     return blocked_attention(q_NLC, k_NMC, v_NMC, heads);
   }
+#if TORCH_VERSION_MAJOR >= 2
+  if (q_NLC.is_cuda()) return fused_attention(q_NLC, k_NMC, v_NMC, heads, mask_LM);
+#endif
   const double scale = 1.0 / std::sqrt(static_cast<double>(q_NLC.size(2) / heads));
   // Scaling the queries is cheaper than scaling the scores; libtorch 1.13's baddbmm, which could do both, returns garbage
   // for small matrices.

@@ -140,7 +140,8 @@ at::Tensor GroupNormImpl::forward(at::TensorList maps) {
 at::Tensor GroupNormImpl::plain(at::TensorList maps) const {
   const at::Tensor x = maps.size() == 1 ? maps[0] : at::cat(maps, 1);
   if (runs_on_kernels(x) && x.numel() > 0) return group_norm_with_gradient(x, groups_, weight_, bias_, eps_, silu_);
-  const at::Tensor y = at::group_norm(x, groups_, weight_, bias_, eps_);
+  const at::ScalarType type = needs_float32_sums(x) ? at::kFloat : x.scalar_type();
+  const at::Tensor y = at::group_norm(x.to(type), groups_, weight_.to(type), bias_.to(type), eps_).to(x.scalar_type());
   return silu_ ? at::silu(y) : y;
 }
 

@@ -27,6 +27,10 @@ bool uses_kernels(at::TensorList inputs, const at::Tensor& weight) {
 
 bool runs_on_kernels(const at::Tensor& input) { return plain_operations == 0 && is_plain_float(input); }
 
+bool needs_float32_sums(const at::Tensor& input) {
+  return input.is_cpu() && (input.scalar_type() == at::kBFloat16 || input.scalar_type() == at::kHalf);
+}
+
 PlainOperations::PlainOperations() { ++plain_operations; }
 PlainOperations::~PlainOperations() { --plain_operations; }
 

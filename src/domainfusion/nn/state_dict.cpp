@@ -52,9 +52,11 @@ void report(const Mismatches& found, std::string_view subject) {
   throw FormatError(message);
 }
 
-void adopt(at::Tensor& target, const at::Tensor& weight) {
-  const bool agrees = weight.scalar_type() == target.scalar_type() && weight.device() == target.device();
-  agrees ? target.set_data(weight.contiguous()) : static_cast<void>(target.copy_(weight));
+void adopt(at::Tensor& target, const at::Tensor& weight, const Placement& placement) {
+  const at::ScalarType type = target.is_floating_point() ? placement.dtype : target.scalar_type();
+  const bool channels_last = placement.device.is_cuda() && weight.dim() == 4;
+  target.set_data(weight.to(placement.device, type)
+                      .contiguous(channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous));
 }
 
 }  // namespace
@@ -68,11 +70,11 @@ void load_state_dict(torch::nn::Module& module, const TensorMap& weights, std::s
 }
 
 void adopt_state_dict(torch::nn::Module& module, const TensorMap& weights, std::string_view subject,
-                      const std::vector<std::string>& ignored_suffixes) {
+                      const std::vector<std::string>& ignored_suffixes, const Placement& placement) {
   const torch::NoGradGuard no_grad;
   report(compare(state_dict_of(module), weights, ignored_suffixes), subject);
-  for (auto& item : module.named_parameters()) adopt(item.value(), weights.at(item.key()));
-  for (auto& item : module.named_buffers()) adopt(item.value(), weights.at(item.key()));
+  for (auto& item : module.named_parameters()) adopt(item.value(), weights.at(item.key()), placement);
+  for (auto& item : module.named_buffers()) adopt(item.value(), weights.at(item.key()), placement);
 }
 
 TensorMap state_dict_of(const torch::nn::Module& module) {

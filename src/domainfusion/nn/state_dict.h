@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "domainfusion/core/placement.h"
 #include "domainfusion/io/tensor_file.h"
 
 namespace domainfusion {
@@ -17,10 +18,11 @@ namespace domainfusion {
 void load_state_dict(torch::nn::Module& module, const TensorMap& weights, std::string_view subject,
                      const std::vector<std::string>& ignored_suffixes = {});
 
-// The same for a module that only reads its parameters: those whose dtype and device agree with the weights take over the weights'
-// memory (which may be a mapped file) instead of a copy; the others are converted.
+// The same for a module that only reads its parameters, and that comes to lie in `placement`: weights of that type and device
+// lend it their memory (which may be a mapped file), the others are converted; integers keep their type. On a GPU, kernels of
+// convolutions lie channels last.
 void adopt_state_dict(torch::nn::Module& module, const TensorMap& weights, std::string_view subject,
-                      const std::vector<std::string>& ignored_suffixes = {});
+                      const std::vector<std::string>& ignored_suffixes = {}, const Placement& placement = {});
 
 // Parameters and buffers of `module` by name; the tensors alias the module's (detached).
 TensorMap state_dict_of(const torch::nn::Module& module);

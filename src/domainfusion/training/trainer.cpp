@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "domainfusion/core/log.h"
+#include "domainfusion/core/placement.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/core/threads.h"
 #include "domainfusion/metrics/classification.h"
@@ -15,18 +16,6 @@ namespace domainfusion {
 namespace {
 
 using nlohmann::json;
-
-at::Device device_of(const std::string& name) {
-  if (name == "auto") return torch::cuda::is_available() ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
-  try {
-    const at::Device device(name);
-    check<DeviceError>(device.is_cpu() || (device.is_cuda() && torch::cuda::is_available()),
-                       "device = '{}': there is no such device here; use device = cpu", name);
-    return device;
-  } catch (const c10::Error&) {
-    throw ConfigError(fmt::format("device = '{}': expected auto, cpu, cuda or cuda:N", name));
-  }
-}
 
 // All images of `dataset` to draw from; domains without images are left out.
 std::vector<DomainSelection> whole_set(const DomainDataset& dataset) {

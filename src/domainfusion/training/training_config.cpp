@@ -20,6 +20,7 @@ void TrainingConfig::describe(ConfigFields& fields) {
   fields.text("ldm", ldm, "latent diffusion model: diffusers folder, hub cache folder (models--…), or CompVis file");
   fields.text("ldm_tokenizer", ldm_tokenizer, "tokenizer folder, for a CompVis file, which has none");
   fields.text("ldm_prediction_type", ldm_prediction_type, "epsilon, v_prediction or sample; empty: what the model's files say");
+  fields.text("ldm_dtype", ldm_dtype, "type in which it computes: float32, bfloat16 or float16 (GPU only)");
   fields.text("device", device, "auto (CUDA where there is one), cpu, cuda or cuda:N");
   fields.integer("seed", seed, {0, INT64_C(1) << 62}, "of every draw but the split");
   fields.integer("trial_seed", trial_seed, {0, INT64_C(1) << 31}, "of the IN/OUT split (DomainBed's)");

@@ -29,6 +29,7 @@ struct TrainingConfig {
   std::string ldm;          // latent diffusion model (see open_model), for algorithms that use one
   std::string ldm_tokenizer;        // tokenizer folder, for a model in one file
   std::string ldm_prediction_type;  // empty: what the model's files say
+  std::string ldm_dtype = "float32";  // in which its networks compute
   std::string device = "auto";
   std::int64_t seed = 0;
   std::int64_t trial_seed = 0;

@@ -35,6 +35,7 @@ struct Options {
   std::vector<std::int64_t> latents{32, 64}, batches{1, 2};
   std::int64_t repeats = 2;
   bool plain = true;
+  std::string dtype = "float32";
 };
 
 json part_config(const fs::path& folder, const char* part) { return read_json_object(folder / part / "config.json"); }
@@ -47,29 +48,32 @@ json read_configs(const std::string& name) {
 
 // Speed does not depend on the values, as long as they stay finite.
 template <class Holder>
-Holder random_weights(Holder module) {
+Holder random_weights(Holder module, at::ScalarType dtype) {
   const torch::NoGradGuard no_grad;
   for (at::Tensor& parameter : module->parameters()) {
     parameter.set_requires_grad(false);
     parameter.uniform_(-1, 1).mul_(parameter.dim() > 1 ? std::sqrt(3.0 / static_cast<double>(parameter[0].numel())) : 0.1);
   }
+  module->to(dtype);
   return module;
 }
 
 struct Networks {
-  explicit Networks(const json& configs)
-      : unet(random_weights(UNet2dCondition(UNetConfig::from_json(configs.at("unet"), "unet")))),
-        vae(random_weights(AutoencoderKl(AutoencoderConfig::from_json(configs.at("vae"), "vae")))),
-        text(random_weights(ClipTextEncoder(ClipTextConfig::from_json(configs.at("text_encoder"), "text_encoder")))) {}
+  Networks(const json& configs, at::ScalarType type)
+      : dtype(type),
+        unet(random_weights(UNet2dCondition(UNetConfig::from_json(configs.at("unet"), "unet")), type)),
+        vae(random_weights(AutoencoderKl(AutoencoderConfig::from_json(configs.at("vae"), "vae")), type)),
+        text(random_weights(ClipTextEncoder(ClipTextConfig::from_json(configs.at("text_encoder"), "text_encoder")), type)) {}
 
   at::Tensor embed(std::int64_t n) {
     return text(torch::zeros({n, text->config().max_position_embeddings}, torch::kLong)).last_hidden_state_NLC;
   }
   at::Tensor latents(std::int64_t n, std::int64_t side) const {
-    return torch::randn({n, unet->config().in_channels, side, side});
+    return torch::randn({n, unet->config().in_channels, side, side}).to(dtype);
   }
-  at::Tensor image(std::int64_t side_px) const { return torch::rand({1, vae->config().in_channels, side_px, side_px}); }
+  at::Tensor image(std::int64_t side_px) const { return torch::rand({1, vae->config().in_channels, side_px, side_px}).to(dtype); }
 
+  at::ScalarType dtype;
   UNet2dCondition unet;
   AutoencoderKl vae;
   ClipTextEncoder text;
@@ -182,7 +186,7 @@ void measure_training(const Table& table, Networks& n) {
 }
 
 void bench_ldm(const Options& options) {
-  Networks networks(read_configs(options.config));
+  Networks networks(read_configs(options.config), placement_of("cpu", options.dtype).dtype);
   if (!options.plain) {
     for (torch::nn::Module* module : std::initializer_list<torch::nn::Module*>{&*networks.unet, &*networks.vae, &*networks.text}) {
       release_plain_weights(*module);
@@ -210,6 +214,7 @@ void add_bench_command(CLI::App& app) {
   ldm->add_option("--batch", options->batches, "images a U-Net call; several with commas")->delimiter(',')
       ->check(CLI::Range(1, 1024))->capture_default_str();
   ldm->add_option("--repeats", options->repeats, "of which the best counts")->check(CLI::Range(1, 1000))->capture_default_str();
+  ldm->add_option("--dtype", options->dtype, "type in which the networks compute: float32 or bfloat16")->capture_default_str();
   ldm->add_flag("!--no-plain", options->plain, "leave out the plain path, which takes longest, and hold each weight once");
   ldm->callback([options] { with_context("bench ldm", [&] { bench_ldm(*options); }); });
 }

@@ -15,13 +15,6 @@ struct ConvertArguments {
   std::string in, out, dtype, tokenizer, prediction_type;
 };
 
-std::optional<at::ScalarType> type_named(const std::string& name) {
-  if (name == "float32") return at::kFloat;
-  if (name == "float16") return at::kHalf;
-  if (name == "bfloat16") return at::kBFloat16;
-  return std::nullopt;
-}
-
 void convert_file(const fs::path& in, const fs::path& out, std::optional<at::ScalarType> type) {
   check<ConfigError>(!fs::exists(fs::symlink_status(out)), "'{}' is there already; choose another path", out.string());
   const WeightsFile file = WeightsFile::open(in);
@@ -32,9 +25,11 @@ void convert_file(const fs::path& in, const fs::path& out, std::optional<at::Sca
 }
 
 void convert(const ConvertArguments& arguments) {
-  const auto type = type_named(arguments.dtype);
+  const auto type = arguments.dtype.empty() ? std::nullopt : std::optional(dtype_of(arguments.dtype));
   if (fs::path(arguments.out).extension() == ".safetensors") return convert_file(arguments.in, arguments.out, type);
-  const LdmOptions options{arguments.tokenizer, arguments.prediction_type};
+  LdmOptions options;
+  options.tokenizer = arguments.tokenizer;
+  options.prediction_type = arguments.prediction_type;
   write_diffusers_folder(arguments.out, LatentDiffusion::open(arguments.in, options), type);
   fmt::print("{}: a model in diffusers' layout\n", arguments.out);
 }

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/diffusion/folder_generation.h"
@@ -12,7 +13,8 @@ namespace domainfusion {
 namespace {
 
 struct GenerateArguments {
-  std::string ldm, tokenizer, prediction_type, images, out, recipe;
+  LdmArguments model;
+  std::string images, out, recipe;
   std::vector<std::string> overrides;
   // Flags are options with a short name; given ones win over recipe and --set.
   std::optional<std::string> prompt, negative_prompt, inversion_prompt, mode, scheduler;
@@ -54,8 +56,9 @@ void list_problems(const char* what, const std::vector<FolderReport::Problem>& p
 
 void generate(const GenerateArguments& arguments) {
   const GenerateConfig config = config_of(arguments);
-  const LdmOptions options{.tokenizer = arguments.tokenizer, .prediction_type = arguments.prediction_type, .hold_weights_once = true};
-  const LatentDiffusion model = LatentDiffusion::open(arguments.ldm, options);
+  LdmOptions options = arguments.model.options();
+  options.hold_weights_once = true;
+  const LatentDiffusion model = LatentDiffusion::open(arguments.model.ldm, options);
   const StopSignal stop;
   const FolderReport report =
       generate_folder(model, config, arguments.images, arguments.out, [&] { return stop.requested(); });
@@ -73,10 +76,7 @@ void generate(const GenerateArguments& arguments) {
 }
 
 void add_options(CLI::App& command, GenerateArguments& a) {
-  command.add_option("--ldm", a.ldm, "latent diffusion model: folder or CompVis file")->required()->take_last();
-  command.add_option("--tokenizer", a.tokenizer, "tokenizer folder, for a CompVis file, which has none")->take_last();
-  command.add_option("--prediction-type", a.prediction_type, "epsilon, v_prediction or sample; default: as the files say")
-      ->take_last();
+  a.model.add_to(command);
   command.add_option("--images", a.images, "folder of pictures, with folders below it")->required()->take_last();
   command.add_option("--out", a.out, "folder to make, of the same tree; one that was begun is continued")
       ->required()

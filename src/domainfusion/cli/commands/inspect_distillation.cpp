@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/data/datasets/folder_dataset.h"
 #include "domainfusion/data/split.h"
@@ -16,7 +17,8 @@ namespace {
 
 // Options that both commands take.
 struct InspectArguments {
-  std::string ldm, tokenizer, prediction_type, data, json;
+  LdmArguments model;
+  std::string data, json;
   std::vector<std::string> domains, overrides;
   std::int64_t images = 64, size_px = 0;
   std::uint64_t seed = 0;
@@ -51,8 +53,7 @@ Inspection prepare(const InspectArguments& arguments) {
   data.root = arguments.data;
   made.dataset = open_dataset(data);
   made.images = training_images(*made.dataset, arguments.domains);
-  const LdmOptions options{arguments.tokenizer, arguments.prediction_type};
-  made.teacher = latent_teacher_of(LatentDiffusion::load(arguments.ldm, options));
+  made.teacher = latent_teacher_of(LatentDiffusion::load(arguments.model.ldm, arguments.model.options()));
   if (arguments.size_px > 0) made.teacher.image_size_px = arguments.size_px;
   made.source = plain_image_source(made.dataset, made.teacher.image_size_px);
   return made;
@@ -106,10 +107,7 @@ void inspect_latent_curve(const InspectArguments& arguments) {
 }
 
 void add_options(CLI::App& command, InspectArguments& arguments) {
-  command.add_option("--ldm", arguments.ldm, "latent diffusion model: folder or CompVis file")->required()->take_last();
-  command.add_option("--tokenizer", arguments.tokenizer, "tokenizer folder, for a CompVis file, which has none")->take_last();
-  command.add_option("--prediction-type", arguments.prediction_type, "epsilon, v_prediction or sample; default: as the files say")
-      ->take_last();
+  arguments.model.add_to(command);
   command.add_option("--data", arguments.data, "folder <domain>/<class>/<image>")->required()->take_last();
   command.add_option("--domains", arguments.domains, "domains to take images from: a,b")->required()->delimiter(',');
   command.add_option("--images", arguments.images, "images, drawn from the seed")

@@ -29,7 +29,7 @@ struct UNetConfig {
   std::int64_t norm_num_groups = 32;  // divides the channels of every block, skip connections included
   double norm_eps = 1e-5;
   bool use_linear_projection = false;
-  bool upcast_attention = false;  // without effect in float32
+  bool upcast_attention = false;  // scores in float32: always so here
   std::int64_t time_embedding_dim = 0;  // 0: four times the first entry of block_out_channels
 
   std::size_t levels() const { return block_out_channels.size(); }

@@ -1,5 +1,6 @@
 #include "domainfusion/diffusion/vae/autoencoder_config.h"
 
+#include "domainfusion/core/error.h"
 #include "domainfusion/diffusion/model_config.h"
 
 namespace domainfusion {
@@ -39,9 +40,14 @@ AutoencoderConfig AutoencoderConfig::from_json(const json& object, const std::st
   reader.only("latents_mean", {nullptr});
   reader.only("latents_std", {nullptr});
   reader.only("shift_factor", {nullptr, 0.0});
-  reader.ignore({"force_upcast"});  // concerns half precision only
+  reader.ignore({"force_upcast"});  // diffusers' Stable Diffusion pipelines do not heed it either
   reader.finish();
   return c;
+}
+
+void AutoencoderConfig::check_tiles(std::int64_t tile_px) const {
+  const std::int64_t unit = 4 * downsampling_factor();
+  check<ConfigError>(tile_px >= 0 && tile_px % unit == 0, "VAE tiles of {} px: expected a multiple of {}", tile_px, unit);
 }
 
 json AutoencoderConfig::to_json() const {

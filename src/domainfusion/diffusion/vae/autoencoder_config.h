@@ -22,6 +22,9 @@ struct AutoencoderConfig {
   // Image pixels per latent pixel: 2^(levels - 1).
   std::int64_t downsampling_factor() const { return std::int64_t{1} << (block_out_channels.size() - 1); }
 
+  // ConfigError unless tile_px is a multiple of four times the factor (tiles overlap by a quarter).
+  void check_tiles(std::int64_t tile_px) const;
+
   // Absent keys take diffusers' defaults. ConfigError naming the field whose value is not supported; `subject` opens it.
   static AutoencoderConfig from_json(const nlohmann::json& object, const std::string& subject);
   nlohmann::json to_json() const;  // a config.json that diffusers loads

@@ -49,8 +49,7 @@ at::Tensor AutoencoderKlImpl::moments(const at::Tensor& image11_NCHW) { return q
 at::Tensor AutoencoderKlImpl::image(const at::Tensor& latent_NChw) { return decoder_(post_quant_conv_(latent_NChw)); }
 
 void AutoencoderKlImpl::use_tiles(std::int64_t tile_px) {
-  const std::int64_t unit = 4 * config_.downsampling_factor();  // a quarter overlaps
-  check<ConfigError>(tile_px >= 0 && tile_px % unit == 0, "VAE tiles of {} px: expected a multiple of {}", tile_px, unit);
+  config_.check_tiles(tile_px);
   tile_px_ = tile_px;
 }
 

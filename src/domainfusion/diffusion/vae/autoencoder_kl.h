@@ -30,8 +30,8 @@ class AutoencoderKlImpl : public torch::nn::Module {
   at::Tensor decode(const at::Tensor& latent_NChw);
   const AutoencoderConfig& config() const { return config_; }
 
-  // From now on images larger than tile_px (a multiple of four times the downsampling factor, else ConfigError) pass in tiles of that size: less
-  // memory, slightly other results. 0: whole images.
+  // From now on images larger than tile_px (see AutoencoderConfig::check_tiles) pass in tiles of that size: less memory, slightly
+  // other results. 0: whole images.
   void use_tiles(std::int64_t tile_px);
 
  private:

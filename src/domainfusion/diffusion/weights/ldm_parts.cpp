@@ -17,9 +17,9 @@ Config config_of(const ModelSource& source, LdmPart part) {
 
 }  // namespace
 
-LdmParts::LdmParts(std::unique_ptr<const ModelSource> source, bool hold_weights_once)
+LdmParts::LdmParts(std::shared_ptr<const ModelSource> source, const PartsOptions& options)
     : source_(std::move(source)),
-      hold_weights_once_(hold_weights_once),
+      options_(options),
       vae_{LdmPart::kVae, config_of<AutoencoderConfig>(*source_, LdmPart::kVae)},
       unet_{LdmPart::kUnet, config_of<UNetConfig>(*source_, LdmPart::kUnet)},
       text_encoder_{LdmPart::kTextEncoder, config_of<ClipTextConfig>(*source_, LdmPart::kTextEncoder)} {}
@@ -31,10 +31,11 @@ Holder LdmParts::loaded(Slot<Holder, Config>& slot) {
   return slot.module = with_context(fmt::format("'{}'", source_->subject(slot.part)), [&] {
            const TensorMap weights = source_->weights(slot.part);
            Holder module(slot.config);
-           adopt_state_dict(*module, weights, "weights", {"embeddings.position_ids"});
+           adopt_state_dict(*module, weights, "weights", {"embeddings.position_ids"}, options_.placement);
            for (at::Tensor& parameter : module->parameters()) parameter.set_requires_grad(false);
            module->eval();
-           if (hold_weights_once_) release_plain_weights(*module);
+           if constexpr (std::is_same_v<Holder, AutoencoderKl>) module->use_tiles(options_.vae_tile_px);
+           if (options_.hold_weights_once) release_plain_weights(*module);
            return module;
          });
 }
@@ -49,6 +50,12 @@ template <class Holder, class Config>
 bool LdmParts::is_filled(const Slot<Holder, Config>& slot) {
   const std::lock_guard lock(slot.mutex);
   return !slot.module.is_empty();
+}
+
+void LdmParts::use_vae_tiles(std::int64_t tile_px) {
+  vae_.config.check_tiles(tile_px);
+  options_.vae_tile_px = tile_px;
+  if (is_loaded(LdmPart::kVae)) vae()->use_tiles(tile_px);
 }
 
 AutoencoderKl LdmParts::vae() { return loaded(vae_); }

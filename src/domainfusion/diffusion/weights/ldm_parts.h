@@ -11,19 +11,31 @@
 
 namespace domainfusion {
 
-// Frozen modules in evaluation mode. All functions are thread-safe; a part that is released while another thread uses it lives
-// until that thread has done.
+// How a part is held, whichever it is.
+struct PartsOptions {
+  Placement placement;
+  bool hold_weights_once = false;  // see LdmOptions
+  std::int64_t vae_tile_px = 0;    // see AutoencoderKl::use_tiles
+};
+
+// Frozen modules in evaluation mode. All functions are thread-safe but use_vae_tiles(); a part that is released while another
+// thread uses it lives until that thread has done.
 class LdmParts {
  public:
   // Reads the configs only. ConfigError, IoError, FormatError.
-  LdmParts(std::unique_ptr<const ModelSource> source, bool hold_weights_once);
+  LdmParts(std::shared_ptr<const ModelSource> source, const PartsOptions& options);
 
   const ModelSource& source() const { return *source_; }
+  const std::shared_ptr<const ModelSource>& shared_source() const { return source_; }
+  const PartsOptions& options() const { return options_; }
+  // Of the VAE that is loaded, and of each that will be. ConfigError.
+  void use_vae_tiles(std::int64_t tile_px);
+
   const AutoencoderConfig& vae_config() const { return vae_.config; }
   const UNetConfig& unet_config() const { return unet_.config; }
   const ClipTextConfig& text_encoder_config() const { return text_encoder_.config; }
 
-  // The part, loaded now if it is not. Weights in float32 stay in the mapped file, others are converted. FormatError,
+  // The part, loaded now if it is not. Weights of the placement's type stay in the mapped file, others are converted. FormatError,
   // ShapeError that lists all missing, unexpected and mis-shaped tensors.
   AutoencoderKl vae();
   UNet2dCondition unet();
@@ -48,8 +60,8 @@ class LdmParts {
   template <class Holder, class Config>
   static bool is_filled(const Slot<Holder, Config>& slot);
 
-  std::unique_ptr<const ModelSource> source_;
-  bool hold_weights_once_;
+  std::shared_ptr<const ModelSource> source_;
+  PartsOptions options_;
   Slot<AutoencoderKl, AutoencoderConfig> vae_;
   Slot<UNet2dCondition, UNetConfig> unet_;
   Slot<ClipTextEncoder, ClipTextConfig> text_encoder_;

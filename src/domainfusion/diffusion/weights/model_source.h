@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "domainfusion/core/placement.h"
 #include "domainfusion/io/tensor_file.h"
 
 namespace domainfusion {
@@ -23,6 +24,8 @@ struct LdmOptions {
   // For use without gradients: a weight that was re-packed for the kernels is not held a second time. A gradient still works, and
   // takes the memory back.
   bool hold_weights_once = false;
+  // Where the networks compute, and in which type; whatever the files hold is converted.
+  Placement placement;
 };
 
 // Content that a model was read from, for its hash: a file, or text that stands for one.

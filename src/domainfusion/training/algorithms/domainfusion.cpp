@@ -82,7 +82,9 @@ void DomainFusion::prepare(TrainingContext& context) {
   check<ConfigError>(!context.config.ldm.empty(),
                      "the algorithm domainfusion needs a latent diffusion model: --ldm DIR (a diffusers folder; `domainfusion "
                      "pretrain` makes a small one)");
-  ldm_ = LatentDiffusion::load(context.config.ldm, {context.config.ldm_tokenizer, context.config.ldm_prediction_type});
+  ldm_ = LatentDiffusion::load(context.config.ldm, {.tokenizer = context.config.ldm_tokenizer,
+                                                    .prediction_type = context.config.ldm_prediction_type,
+                                                    .placement = placement_of(context.device.str(), context.config.ldm_dtype)});
   const LdmProvenanceCheck provenance = check_ldm_provenance(*ldm_, *context.holdout);
   context.write_record({{"type", "ldm"},
                         {"step", 0},

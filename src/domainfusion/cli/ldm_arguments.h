@@ -1,0 +1,23 @@
+#pragma once
+// The options by which commands name a latent diffusion model.
+
+#include <string>
+
+#include "domainfusion/diffusion/weights/model_source.h"
+
+namespace CLI {
+class App;
+}
+
+namespace domainfusion {
+
+struct LdmArguments {
+  std::string ldm, tokenizer, prediction_type, device = "auto", dtype = "float32";
+
+  // --ldm (required), --tokenizer, --prediction-type, --device, --dtype.
+  void add_to(CLI::App& command);
+  // ConfigError, DeviceError.
+  LdmOptions options() const;
+};
+
+}  // namespace domainfusion
