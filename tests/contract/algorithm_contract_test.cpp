@@ -1,7 +1,6 @@
 // What every algorithm in the registry must keep to.
 #include <gtest/gtest.h>
 #include <torch/torch.h>
-#include <unistd.h>
 
 #include "domainfusion/io/file_bytes.h"
 #include "training/toy_run.h"
@@ -11,22 +10,6 @@ namespace {
 
 class AlgorithmContract : public testing::TestWithParam<std::string> {
  protected:
-  void expect_same_run(const std::filesystem::path& a, const std::filesystem::path& b) {
-    for (const char* file : {"checkpoint.safetensors", "best.safetensors"}) {
-      EXPECT_TRUE(read_file(a / file) == read_file(b / file)) << file;
-    }
-    EXPECT_EQ(records(a), records(b));
-  }
-  // Without figures of time.
-  static std::vector<nlohmann::json> records(const std::filesystem::path& run) {
-    auto lines = read_json_lines(run / "records.jsonl");
-    for (auto& line : lines) {
-      for (auto field = line.begin(); field != line.end();) {
-        field = field.key().find("seconds") != std::string::npos ? line.erase(field) : std::next(field);
-      }
-    }
-    return lines;
-  }
   TemporaryFolder folder_;
 };
 
@@ -51,12 +34,7 @@ TEST_P(AlgorithmContract, AStoppedAndResumedRunEqualsAnUninterruptedOne) {
   ASSERT_TRUE(toy_run(GetParam(), folder_ / "whole", std::make_shared<ToyDataset>()));
   for (const int reads : {1, 30, 60}) {
     const auto path = folder_ / ("stopped" + std::to_string(reads));
-    auto stopping = std::make_shared<ToyDataset>();
-    std::atomic<int> left = reads;
-    stopping->on_read = [&](std::int64_t) {
-      if (--left == 0) kill(getpid(), SIGTERM);
-    };
-    EXPECT_FALSE(toy_run(GetParam(), path, stopping));
+    EXPECT_FALSE(toy_run(GetParam(), path, stopped_at_read(reads)));
     ASSERT_TRUE(toy_run(GetParam(), path, std::make_shared<ToyDataset>(), RunMode::kResume));
     expect_same_run(folder_ / "whole", path);
   }

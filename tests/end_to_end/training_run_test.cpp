@@ -82,7 +82,7 @@ TEST_F(TrainingRun, HelpNamesDefaultsAndRanges) {
   EXPECT_NE(help.out.find("default 5e-05"), std::string::npos) << help.out;
   EXPECT_NE(help.out.find("erm.batch_multiplier"), std::string::npos);
   EXPECT_NE(help.out.find("range 1 … 64"), std::string::npos);
-  for (const char* kind : {"algorithms", "backbones", "datasets", "schedulers", "decompositions"}) {
+  for (const char* kind : {"algorithms", "averaging", "backbones", "datasets", "schedulers", "decompositions"}) {
     const CommandResult list = shell_.run(std::string("inspect ") + kind);
     expect_success(list);
     EXPECT_FALSE(list.out.empty());

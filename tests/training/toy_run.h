@@ -1,8 +1,12 @@
 #pragma once
 // A run of a few steps on the toy set with a tiny network.
 
+#include <gtest/gtest.h>
+#include <unistd.h>
+
 #include <optional>
 
+#include "domainfusion/io/file_bytes.h"
 #include "domainfusion/training/trainer.h"
 #include "training/toy_dataset.h"
 
@@ -35,6 +39,33 @@ inline std::optional<TestRecord> toy_run(const std::string& algorithm, const std
                                          std::vector<std::string> overrides = {}) {
   Trainer trainer(toy_setup(algorithm, std::move(overrides)), std::move(dataset), {.run_folder = folder, .mode = mode});
   return trainer.run();
+}
+
+// A set whose `reads`th image, counted over all threads, comes with a SIGTERM.
+inline std::shared_ptr<ToyDataset> stopped_at_read(int reads) {
+  auto set = std::make_shared<ToyDataset>();
+  auto left = std::make_shared<std::atomic<int>>(reads);
+  set->on_read = [left](std::int64_t) {
+    if (--*left == 0) kill(getpid(), SIGTERM);
+  };
+  return set;
+}
+
+// The records without figures of time.
+inline std::vector<nlohmann::json> timeless_records(const std::filesystem::path& run) {
+  auto lines = read_json_lines(run / "records.jsonl");
+  for (auto& line : lines) {
+    for (auto field = line.begin(); field != line.end();) {
+      field = field.key().find("seconds") != std::string::npos ? line.erase(field) : std::next(field);
+    }
+  }
+  return lines;
+}
+
+inline void expect_same_run(const std::filesystem::path& a, const std::filesystem::path& b,
+                            std::vector<std::string> files = {"checkpoint.safetensors", "best.safetensors"}) {
+  for (const std::string& file : files) EXPECT_TRUE(read_file(a / file) == read_file(b / file)) << file;
+  EXPECT_EQ(timeless_records(a), timeless_records(b));
 }
 
 }  // namespace domainfusion

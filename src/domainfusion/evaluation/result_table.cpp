@@ -32,6 +32,12 @@ std::string padded(const std::string& text, std::size_t width, bool left) {
   return left ? text + space : space + text;
 }
 
+std::string tested_text(const std::string& system, const TestRecord& test,
+                        const std::vector<std::string>& class_names) {
+  return fmt::format("{} on '{}', never seen in training: {:.1f} %\n", system, test.domain, 100 * test.accuracy) +
+         text_table(class_cells(test.confusion, class_names));
+}
+
 }  // namespace
 
 void ResultTable::add(const std::string& system, const std::string& domain, double accuracy) {
@@ -115,6 +121,8 @@ Cells class_cells(const std::vector<std::vector<std::int64_t>>& confusion, const
   return rows;
 }
 
+std::string averaged_system(const std::string& system, const std::string& method) { return system + " + " + method; }
+
 std::string describe_run(const RunResult& run) {
   std::string text;
   if (const ValidationRecord* selected = select_by_source_validation(run.validations)) {
@@ -122,9 +130,14 @@ std::string describe_run(const RunResult& run) {
     for (const auto& [domain, accuracy] : selected->accuracy) text += fmt::format("; {} {:.1f} %", domain, 100 * accuracy);
     text += "\n";
   }
-  if (!run.test) return text + fmt::format("{}: the run is not finished, so '{}' was not looked at\n", run.algorithm, run.test_domain);
-  text += fmt::format("{} on '{}', never seen in training: {:.1f} %\n", run.algorithm, run.test->domain, 100 * run.test->accuracy);
-  return text + text_table(class_cells(run.test->confusion, run.class_names));
+  if (!run.test)
+    return text +
+           fmt::format("{}: the run is not finished, so '{}' was not looked at\n", run.algorithm, run.test_domain);
+  text += tested_text(run.algorithm, *run.test, run.class_names);
+  if (!run.average_validation || !run.average_test) return text;
+  const std::string system = averaged_system(run.algorithm, run.average_test->model);
+  text += fmt::format("{}: source validation {:.1f} %\n", system, 100 * run.average_validation->mean_accuracy);
+  return text + tested_text(system, *run.average_test, run.class_names);
 }
 
 }  // namespace domainfusion

@@ -36,7 +36,11 @@ std::string markdown_table(const std::vector<std::vector<std::string>>& cells);
 std::vector<std::vector<std::string>> class_cells(const std::vector<std::vector<std::int64_t>>& confusion,
                                                   const std::vector<std::string>& class_names);
 
-// One run in full: the selected checkpoint, accuracy on the target, accuracy per class and confusion.
+// What tables call an averaged model: "erm + swad".
+std::string averaged_system(const std::string& system, const std::string& method);
+
+// One run in full: the selected checkpoint, accuracy on the target, accuracy per class and confusion; the last three
+// for an averaged model too.
 std::string describe_run(const RunResult& run);
 
 }  // namespace domainfusion

@@ -22,6 +22,18 @@ void read_description(const json& description, RunResult& result) {
   }
 }
 
+void add_validation(ValidationRecord record, RunResult& result) {
+  if (record.model.empty()) {
+    result.validations.push_back(std::move(record));
+  } else {
+    result.average_validation = std::move(record);
+  }
+}
+
+void add_test(TestRecord record, RunResult& result) {
+  (record.model.empty() ? result.test : result.average_test) = std::move(record);
+}
+
 }  // namespace
 
 RunResult read_run(const std::filesystem::path& run) {
@@ -33,8 +45,8 @@ RunResult read_run(const std::filesystem::path& run) {
   with_context(fmt::format("'{}'", file.string()), [&] {
     for (const json& line : read_json_lines(file)) {
       const std::string type = line.is_object() ? line.value("type", "") : "";
-      if (type == "validation") result.validations.push_back(validation_record(line));
-      if (type == "test") result.test = test_record(line);
+      if (type == "validation") add_validation(validation_record(line), result);
+      if (type == "test") add_test(test_record(line), result);
     }
   });
   return result;

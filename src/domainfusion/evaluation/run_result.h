@@ -20,6 +20,9 @@ struct RunResult {
   std::vector<std::string> class_names;
   std::vector<ValidationRecord> validations;  // in the order of the file
   std::optional<TestRecord> test;             // absent until the run is finished
+  // The same two of the averaged model (`model` names it: "swad", …), of a finished run with weight averaging.
+  std::optional<ValidationRecord> average_validation;
+  std::optional<TestRecord> average_test;
 };
 
 // Reads run.json and records.jsonl. IoError if `run` is no run folder, FormatError if a file is broken.

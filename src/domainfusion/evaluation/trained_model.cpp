@@ -18,7 +18,7 @@ TrainingConfig recorded_config(const nlohmann::json& description) {
   return config;
 }
 
-TrainedModel load_trained_model(const std::filesystem::path& run) {
+TrainedModel load_trained_model(const std::filesystem::path& run, const std::string& name) {
   const nlohmann::json description = read_run_description(run);
   TrainedModel model;
   try {
@@ -29,9 +29,12 @@ TrainedModel load_trained_model(const std::filesystem::path& run) {
   }
   // The weights that training started from are not needed, and may be elsewhere by now.
   model.config.classifier.weights.clear();
-  const auto file = run / "best.safetensors";
-  check<IoError>(std::filesystem::exists(file), "'{}' has no selected model yet: let the run reach its first validation",
-                 run.string());
+  const auto file = run / (name + ".safetensors");
+  check<IoError>(
+      std::filesystem::exists(file),
+      "'{}' has no model '{}': the selected one (best) is there from the first validation on, an average once a run "
+      "with averaging.method is finished",
+      run.string(), name);
   model.classifier = Classifier(model.config.classifier, static_cast<std::int64_t>(model.class_names.size()), 0);
   load_model(file, model.classifier);
   model.classifier->eval();

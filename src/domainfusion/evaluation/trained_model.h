@@ -20,8 +20,12 @@ struct TrainedModel {
   at::Tensor probabilities(const Image& image);
 };
 
-// Reads run.json and best.safetensors. IoError, FormatError, ShapeError, naming the file.
-TrainedModel load_trained_model(const std::filesystem::path& run);
+constexpr const char* kSelectedModel = "best";
+constexpr const char* kModelHelp =
+    "which of the run's models: best (selected by source validation), or its average: swad, …";
+
+// Reads run.json and "<model>.safetensors" of the run. IoError, FormatError, ShapeError, naming the file.
+TrainedModel load_trained_model(const std::filesystem::path& run, const std::string& model = kSelectedModel);
 
 // The configuration in run.json, its algorithm's options included.
 TrainingConfig recorded_config(const nlohmann::json& description);

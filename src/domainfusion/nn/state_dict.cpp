@@ -77,12 +77,17 @@ void adopt_state_dict(torch::nn::Module& module, const TensorMap& weights, std::
   for (auto& item : module.named_buffers()) adopt(item.value(), weights.at(item.key()), placement);
 }
 
-TensorMap state_dict_of(const torch::nn::Module& module) {
+TensorMap parameters_of(const torch::nn::Module& module) {
   TensorMap tensors;
   for (const auto& item : module.named_parameters()) {
     check<Error>(item.value().is_non_overlapping_and_dense(), "the weight {} was released (release_plain_weights)", item.key());
     tensors[item.key()] = item.value().detach();
   }
+  return tensors;
+}
+
+TensorMap state_dict_of(const torch::nn::Module& module) {
+  TensorMap tensors = parameters_of(module);
   for (const auto& item : module.named_buffers()) tensors[item.key()] = item.value().detach();
   return tensors;
 }

@@ -27,6 +27,9 @@ void adopt_state_dict(torch::nn::Module& module, const TensorMap& weights, std::
 // Parameters and buffers of `module` by name; the tensors alias the module's (detached).
 TensorMap state_dict_of(const torch::nn::Module& module);
 
+// The parameters alone, as above.
+TensorMap parameters_of(const torch::nn::Module& module);
+
 // Number of parameter elements.
 std::int64_t parameter_count(const torch::nn::Module& module);
 

@@ -37,6 +37,7 @@ Checkpoint parse_state(const std::filesystem::path& path) {
     checkpoint.best_step = state.at("best_step");
     checkpoint.best_accuracy = state.at("best_accuracy");
     checkpoint.algorithm_state = state.at("algorithm");
+    checkpoint.averaging_state = state.value("averaging", json());
     return checkpoint;
   } catch (const std::exception& error) {
     throw FormatError(fmt::format("checkpoint '{}': its state cannot be read ({})", path.string(), error.what()));
@@ -52,10 +53,12 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
   check_finite(tensors, path);
   add_prefixed(tensors, "optimizer.", optimizer.state());
   add_prefixed(tensors, "algorithm.", checkpoint.algorithm_tensors);
-  const json state = {{"step", checkpoint.step},
-                      {"best_step", checkpoint.best_step},
-                      {"best_accuracy", checkpoint.best_accuracy},
-                      {"algorithm", checkpoint.algorithm_state}};
+  add_prefixed(tensors, "averaging.", checkpoint.averaging_tensors);
+  json state = {{"step", checkpoint.step},
+                {"best_step", checkpoint.best_step},
+                {"best_accuracy", checkpoint.best_accuracy},
+                {"algorithm", checkpoint.algorithm_state}};
+  if (!checkpoint.averaging_state.is_null()) state["averaging"] = checkpoint.averaging_state;
   save_tensors(path, tensors, {{"format", "domainfusion checkpoint 1"}, {"state", state.dump()}});
 }
 
@@ -66,6 +69,7 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, Classifier& classi
   load_state_dict(*classifier, take_prefixed(tensors, "model."), subject);
   with_context(subject, [&] { optimizer.load_state(take_prefixed(tensors, "optimizer.")); });
   checkpoint.algorithm_tensors = take_prefixed(tensors, "algorithm.");
+  checkpoint.averaging_tensors = take_prefixed(tensors, "averaging.");
   return checkpoint;
 }
 

@@ -84,6 +84,8 @@ std::int64_t first_step_of(const json& record) {
   return type == "validation" || type == "test" ? step - 1 : step;
 }
 
+bool comes_after_training(const json& record) { return record.value("type", "") == "test" || record.contains("model"); }
+
 }  // namespace
 
 RunFolder::RunFolder(fs::path path, RunMode mode, const json& description)
@@ -134,7 +136,7 @@ void RunFolder::rewind_records(std::int64_t step) {
   if (!fs::exists(file)) return;
   std::string kept;
   for (const json& record : read_json_lines(file)) {
-    if (first_step_of(record) < step && record.value("type", "") != "test") kept += record.dump() + "\n";
+    if (first_step_of(record) < step && !comes_after_training(record)) kept += record.dump() + "\n";
   }
   write_file_atomically(file, kept);
 }

@@ -5,6 +5,7 @@
 //   records.jsonl             typed records (run_records.h)
 //   checkpoint.safetensors    everything that --resume needs
 //   best.safetensors          the selected model, with torchvision's names
+//   swad.safetensors          an average of weights, named after its method, once the run is finished
 
 #include <cstdint>
 #include <filesystem>
@@ -38,7 +39,8 @@ class RunFolder {
   // Removes the folder again if this object found nothing there (or was told to overwrite it): a run that was refused leaves
   // nothing that the next try would stumble over.
   void discard_if_fresh();
-  // Drops the records that a resumed run will write again: those of step `step` and later, and validations after `step` steps.
+  // Drops the records that a resumed run will write again: those of step `step` and later, validations after `step`
+  // steps, and all that come after training.
   void rewind_records(std::int64_t step);
 
  private:

@@ -17,6 +17,11 @@ auto read_record(const json& line, const char* type, Read read) {
   }
 }
 
+json with_model(json line, const std::string& model) {
+  if (!model.empty()) line["model"] = model;
+  return line;
+}
+
 }  // namespace
 
 json to_json(const StepRecord& record) {
@@ -26,19 +31,21 @@ json to_json(const StepRecord& record) {
 }
 
 json to_json(const ValidationRecord& record) {
-  return {{"type", "validation"},
-          {"step", record.step},
-          {"accuracy", record.accuracy},
-          {"mean_accuracy", record.mean_accuracy},
-          {"mean_loss", record.mean_loss}};
+  return with_model({{"type", "validation"},
+                     {"step", record.step},
+                     {"accuracy", record.accuracy},
+                     {"mean_accuracy", record.mean_accuracy},
+                     {"mean_loss", record.mean_loss}},
+                    record.model);
 }
 
 json to_json(const TestRecord& record) {
-  return {{"type", "test"},
-          {"domain", record.domain},
-          {"step", record.step},
-          {"accuracy", record.accuracy},
-          {"confusion", record.confusion}};
+  return with_model({{"type", "test"},
+                     {"domain", record.domain},
+                     {"step", record.step},
+                     {"accuracy", record.accuracy},
+                     {"confusion", record.confusion}},
+                    record.model);
 }
 
 StepRecord step_record(const json& line) {
@@ -54,14 +61,14 @@ StepRecord step_record(const json& line) {
 ValidationRecord validation_record(const json& line) {
   return read_record(line, "validation", [&] {
     return ValidationRecord{line.at("step"), line.at("accuracy").get<std::map<std::string, double>>(),
-                            line.at("mean_accuracy"), line.at("mean_loss")};
+                            line.at("mean_accuracy"), line.at("mean_loss"), line.value("model", "")};
   });
 }
 
 TestRecord test_record(const json& line) {
   return read_record(line, "test", [&] {
     return TestRecord{line.at("domain"), line.at("step"), line.at("accuracy"),
-                      line.at("confusion").get<std::vector<std::vector<std::int64_t>>>()};
+                      line.at("confusion").get<std::vector<std::vector<std::int64_t>>>(), line.value("model", "")};
   });
 }
 

@@ -15,20 +15,24 @@ struct StepRecord {
   std::map<std::string, double> scalars;
 };
 
-// {"type": "validation"}: the source domains' OUT images, without augmentation.
+// {"type": "validation"}: the source domains' OUT images, without augmentation. "model" says whose answers they are:
+// absent, those of the model in training; "swad", for instance, those of an average of its weights, once, at the end.
 struct ValidationRecord {
   std::int64_t step = 0;                   // optimizer steps done before it
   std::map<std::string, double> accuracy;  // by source domain
   double mean_accuracy = 0;                // over source domains: what selects the model
   double mean_loss = 0;                    // cross-entropy, mean over source domains
+  std::string model;                       // empty: the model in training
 };
 
-// {"type": "test"}: the held-out domain's IN images (DomainBed's rule), once, with the selected model.
+// {"type": "test"}: the held-out domain's IN images (DomainBed's rule), once, with the selected model; and once more,
+// with "model", for an average of weights.
 struct TestRecord {
   std::string domain;
-  std::int64_t step = 0;  // of the selected model
+  std::int64_t step = 0;  // of the selected model; of an average: optimizer steps done when it was complete
   double accuracy = 0;
   std::vector<std::vector<std::int64_t>> confusion;  // [true class][predicted class]
+  std::string model;                                 // empty: the selected model
 };
 
 nlohmann::json to_json(const StepRecord& record);

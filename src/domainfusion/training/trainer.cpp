@@ -10,6 +10,7 @@
 #include "domainfusion/core/threads.h"
 #include "domainfusion/metrics/classification.h"
 #include "domainfusion/nn/state_dict.h"
+#include "domainfusion/training/averaging/batch_norm_statistics.h"
 #include "domainfusion/training/source_view.h"
 
 namespace domainfusion {
@@ -114,6 +115,7 @@ void Trainer::make_context() {
   optimizer_ = std::make_unique<Adam>(context_.classifier->parameters(),
                                       AdamOptions{.lr = config.optimizer.lr, .weight_decay = config.optimizer.weight_decay});
   context_.optimizer = optimizer_.get();
+  averaging_ = make_averaging(config.averaging);
   context_.holdout = guard_.get();
   const auto make_loader = [config, seed = context_.seed](std::shared_ptr<const DomainDataset> set,
                                                           const std::string& purpose, std::int64_t multiplier) {
@@ -172,13 +174,16 @@ std::optional<TestRecord> Trainer::run() {
   try {
     prepare_algorithm();
     if (checkpoint) setup_.algorithm->load(checkpoint->algorithm_tensors, checkpoint->algorithm_state);
+    if (checkpoint && averaging_) averaging_->load(checkpoint->averaging_tensors, checkpoint->averaging_state);
     if (!train_from(checkpoint ? checkpoint->step : 0)) return std::nullopt;
+    const TestRecord selected = test_selected();
+    if (averaging_) test_average();
+    return selected;
   } catch (const Interrupted&) {
-    // Stopped while preparing, before anything was learned: the next start prepares again.
-    log_info("stopped before training; --resume continues");
+    // Stopped before the first step or after the last: the next start does that work again.
+    log_info("stopped; --resume continues");
     return std::nullopt;
   }
-  return test();
 }
 
 std::optional<Checkpoint> Trainer::restore() {
@@ -201,11 +206,11 @@ bool Trainer::train_from(std::int64_t first_step) {
   std::int64_t step = first_step;
   context_.classifier->train();
   try {
-    for (; step < total; ++step) {
+    for (; step < total && !(averaging_ && averaging_->ends_training()); ++step) {
       context_.stop_point();
       train_step(step);
       progress.update(step + 1, fmt::format("loss {:.3f}", last_step_.scalars["loss"]));
-      if ((step + 1) % setup_.config.checkpoint_frequency == 0 || step + 1 == total) validate(step + 1);
+      if (setup_.config.validates_after(step + 1, total)) validate(step + 1);
     }
   } catch (const Interrupted&) {
     write_checkpoint(step);
@@ -213,6 +218,8 @@ bool Trainer::train_from(std::int64_t first_step) {
     log_info("stopped after {} of {} steps; a checkpoint is written, --resume continues", step, total);
     return false;
   }
+  if (step < total)
+    log_info("{}: the average is complete after {} of {} steps", setup_.config.averaging.method, step, total);
   progress.finish(fmt::format("source validation {:.1f} % at step {}", 100 * best_accuracy_, best_step_));
   return true;
 }
@@ -223,13 +230,14 @@ void Trainer::train_step(std::int64_t step) {
   context_.classifier->begin_step(context_.seed, step);
   last_step_ = setup_.algorithm->update(step, to_device(loader_->batch(step), context_.device));
   folder_->write_record(to_json(last_step_));
+  if (averaging_) averaging_->after_step(step, *context_.classifier);
 }
 
 Predictor Trainer::predictor() {
   return [this](const at::Tensor& image_NCHW) { return setup_.algorithm->predict(image_NCHW); };
 }
 
-void Trainer::validate(std::int64_t steps_done) {
+ValidationRecord Trainer::source_validation(std::int64_t steps_done) {
   ValidationRecord record;
   record.step = steps_done;
   context_.classifier->eval();
@@ -242,6 +250,11 @@ void Trainer::validate(std::int64_t steps_done) {
     record.mean_loss += figures.mean_loss / sources;
   }
   context_.classifier->train();
+  return record;
+}
+
+void Trainer::validate(std::int64_t steps_done) {
+  const ValidationRecord record = source_validation(steps_done);
   check(std::isfinite(record.mean_loss),
         "the source validation loss after {} steps is {}: training has diverged; the last checkpoint is kept. Lower "
         "optimizer.lr (now {})",
@@ -252,6 +265,7 @@ void Trainer::validate(std::int64_t steps_done) {
     save_model(folder_->best_file(), context_.classifier, best_step_, best_accuracy_);
   }
   folder_->write_record(to_json(record));
+  if (averaging_) averaging_->after_validation(record.mean_loss);
   write_checkpoint(steps_done);
 }
 
@@ -261,18 +275,57 @@ void Trainer::write_checkpoint(std::int64_t steps_done) {
   checkpoint.best_step = best_step_;
   checkpoint.best_accuracy = best_accuracy_;
   setup_.algorithm->save(checkpoint.algorithm_tensors, checkpoint.algorithm_state);
+  if (averaging_) averaging_->save(checkpoint.averaging_tensors, checkpoint.averaging_state);
   save_checkpoint(folder_->checkpoint_file(), checkpoint, context_.classifier, *optimizer_);
 }
 
-TestRecord Trainer::test() {
-  load_model(folder_->best_file(), context_.classifier);
+TestRecord Trainer::test(std::int64_t step) {
   context_.classifier->eval();
-  const Figures figures = evaluate_images(predictor(), *dataset_, target_, splits_[static_cast<std::size_t>(target_)].in,
-                                          setup_.config.loader.image_size_px, context_.device);
-  TestRecord record{dataset_->domain_names()[static_cast<std::size_t>(target_)], best_step_, figures.accuracy(),
-                    nested(figures.confusion_KK)};
+  const Figures figures =
+      evaluate_images(predictor(), *dataset_, target_, splits_[static_cast<std::size_t>(target_)].in,
+                      setup_.config.loader.image_size_px, context_.device);
+  return {dataset_->domain_names()[static_cast<std::size_t>(target_)],
+          step,
+          figures.accuracy(),
+          nested(figures.confusion_KK),
+          {}};
+}
+
+TestRecord Trainer::test_selected() {
+  load_model(folder_->best_file(), context_.classifier);
+  const TestRecord record = test(best_step_);
   folder_->write_record(to_json(record));
   return record;
+}
+
+// Leaves the average in the classifier, in train mode.
+void Trainer::load_average(const AveragedWeights& average) {
+  TensorMap weights = state_dict_of(*context_.classifier);
+  for (const auto& [name, tensor] : average.weights) weights[name] = tensor;
+  load_state_dict(*context_.classifier, weights, "averaged weights");
+  context_.classifier->train();
+  if (average.has_buffers || !takes_batch_statistics(*context_.classifier)) return;
+  const std::int64_t batches = setup_.config.averaging.batch_norm_steps;
+  log_info("taking batch norm's statistics of the averaged model from {} training batches", batches);
+  // As in the released code, the batches that training would have gone on with.
+  retake_batch_statistics(*context_.classifier, batches, [&](std::int64_t batch) {
+    context_.stop_point();
+    context_.classifier->features(to_device(loader_->batch(average.next_step + batch), context_.device).image_NCHW);
+  });
+}
+
+void Trainer::test_average() {
+  const std::string& method = setup_.config.averaging.method;
+  const AveragedWeights average = averaging_->average();
+  load_average(average);
+  ValidationRecord validation = source_validation(average.next_step);
+  TestRecord tested = test(average.next_step);
+  validation.model = tested.model = method;
+  save_model(folder_->path() / (method + ".safetensors"), context_.classifier, average.next_step,
+             validation.mean_accuracy);
+  json description = average.record;
+  description.update({{"type", "average"}, {"model", method}, {"step", average.next_step}});
+  for (const json& record : {description, to_json(validation), to_json(tested)}) folder_->write_record(record);
 }
 
 }  // namespace domainfusion

@@ -8,6 +8,7 @@
 
 #include "domainfusion/data/split.h"
 #include "domainfusion/training/algorithm.h"
+#include "domainfusion/training/averaging/weight_averaging.h"
 #include "domainfusion/training/checkpoint.h"
 #include "domainfusion/training/run_folder.h"
 #include "domainfusion/training/stop_signal.h"
@@ -41,10 +42,10 @@ class Trainer {
   Trainer(RunSetup setup, std::shared_ptr<const DomainDataset> dataset, TrainerOptions options);
   ~Trainer();
 
-  // Trains to the end, selects by mean source validation accuracy, evaluates the held-out domain once, and returns that. nullopt
-  // if SIGINT or SIGTERM stopped it: a checkpoint was written then, and a run with RunMode::kResume continues it with, on CPU, the
-  // bits of an uninterrupted run.
-  // Error if the loss or a weight is not finite: the last good checkpoint stays.
+  // Trains to the end, selects by mean source validation accuracy, evaluates the held-out domain once with the selected
+  // model, and returns that; with averaging, validates and evaluates the average once too. nullopt if SIGINT or SIGTERM
+  // stopped it: a checkpoint was written then, and a run with RunMode::kResume continues it with, on CPU, the bits of
+  // an uninterrupted run. Error if the loss or a weight is not finite: the last good checkpoint stays.
   std::optional<TestRecord> run();
 
  private:
@@ -57,9 +58,13 @@ class Trainer {
   std::optional<Checkpoint> restore();
   bool train_from(std::int64_t first_step);
   void train_step(std::int64_t step);
+  ValidationRecord source_validation(std::int64_t steps_done);
   void validate(std::int64_t steps_done);
   void write_checkpoint(std::int64_t steps_done);
-  TestRecord test();
+  TestRecord test(std::int64_t step);
+  TestRecord test_selected();
+  void test_average();
+  void load_average(const AveragedWeights& average);
   Predictor predictor();
 
   RunSetup setup_;
@@ -72,6 +77,7 @@ class Trainer {
   std::unique_ptr<HoldoutGuard> guard_;
   std::unique_ptr<RunFolder> folder_;
   std::unique_ptr<Adam> optimizer_;
+  std::unique_ptr<WeightAveraging> averaging_;  // nullptr: none
   std::unique_ptr<BatchLoader> loader_;
   TrainingContext context_;
   StopSignal stop_;

@@ -28,17 +28,30 @@ void TrainingConfig::describe(ConfigFields& fields) {
   fields.integer("steps", steps, {1, INT64_C(1) << 40}, "optimizer steps");
   fields.integer("epochs", epochs, {0, INT64_C(1) << 32}, "over 0: that many epochs in place of `steps`");
   fields.integer("checkpoint_frequency", checkpoint_frequency, {1, INT64_C(1) << 40},
-                 "steps between two source validations, each with a checkpoint");
+                 "F, steps between two source validations, each with a checkpoint");
+  fields.choice(
+      "checkpoint_at", checkpoint_at,
+      {{"auto", CheckpointAt::kAuto}, {"multiples", CheckpointAt::kMultiples}, {"domainbed", CheckpointAt::kDomainBed}},
+      "validation after F, 2F, … steps (multiples), or after 1, F + 1, 2F + 1, … as DomainBed and SWAD do (domainbed); "
+      "at "
+      "the end in any case; auto: domainbed with averaging.method = swad");
   fields.real("cost_limit_hours", cost_limit_hours, {0, 1e9}, "estimated cost above which --yes is needed");
   fields.group("data", data);
   fields.group("loader", loader);
   fields.group("optimizer", optimizer);
   fields.group("classifier", classifier);
+  fields.group("averaging", averaging);
 }
 
 std::int64_t TrainingConfig::steps_per_epoch(std::int64_t in_images, std::int64_t source_domains) const {
   const std::int64_t images_per_step = source_domains * loader.batch_size;
   return (in_images + images_per_step - 1) / images_per_step;
+}
+
+bool TrainingConfig::validates_after(std::int64_t steps_done, std::int64_t total_steps) const {
+  const bool domainbed =
+      checkpoint_at == CheckpointAt::kDomainBed || (checkpoint_at == CheckpointAt::kAuto && averaging.method == "swad");
+  return steps_done == total_steps || (steps_done - (domainbed ? 1 : 0)) % checkpoint_frequency == 0;
 }
 
 std::int64_t TrainingConfig::total_steps(std::int64_t steps_per_epoch) const {

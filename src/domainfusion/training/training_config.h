@@ -8,6 +8,7 @@
 #include "domainfusion/config/config_fields.h"
 #include "domainfusion/data/batch_loader.h"
 #include "domainfusion/data/datasets/folder_dataset.h"
+#include "domainfusion/training/averaging/averaging_config.h"
 
 namespace domainfusion {
 
@@ -23,6 +24,9 @@ struct OptimizerConfig {
   double lr_at(std::int64_t step, std::int64_t total_steps) const;
 };
 
+// After which steps the model is validated; F is checkpoint_frequency.
+enum class CheckpointAt { kAuto, kMultiples, kDomainBed };
+
 struct TrainingConfig {
   std::string algorithm = "erm";
   std::string test_domain;  // held out: never seen before the final evaluation
@@ -37,15 +41,21 @@ struct TrainingConfig {
   std::int64_t steps = 5000;
   std::int64_t epochs = 0;
   std::int64_t checkpoint_frequency = 300;
+  CheckpointAt checkpoint_at = CheckpointAt::kAuto;
   double cost_limit_hours = 24;
   DataConfig data;
   LoaderConfig loader;
   OptimizerConfig optimizer;
   ClassifierConfig classifier;
+  AveragingConfig averaging;
   void describe(ConfigFields& fields);
 
   // ceil(in_images / (source_domains * batch_size)): the steps that see as many images as the IN split holds.
   std::int64_t steps_per_epoch(std::int64_t in_images, std::int64_t source_domains) const;
+  // Whether `steps_done` of `total_steps` optimizer steps are followed by a validation: at the multiples of F, or, as
+  // DomainBed and SWAD (which call that steps 0, F, 2F, …), after 1, F + 1, 2F + 1, … steps; always at the end. SWAD
+  // rounds the number of steps to such a place; here it is the user's.
+  bool validates_after(std::int64_t steps_done, std::int64_t total_steps) const;
   // `steps`, or `epochs` epochs where epochs > 0.
   std::int64_t total_steps(std::int64_t steps_per_epoch) const;
 };

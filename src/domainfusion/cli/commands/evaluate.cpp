@@ -1,6 +1,7 @@
 // domainfusion evaluate: tables of finished runs, or a run's model on chosen images.
-#include <CLI/CLI.hpp>
 #include <torch/torch.h>
+
+#include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/data/split.h"
@@ -13,7 +14,7 @@ namespace {
 
 struct EvaluateArguments {
   std::vector<std::string> runs;
-  std::string domain, data, split = "all";
+  std::string domain, data, split = "all", model = kSelectedModel;
   bool markdown = false;
 };
 
@@ -38,6 +39,9 @@ void print_table(const std::vector<RunResult>& runs, bool markdown) {
     }
     table.add(system_name(run, runs), run.test->domain, run.test->accuracy);
     any = true;
+    if (!run.average_test) continue;
+    const std::string averaged = averaged_system(system_name(run, runs), run.average_test->model);
+    table.add(averaged, run.average_test->domain, run.average_test->accuracy);
   }
   if (any) fmt::print("{}", markdown ? table.markdown() : table.text());
 }
@@ -54,7 +58,7 @@ std::vector<std::int64_t> chosen_indices(const DomainDataset& dataset, std::int6
 }
 
 void evaluate_model(const std::string& run, const EvaluateArguments& arguments) {
-  TrainedModel model = load_trained_model(run);
+  TrainedModel model = load_trained_model(run, arguments.model);
   if (!arguments.data.empty()) model.config.data.root = arguments.data;
   const auto dataset = open_dataset(model.config.data);
   check<ConfigError>(dataset->class_names() == model.class_names,
@@ -100,6 +104,7 @@ void add_evaluate_command(CLI::App& app) {
   command->add_option("--split", arguments->split, "which images of --domain")
       ->check(CLI::IsMember({"in", "out", "all"}))
       ->capture_default_str();
+  command->add_option("--model", arguments->model, kModelHelp)->capture_default_str();
   command->add_flag("--markdown", arguments->markdown, "tables in Markdown");
   command->callback([arguments] { with_context("evaluate", [&] { evaluate(*arguments); }); });
 }

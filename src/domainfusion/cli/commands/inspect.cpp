@@ -7,6 +7,7 @@
 #include "domainfusion/data/known_datasets.h"
 #include "domainfusion/diffusion/schedulers/scheduler.h"
 #include "domainfusion/training/algorithm.h"
+#include "domainfusion/training/averaging/weight_averaging.h"
 
 namespace domainfusion {
 namespace {
@@ -36,6 +37,7 @@ void add_inspect_command(CLI::App& app) {
   auto* inspect = app.add_subcommand("inspect", "list what can be named in options, or lies in files of weights; measure an LDM for distillation");
   inspect->require_subcommand(1);
   add_listing(*inspect, "algorithms", "training algorithms", [] { print_registry(algorithms()); });
+  add_listing(*inspect, "averaging", "averages of weights over training", [] { print_registry(averaging_methods()); });
   add_listing(*inspect, "backbones", "classifier networks", [] { print_registry(backbones()); });
   add_listing(*inspect, "schedulers", "samplers of diffusion models", [] { print_registry(scheduler_registry()); });
   add_listing(*inspect, "decompositions", "style and content", [] { print_registry(decompositions()); });

@@ -1,6 +1,7 @@
 // domainfusion predict: a run's model on picture files, one JSON line each.
-#include <CLI/CLI.hpp>
 #include <torch/torch.h>
+
+#include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/evaluation/trained_model.h"
@@ -21,8 +22,8 @@ nlohmann::ordered_json prediction(TrainedModel& model, const std::string& path) 
           {"probabilities", all}};
 }
 
-void predict(const std::string& run, const std::vector<std::string>& images) {
-  TrainedModel model = load_trained_model(run);
+void predict(const std::string& run, const std::string& which, const std::vector<std::string>& images) {
+  TrainedModel model = load_trained_model(run, which);
   for (const std::string& path : images) {
     fmt::print("{}\n", prediction(model, path).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
@@ -33,10 +34,12 @@ void predict(const std::string& run, const std::vector<std::string>& images) {
 void add_predict_command(CLI::App& app) {
   auto* command = app.add_subcommand("predict", "classify picture files with a run's model; prints JSON lines");
   auto run = std::make_shared<std::string>();
+  auto model = std::make_shared<std::string>(kSelectedModel);
   auto images = std::make_shared<std::vector<std::string>>();
   command->add_option("run", *run, "run folder")->required();
   command->add_option("images", *images, "JPEG, PNG or WebP files")->required();
-  command->callback([run, images] { with_context("predict", [&] { predict(*run, *images); }); });
+  command->add_option("--model", *model, kModelHelp)->capture_default_str();
+  command->callback([run, model, images] { with_context("predict", [&] { predict(*run, *model, *images); }); });
 }
 
 }  // namespace domainfusion
