@@ -14,6 +14,8 @@ struct AveragingConfig {
   LossValleyOptions valley;
   bool stop_when_dead = true;
   std::int64_t batch_norm_steps = 500;
+  double ema_decay = 0.999;
+  bool ema_warmup = true;
   void describe(ConfigFields& fields);
 };
 
