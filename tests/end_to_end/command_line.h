@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -39,6 +40,15 @@ class CommandLine {
 
   // Starts the program, kills it once `file` exists, and returns whether the kill came before the end.
   bool kill_when_exists(const std::string& arguments, const std::string& file, int signal) const {
+    return kill_when(
+               arguments, [&] { return std::filesystem::exists(folder_ / file); }, signal)
+        .has_value();
+  }
+
+  // Starts the program, kills it once `moment` returns true, and returns what waitpid says; nothing if the end came
+  // first.
+  template <class Moment>
+  std::optional<int> kill_when(const std::string& arguments, Moment moment, int signal) const {
     const std::string line = "cd '" + folder_.path().string() + "' && exec '" DOMAINFUSION_BINARY "' --threads 1 " + arguments +
                              " >/dev/null 2>&1";
     const pid_t child = fork();
@@ -47,13 +57,13 @@ class CommandLine {
       _exit(127);
     }
     int status = 0;
-    while (!std::filesystem::exists(folder_ / file)) {
-      if (waitpid(child, &status, WNOHANG) == child) return false;
+    while (!moment()) {
+      if (waitpid(child, &status, WNOHANG) == child) return std::nullopt;
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     kill(child, signal);
     waitpid(child, &status, 0);
-    return true;
+    return status;
   }
 
   // The options of a run of a few steps with a tiny network on the set in `data`.

@@ -31,6 +31,23 @@ TEST(Adam, EqualsTorchsAdamOverTwentySteps) {
   EXPECT_TRUE(torch::allclose(b, b_torch, 1e-4, 2e-5));
 }
 
+TEST(Adam, WithDecoupledDecayEqualsTorchsAdamW) {
+  torch::manual_seed(3);
+  const at::Tensor w0 = torch::randn({7, 5});
+  at::Tensor w = w0.clone().requires_grad_(), w_torch = w0.clone().requires_grad_();
+  Adam adam({w}, {.lr = 0.01, .weight_decay = 0.3, .decoupled_decay = true});
+  torch::optim::AdamW reference({w_torch}, torch::optim::AdamWOptions(0.01).weight_decay(0.3));
+  for (int i = 0; i < 20; ++i) {
+    adam.zero_grad();
+    (w * w * w).sum().backward();
+    adam.step();
+    reference.zero_grad();
+    (w_torch * w_torch * w_torch).sum().backward();
+    reference.step();
+  }
+  EXPECT_TRUE(torch::allclose(w, w_torch, 1e-4, 2e-5));
+}
+
 TEST(Adam, ContinuesFromItsSavedStateBitForBit) {
   torch::manual_seed(4);
   const at::Tensor w0 = torch::randn({9});

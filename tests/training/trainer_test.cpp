@@ -57,6 +57,88 @@ TEST(Trainer, TheLearningRateFallsToZeroAtTheEnd) {
   EXPECT_EQ(optimizer.lr_at(5, 10), 1);
 }
 
+TEST(Trainer, TheLearningRateFollowsACosineOrFallsInSteps) {
+  OptimizerConfig optimizer;
+  optimizer.lr = 2;
+  optimizer.decay = LrDecay::kCosine;
+  EXPECT_EQ(optimizer.lr_at(0, 8), 2);
+  EXPECT_NEAR(optimizer.lr_at(2, 8), 1 + std::sqrt(0.5), 1e-12);
+  EXPECT_NEAR(optimizer.lr_at(4, 8), 1, 1e-12);
+  optimizer.decay = LrDecay::kStep;
+  optimizer.decay_steps = {3, 6};
+  EXPECT_EQ(optimizer.lr_at(2, 8), 2);
+  EXPECT_NEAR(optimizer.lr_at(3, 8), 0.2, 1e-12);
+  EXPECT_NEAR(optimizer.lr_at(7, 8), 0.02, 1e-12);
+}
+
+TEST(Trainer, AWarmUpRisesLinearlyAndTheDecayFollowsIt) {
+  OptimizerConfig optimizer;
+  optimizer.lr = 2;
+  optimizer.warmup_steps = 4;
+  optimizer.decay = LrDecay::kLinear;
+  EXPECT_EQ(optimizer.lr_at(0, 12), 0.5);
+  EXPECT_EQ(optimizer.lr_at(3, 12), 2);
+  EXPECT_EQ(optimizer.lr_at(4, 12), 2);
+  EXPECT_EQ(optimizer.lr_at(8, 12), 1);
+}
+
+TEST(Trainer, ADivergingRunKeepsCheckpointAndBestModelOfTheLastValidation) {
+  TemporaryFolder place;
+  // Each step multiplies all weights by about -2: the first validations are finite, the later ones are not.
+  const std::vector<std::string> diverging{"optimizer.name=adamw",        "optimizer.lr=1e-3",
+                                           "optimizer.weight_decay=3000", "optimizer.decay=constant",
+                                           "checkpoint_frequency=1",      "steps=40"};
+  const std::string message =
+      error_of([&] { toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, diverging); });
+  EXPECT_NE(message.find("diverged"), std::string::npos) << message;
+  EXPECT_NE(message.find("start anew with a lower optimizer.lr"), std::string::npos) << message;
+  for (const char* file : {"run/checkpoint.safetensors", "run/best.safetensors"}) {
+    for (const auto& [name, tensor] : load_tensors(place / file)) {
+      EXPECT_TRUE(torch::isfinite(tensor).all().item<bool>()) << file << " " << name;
+    }
+  }
+  EXPECT_EQ(count(place / "run", "test"), 0u);
+  // Resumed, it says the same; with another rate it is another run.
+  EXPECT_EQ(
+      error_of([&] { toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kResume, diverging); }),
+      message);
+  std::vector<std::string> slower = diverging;
+  slower[1] = "optimizer.lr=1e-5";
+  const std::string refused =
+      error_of([&] { toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kResume, slower); });
+  EXPECT_NE(refused.find("optimizer/lr was 0.001, is 1e-05"), std::string::npos) << refused;
+}
+
+TEST(Trainer, KeepsEveryCheckpointIfAsked) {
+  TemporaryFolder place;
+  ASSERT_TRUE(toy_run("erm", place / "run", std::make_shared<ToyDataset>()));
+  EXPECT_FALSE(std::filesystem::exists(place / "run/checkpoint-4.safetensors"));
+  ASSERT_TRUE(toy_run("erm", place / "kept", std::make_shared<ToyDataset>(), RunMode::kNew, {"keep_checkpoints=true"}));
+  for (const char* step : {"4", "8", "9"}) {
+    EXPECT_TRUE(std::filesystem::exists(place / "kept" / (std::string("checkpoint-") + step + ".safetensors"))) << step;
+  }
+  EXPECT_TRUE(read_file(place / "kept/checkpoint-9.safetensors") == read_file(place / "run/checkpoint.safetensors"));
+  EXPECT_FALSE(read_file(place / "kept/checkpoint-4.safetensors") ==
+               read_file(place / "kept/checkpoint-8.safetensors"));
+}
+
+TEST(Trainer, MixedPrecisionLearnsAndKeepsWeightsInFloat32) {
+  TemporaryFolder place;
+  const std::vector<std::string> options{"steps=60", "checkpoint_frequency=20", "loader.augment=false"};
+  std::vector<std::string> mixed = options;
+  mixed.push_back("precision=bfloat16");
+  const auto result = toy_run("erm", place / "mixed", std::make_shared<ToyDataset>(40), RunMode::kNew, mixed);
+  ASSERT_TRUE(result);
+  EXPECT_GT(result->accuracy, 0.9);
+  ASSERT_TRUE(toy_run("erm", place / "full", std::make_shared<ToyDataset>(40), RunMode::kNew, options));
+  EXPECT_EQ(load_tensors(place / "mixed/best.safetensors").at("conv1.weight").scalar_type(), torch::kFloat32);
+  EXPECT_FALSE(read_file(place / "mixed/best.safetensors") == read_file(place / "full/best.safetensors"));
+  mixed.back() = "precision=float16";
+  const std::string refused =
+      error_of([&] { toy_run("erm", place / "half", std::make_shared<ToyDataset>(), RunMode::kNew, mixed); });
+  EXPECT_NE(refused.find("bfloat16"), std::string::npos) << refused;
+}
+
 TEST(Trainer, DivergenceIsAnErrorThatLeavesNoBrokenCheckpoint) {
   TemporaryFolder place;
   const std::string message = error_of([&] {

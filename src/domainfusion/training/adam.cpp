@@ -5,15 +5,13 @@
 
 #include <cmath>
 
-#include "domainfusion/core/error.h"
-
 namespace domainfusion {
 namespace {
 
 constexpr int64_t kParallelGrain = 16384;
 
 struct Scales {
-  float beta1, beta2, eps, weight_decay, step_size, inverse_sqrt_correction2;
+  float beta1, beta2, eps, weight_decay, kept, step_size, inverse_sqrt_correction2;
 };
 
 void fused_cpu_step(const at::Tensor& parameter, const at::Tensor& gradient, at::Tensor& exp_avg,
@@ -27,7 +25,7 @@ void fused_cpu_step(const at::Tensor& parameter, const at::Tensor& gradient, at:
       const float grad = g[i] + s.weight_decay * p[i];
       m[i] = s.beta1 * m[i] + (1 - s.beta1) * grad;
       v[i] = s.beta2 * v[i] + (1 - s.beta2) * grad * grad;
-      p[i] -= s.step_size * m[i] / (std::sqrt(v[i]) * s.inverse_sqrt_correction2 + s.eps);
+      p[i] = s.kept * p[i] - s.step_size * m[i] / (std::sqrt(v[i]) * s.inverse_sqrt_correction2 + s.eps);
     }
   });
 }
@@ -37,22 +35,17 @@ void tensor_step(at::Tensor parameter, const at::Tensor& gradient, at::Tensor& e
   const at::Tensor grad = s.weight_decay == 0 ? gradient : gradient + s.weight_decay * parameter;
   exp_avg.mul_(s.beta1).add_(grad, 1 - s.beta1);
   exp_avg_sq.mul_(s.beta2).addcmul_(grad, grad, 1 - s.beta2);
+  if (s.kept != 1) parameter.mul_(s.kept);
   parameter.addcdiv_(exp_avg, exp_avg_sq.sqrt().mul_(s.inverse_sqrt_correction2).add_(s.eps), -s.step_size);
 }
 
 }  // namespace
 
 Adam::Adam(std::vector<at::Tensor> parameters, AdamOptions options)
-    : parameters_(std::move(parameters)), options_(options) {
-  for (const at::Tensor& parameter : parameters_) {
-    exp_avg_.push_back(torch::zeros_like(parameter, at::MemoryFormat::Contiguous));
-    exp_avg_sq_.push_back(torch::zeros_like(parameter, at::MemoryFormat::Contiguous));
-  }
-}
-
-void Adam::zero_grad() {
-  for (at::Tensor& parameter : parameters_) parameter.mutable_grad() = at::Tensor();
-}
+    : Optimizer(std::move(parameters), options.lr),
+      exp_avg_(zero_buffers()),
+      exp_avg_sq_(zero_buffers()),
+      options_(options) {}
 
 void Adam::step() {
   torch::NoGradGuard no_grad;
@@ -62,8 +55,9 @@ void Adam::step() {
   const Scales scales{static_cast<float>(options_.beta1),
                       static_cast<float>(options_.beta2),
                       static_cast<float>(options_.eps),
-                      static_cast<float>(options_.weight_decay),
-                      static_cast<float>(options_.lr / correction1),
+                      static_cast<float>(options_.decoupled_decay ? 0 : options_.weight_decay),
+                      static_cast<float>(options_.decoupled_decay ? 1 - lr_ * options_.weight_decay : 1),
+                      static_cast<float>(lr_ / correction1),
                       static_cast<float>(1 / std::sqrt(correction2))};
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const at::Tensor gradient = parameters_[i].grad();
@@ -76,25 +70,11 @@ void Adam::step() {
   }
 }
 
-TensorMap Adam::state() const {
-  TensorMap state{{"steps", torch::tensor({steps_}, torch::kInt64)}};
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    state[fmt::format("exp_avg.{}", i)] = exp_avg_[i];
-    state[fmt::format("exp_avg_sq.{}", i)] = exp_avg_sq_[i];
-  }
+TensorMap Adam::buffers() const {
+  TensorMap state;
+  name_buffers(state, "exp_avg", exp_avg_);
+  name_buffers(state, "exp_avg_sq", exp_avg_sq_);
   return state;
-}
-
-void Adam::load_state(const TensorMap& state) {
-  torch::NoGradGuard no_grad;
-  for (auto& [name, tensor] : this->state()) {
-    const auto found = state.find(name);
-    check<FormatError>(found != state.end(), "optimizer state has no tensor '{}': the checkpoint is incomplete", name);
-    check<ShapeError>(found->second.sizes() == tensor.sizes(),
-                      "optimizer state '{}' has another shape than its parameter: it belongs to another network", name);
-    tensor.copy_(found->second);
-  }
-  steps_ = state.at("steps").item<int64_t>();
 }
 
 }  // namespace domainfusion

@@ -1,14 +1,7 @@
 #pragma once
-// Adam (Kingma and Ba, 2015) with its whole state in the open, so that a checkpoint holds it to the last bit.
+// Adam (Kingma and Ba, 2015), and AdamW (Loshchilov and Hutter, 2019).
 
-#include <ATen/core/Tensor.h>
-
-#include <cstdint>
-#include <map>
-#include <string>
-#include <vector>
-
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/training/optimizer.h"
 
 namespace domainfusion {
 
@@ -17,32 +10,22 @@ struct AdamOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
-  double weight_decay = 0;  // added to the gradient (L2), as torch.optim.Adam does
+  double weight_decay = 0;       // added to the gradient (L2), as torch.optim.Adam does
+  bool decoupled_decay = false;  // AdamW: weights shrink by lr * weight_decay instead
 };
 
-class Adam {
+class Adam : public Optimizer {
  public:
-  // `parameters`: float32 leaf tensors with requires_grad; the list is kept (the tensors alias the module's).
   Adam(std::vector<at::Tensor> parameters, AdamOptions options);
+  // On CPU one fused pass; numbers equal to torch.optim.Adam and AdamW within rounding.
+  void step() override;
 
-  void zero_grad();
-  // One update with the gradients now in the parameters; parameters without a gradient are left alone. On CPU one fused pass,
-  // numbers equal to torch.optim.Adam within rounding.
-  void step();
-
-  double lr() const { return options_.lr; }
-  void set_lr(double lr) { options_.lr = lr; }
-  std::int64_t steps_taken() const { return steps_; }
-
-  // "exp_avg.I", "exp_avg_sq.I" per parameter index and "steps"; the tensors alias the optimizer's.
-  TensorMap state() const;
-  // FormatError if a tensor is missing, ShapeError if one has another shape.
-  void load_state(const TensorMap& state);
+ protected:
+  TensorMap buffers() const override;  // "exp_avg", "exp_avg_sq"
 
  private:
-  std::vector<at::Tensor> parameters_, exp_avg_, exp_avg_sq_;
+  std::vector<at::Tensor> exp_avg_, exp_avg_sq_;
   AdamOptions options_;
-  std::int64_t steps_ = 0;
 };
 
 }  // namespace domainfusion

@@ -4,28 +4,70 @@
 
 #include <cmath>
 
+#include "domainfusion/nn/autocast.h"
+#include "domainfusion/training/checkpoint.h"
+
 namespace domainfusion {
 
 at::Tensor classification_loss(const at::Tensor& logits_NK, const at::Tensor& label_N) {
   return torch::nn::functional::cross_entropy(logits_NK, label_N);
 }
 
+namespace {
+
+// Every `parts`th image from `first` on: of a batch that holds one domain after the other, a share of each.
+Batch part_of(const Batch& batch, std::int64_t first, std::int64_t parts) {
+  const auto take = [&](const at::Tensor& rows) { return rows.slice(0, first, rows.size(0), parts); };
+  return {take(batch.image_NCHW).contiguous(), take(batch.label_N), take(batch.domain_N), take(batch.index_N)};
+}
+
+}  // namespace
+
+at::Tensor Algorithm::logits(const at::Tensor& image_NCHW) {
+  const Autocast autocast(context_->precision);
+  return context_->classifier->forward(image_NCHW).to(torch::kFloat32);
+}
+
 at::Tensor Algorithm::loss(std::int64_t step, const Batch& raw, StepRecord& record) {
-  return classification_loss(context_->classifier->forward(raw.image_NCHW), raw.label_N);
+  return classification_loss(logits(raw.image_NCHW), raw.label_N);
+}
+
+double Algorithm::add_gradients(std::int64_t step, const Batch& part, double share, StepRecord& record) {
+  const at::Tensor total = loss(step, part, record);
+  const auto value = total.item<double>();
+  check(std::isfinite(value), "the loss at step {} is {}: training has diverged (learning rate {}); {}", step, value,
+        context_->optimizer->lr(), kAfterDivergence);
+  (share == 1 ? total : total * share).backward();
+  return value;
+}
+
+double Algorithm::accumulate_gradients(std::int64_t step, const Batch& raw, StepRecord& record) {
+  const std::int64_t parts = context_->config.optimizer.accumulation_steps;
+  if (parts == 1) return add_gradients(step, raw, 1, record);
+  double value = 0;
+  for (std::int64_t first = 0; first < parts; ++first) {
+    const Batch part = part_of(raw, first, parts);
+    const double share = static_cast<double>(part.size()) / static_cast<double>(raw.size());
+    StepRecord part_record{step, {}};
+    value += share * add_gradients(step, part, share, part_record);
+    for (const auto& [name, scalar] : part_record.scalars) record.scalars[name] += share * scalar;
+  }
+  return value;
 }
 
 StepRecord Algorithm::update(std::int64_t step, const Batch& raw) {
   StepRecord record{step, {}};
-  context_->optimizer->zero_grad();
-  const at::Tensor total = loss(step, raw, record);
-  const auto value = total.item<double>();
-  check(std::isfinite(value),
-        "the loss at step {} is {}: training has diverged; the last checkpoint is kept. Lower optimizer.lr (now {}) and start "
-        "again, or --resume from the checkpoint",
-        step, value, context_->optimizer->lr());
-  record.scalars["loss"] = value;
-  total.backward();
-  context_->optimizer->step();
+  Optimizer& optimizer = *context_->optimizer;
+  optimizer.zero_grad();
+  record.scalars["loss"] = accumulate_gradients(step, raw, record);
+  if (const double max_norm = context_->config.optimizer.clip_grad_norm; max_norm > 0) {
+    const double norm = optimizer.clip_grad_norm(max_norm);
+    check(std::isfinite(norm),
+          "the norm of the gradient at step {} is {}: training has diverged (learning rate {}); {}", step, norm,
+          optimizer.lr(), kAfterDivergence);
+    record.scalars["grad_norm"] = norm;
+  }
+  optimizer.step();
   return record;
 }
 

@@ -12,12 +12,13 @@
 #include <string>
 
 #include "domainfusion/classifiers/classifier.h"
+#include "domainfusion/core/placement.h"
 #include "domainfusion/core/registry.h"
 #include "domainfusion/data/batch_loader.h"
 #include "domainfusion/data/domain_dataset.h"
 #include "domainfusion/io/tensor_file.h"
-#include "domainfusion/training/adam.h"
 #include "domainfusion/training/holdout_guard.h"
+#include "domainfusion/training/optimizer.h"
 #include "domainfusion/training/run_records.h"
 #include "domainfusion/training/stop_signal.h"
 #include "domainfusion/training/training_config.h"
@@ -28,13 +29,14 @@ namespace domainfusion {
 struct TrainingContext {
   TrainingConfig config;
   Classifier classifier{nullptr};
-  Adam* optimizer = nullptr;
+  Optimizer* optimizer = nullptr;
   // The IN images of the source domains and nothing else: domain d of 0 … sources-1, index i of 0 … size(d)-1. OUT and target
   // images cannot be reached through it. Batch::domain_N and Batch::index_N of the raw batches count in it.
   std::shared_ptr<const DomainDataset> source_in;
   // Says whether images (by hash) or words (by name) belong to what must not be used.
   const HoldoutGuard* holdout = nullptr;
   at::Device device = at::kCPU;
+  Placement precision;  // of the classifier's products; its weights are float32
   std::uint64_t seed = 0;
   std::int64_t total_steps = 0;
   std::int64_t steps_per_epoch = 0;
@@ -74,16 +76,23 @@ class Algorithm {
   // Work at an exact step before it (a round of augmentation, say). May throw Interrupted from context.stop_point(); the call
   // is then made again when the run is resumed.
   virtual void before_step(std::int64_t step) {}
-  // One optimizer step on the raw batch (already on the device). The default: zero gradients, loss(), backward, Adam.
-  // Error if the loss is not finite; the weights are then as before.
+  // One optimizer step on the raw batch (already on the device). The default: zero gradients, loss(), backward,
+  // clipping, step. With optimizer.accumulation_steps = K over 1, the batch is worked in K parts one after the other,
+  // and the gradients are those of the whole batch up to rounding; but batch norm in train mode sees the parts, and
+  // dropout draws for each of them. Error if the loss or the gradient is not finite; the weights are then as before.
   virtual StepRecord update(std::int64_t step, const Batch& raw);
 
   // All state beside classifier and optimizer; loading it continues identically.
   virtual void save(TensorMap& tensors, nlohmann::json& state) const {}
   virtual void load(const TensorMap& tensors, const nlohmann::json& state) {}
 
+  // Whether loss() of a batch is the mean of the losses of its parts, as accumulation needs it.
+  virtual bool loss_is_mean_over_images() const { return true; }
+
+  // The classifier's logits_NK, float32, of normalised images, computed in the run's precision.
+  at::Tensor logits(const at::Tensor& image_NCHW);
   // logits_NK of normalised images for validation and test; the classifier is in eval mode, no gradients.
-  virtual at::Tensor predict(const at::Tensor& image_NCHW) { return context_->classifier->forward(image_NCHW); }
+  virtual at::Tensor predict(const at::Tensor& image_NCHW) { return logits(image_NCHW); }
 
  protected:
   // The scalar whose gradient the default update() follows; names its parts in `record`.
@@ -93,6 +102,9 @@ class Algorithm {
   const TrainingContext& context() const { return *context_; }
 
  private:
+  double accumulate_gradients(std::int64_t step, const Batch& raw, StepRecord& record);
+  double add_gradients(std::int64_t step, const Batch& part, double share, StepRecord& record);
+
   TrainingContext* context_ = nullptr;
 };
 

@@ -24,7 +24,8 @@ TensorMap take_prefixed(const TensorMap& all, const std::string& prefix) {
 void check_finite(const TensorMap& tensors, const std::filesystem::path& path) {
   for (const auto& [name, tensor] : tensors) {
     check(!tensor.is_floating_point() || torch::isfinite(tensor).all().item<bool>(),
-          "'{}' is not written: {} holds values that are not finite; lower optimizer.lr and --resume", path.string(), name);
+          "'{}' is not written: {} holds values that are not finite: training has diverged; {}", path.string(), name,
+          kAfterDivergence);
   }
 }
 
@@ -47,7 +48,7 @@ Checkpoint parse_state(const std::filesystem::path& path) {
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, const Classifier& classifier,
-                     const Adam& optimizer) {
+                     const Optimizer& optimizer) {
   TensorMap tensors;
   add_prefixed(tensors, "model.", state_dict_of(*classifier));
   check_finite(tensors, path);
@@ -62,7 +63,7 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
   save_tensors(path, tensors, {{"format", "domainfusion checkpoint 1"}, {"state", state.dump()}});
 }
 
-Checkpoint load_checkpoint(const std::filesystem::path& path, Classifier& classifier, Adam& optimizer) {
+Checkpoint load_checkpoint(const std::filesystem::path& path, Classifier& classifier, Optimizer& optimizer) {
   Checkpoint checkpoint = parse_state(path);
   const TensorMap tensors = load_tensors(path);
   const std::string subject = "checkpoint '" + path.string() + "'";

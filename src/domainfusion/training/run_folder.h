@@ -4,6 +4,7 @@
 //   run.json                  the whole configuration, class and domain names
 //   records.jsonl             typed records (run_records.h)
 //   checkpoint.safetensors    everything that --resume needs
+//   checkpoint-STEP.safetensors  those of all validations, with keep_checkpoints
 //   best.safetensors          the selected model, with torchvision's names
 //   swad.safetensors          an average of weights, named after its method, once the run is finished
 

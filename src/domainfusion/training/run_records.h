@@ -22,7 +22,7 @@ struct ValidationRecord {
   std::map<std::string, double> accuracy;  // by source domain
   double mean_accuracy = 0;                // over source domains: what selects the model
   double mean_loss = 0;                    // cross-entropy, mean over source domains
-  std::string model;                       // empty: the model in training
+  std::string model{};                     // empty: the model in training
 };
 
 // {"type": "test"}: the held-out domain's IN images (DomainBed's rule), once, with the selected model; and once more,
@@ -32,7 +32,7 @@ struct TestRecord {
   std::int64_t step = 0;  // of the selected model; of an average: optimizer steps done when it was complete
   double accuracy = 0;
   std::vector<std::vector<std::int64_t>> confusion;  // [true class][predicted class]
-  std::string model;                                 // empty: the selected model
+  std::string model{};                               // empty: the selected model
 };
 
 nlohmann::json to_json(const StepRecord& record);

@@ -11,6 +11,7 @@
 #include "domainfusion/metrics/classification.h"
 #include "domainfusion/nn/state_dict.h"
 #include "domainfusion/training/averaging/batch_norm_statistics.h"
+#include "domainfusion/training/make_optimizer.h"
 #include "domainfusion/training/source_view.h"
 
 namespace domainfusion {
@@ -107,13 +108,16 @@ void Trainer::make_context() {
                      "classifier.freeze_batch_norm keeps the statistics of pretrained weights: name them with classifier.weights");
   context_.config = config;
   context_.device = device_of(config.device);
+  check<ConfigError>(
+      config.precision != "float16",
+      "precision = float16: its gradients vanish without loss scaling, which is not offered; use bfloat16");
+  context_.precision = {context_.device, dtype_of(config.precision)};
   context_.seed = static_cast<std::uint64_t>(config.seed);
   context_.steps_per_epoch = config.steps_per_epoch(in_images, static_cast<std::int64_t>(sources_.size()));
   context_.total_steps = config.total_steps(context_.steps_per_epoch);
   context_.classifier = Classifier(config.classifier, dataset_->number_of_classes(), context_.seed);
   context_.classifier->to(context_.device);
-  optimizer_ = std::make_unique<Adam>(context_.classifier->parameters(),
-                                      AdamOptions{.lr = config.optimizer.lr, .weight_decay = config.optimizer.weight_decay});
+  optimizer_ = make_optimizer(config.optimizer, context_.classifier->parameters());
   context_.optimizer = optimizer_.get();
   averaging_ = make_averaging(config.averaging);
   context_.holdout = guard_.get();
@@ -128,11 +132,25 @@ void Trainer::make_context() {
     return make_loader(std::move(set), purpose, 1);
   };
   loader_ = make_loader(context_.source_in, "raw", setup_.algorithm->batch_multiplier());
+  check_optimizer_options();
   context_.write_record = [this](const json& record) {
     // What belongs to steps before a resume stands in the file already.
     if (record.value("step", resumed_step_) >= resumed_step_) folder_->write_record(record);
   };
   context_.stop_requested = [this] { return stop_.requested(); };
+}
+
+void Trainer::check_optimizer_options() const {
+  const std::int64_t parts = setup_.config.optimizer.accumulation_steps, images = loader_->images_per_step();
+  check<ConfigError>(parts <= images,
+                     "optimizer.accumulation_steps = {}: a step has {} images; expected at most that many parts", parts,
+                     images);
+  check<ConfigError>(parts == 1 || setup_.algorithm->loss_is_mean_over_images(),
+                     "optimizer.accumulation_steps = {}: a batch of {} cannot be worked in parts; set it to 1", parts,
+                     setup_.config.algorithm);
+  check<ConfigError>(setup_.config.optimizer.warmup_steps < context_.total_steps,
+                     "optimizer.warmup_steps = {}: the run has {} steps; expected fewer",
+                     setup_.config.optimizer.warmup_steps, context_.total_steps);
 }
 
 void Trainer::check_cost() {
@@ -196,6 +214,7 @@ std::optional<Checkpoint> Trainer::restore() {
   best_accuracy_ = checkpoint.best_accuracy;
   resumed_step_ = checkpoint.step;
   folder_->rewind_records(resumed_step_);
+  keep_checkpoint(resumed_step_);  // the run may have been killed before it could
   log_info("resumed at step {} of {}", checkpoint.step, context_.total_steps);
   return checkpoint;
 }
@@ -256,9 +275,8 @@ ValidationRecord Trainer::source_validation(std::int64_t steps_done) {
 void Trainer::validate(std::int64_t steps_done) {
   const ValidationRecord record = source_validation(steps_done);
   check(std::isfinite(record.mean_loss),
-        "the source validation loss after {} steps is {}: training has diverged; the last checkpoint is kept. Lower "
-        "optimizer.lr (now {})",
-        steps_done, record.mean_loss, optimizer_->lr());
+        "the source validation loss after {} steps is {}: training has diverged (learning rate {}); {}", steps_done,
+        record.mean_loss, optimizer_->lr(), kAfterDivergence);
   if (record.mean_accuracy > best_accuracy_) {
     best_accuracy_ = record.mean_accuracy;
     best_step_ = steps_done;
@@ -267,6 +285,7 @@ void Trainer::validate(std::int64_t steps_done) {
   folder_->write_record(to_json(record));
   if (averaging_) averaging_->after_validation(record.mean_loss);
   write_checkpoint(steps_done);
+  keep_checkpoint(steps_done);
 }
 
 void Trainer::write_checkpoint(std::int64_t steps_done) {
@@ -277,6 +296,17 @@ void Trainer::write_checkpoint(std::int64_t steps_done) {
   setup_.algorithm->save(checkpoint.algorithm_tensors, checkpoint.algorithm_state);
   if (averaging_) averaging_->save(checkpoint.averaging_tensors, checkpoint.averaging_state);
   save_checkpoint(folder_->checkpoint_file(), checkpoint, context_.classifier, *optimizer_);
+}
+
+// A link: the file is replaced by the next checkpoint, not rewritten.
+void Trainer::keep_checkpoint(std::int64_t steps_done) {
+  if (!setup_.config.keep_checkpoints || !setup_.config.validates_after(steps_done, context_.total_steps)) return;
+  const auto kept = folder_->path() / fmt::format("checkpoint-{}.safetensors", steps_done);
+  std::error_code failure;
+  std::filesystem::remove(kept, failure);
+  std::filesystem::create_hard_link(folder_->checkpoint_file(), kept, failure);
+  if (failure) std::filesystem::copy_file(folder_->checkpoint_file(), kept, failure);
+  check<IoError>(!failure, "'{}' cannot be written: {}", kept.string(), failure.message());
 }
 
 TestRecord Trainer::test(std::int64_t step) {
@@ -310,7 +340,7 @@ void Trainer::load_average(const AveragedWeights& average) {
   // As in the released code, the batches that training would have gone on with.
   retake_batch_statistics(*context_.classifier, batches, [&](std::int64_t batch) {
     context_.stop_point();
-    context_.classifier->features(to_device(loader_->batch(average.next_step + batch), context_.device).image_NCHW);
+    setup_.algorithm->logits(to_device(loader_->batch(average.next_step + batch), context_.device).image_NCHW);
   });
 }
 

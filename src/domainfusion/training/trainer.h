@@ -61,6 +61,8 @@ class Trainer {
   ValidationRecord source_validation(std::int64_t steps_done);
   void validate(std::int64_t steps_done);
   void write_checkpoint(std::int64_t steps_done);
+  void keep_checkpoint(std::int64_t steps_done);
+  void check_optimizer_options() const;
   TestRecord test(std::int64_t step);
   TestRecord test_selected();
   void test_average();
@@ -76,7 +78,7 @@ class Trainer {
   std::shared_ptr<const DomainDataset> source_out_;
   std::unique_ptr<HoldoutGuard> guard_;
   std::unique_ptr<RunFolder> folder_;
-  std::unique_ptr<Adam> optimizer_;
+  std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<WeightAveraging> averaging_;  // nullptr: none
   std::unique_ptr<BatchLoader> loader_;
   TrainingContext context_;

@@ -1,17 +1,45 @@
 #include "domainfusion/training/training_config.h"
 
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
 namespace domainfusion {
 
 void OptimizerConfig::describe(ConfigFields& fields) {
-  fields.real("lr", lr, {0, 1e30}, "Adam's learning rate");
-  fields.real("weight_decay", weight_decay, {0, 1e30}, "added to the gradient (L2)");
-  fields.choice("decay", decay, {{"constant", LrDecay::kConstant}, {"linear", LrDecay::kLinear}},
-                "course of the learning rate; linear: to 0 at the last step");
+  fields.choice("name", name,
+                {{"adam", OptimizerName::kAdam}, {"adamw", OptimizerName::kAdamW}, {"sgd", OptimizerName::kSgd}},
+                "sgd: with momentum");
+  fields.real("lr", lr, {0, 1e30}, "learning rate");
+  fields.real("weight_decay", weight_decay, {0, 1e30},
+              "added to the gradient (L2); adamw: weights shrink by lr times this");
+  fields.real("momentum", momentum, {0, 0.9999}, "of sgd");
+  fields.boolean("nesterov", nesterov, "sgd: Nesterov's momentum");
+  fields.choice(
+      "decay", decay,
+      {{"constant", LrDecay::kConstant},
+       {"linear", LrDecay::kLinear},
+       {"cosine", LrDecay::kCosine},
+       {"step", LrDecay::kStep}},
+      "course of the learning rate; linear, cosine: to 0 at the last step; step: by decay_factor at decay_steps");
+  fields.integers("decay_steps", decay_steps, {0, INT64_C(1) << 40}, "step: the steps at which the rate changes");
+  fields.real("decay_factor", decay_factor, {0, 1}, "step: what it is multiplied by at each of them");
+  fields.integer("warmup_steps", warmup_steps, {0, INT64_C(1) << 40},
+                 "first steps, in which the rate rises linearly from 0");
+  fields.real("clip_grad_norm", clip_grad_norm, {0, 1e30}, "largest L2 norm of the whole gradient; 0: not clipped");
+  fields.integer("accumulation_steps", accumulation_steps, {1, 65536},
+                 "parts in which a step's batch is worked, to save memory; batch norm and dropout see parts");
 }
 
 double OptimizerConfig::lr_at(std::int64_t step, std::int64_t total_steps) const {
+  if (step < warmup_steps) return lr * static_cast<double>(step + 1) / static_cast<double>(warmup_steps);
+  const double done = static_cast<double>(step - warmup_steps) / static_cast<double>(total_steps - warmup_steps);
+  if (decay == LrDecay::kLinear) return lr * (1 - done);
+  if (decay == LrDecay::kCosine) return lr * 0.5 * (1 + std::cos(std::numbers::pi * done));
   if (decay == LrDecay::kConstant) return lr;
-  return lr * (1 - static_cast<double>(step) / static_cast<double>(total_steps));
+  const auto passed =
+      std::count_if(decay_steps.begin(), decay_steps.end(), [&](std::int64_t at) { return at <= step; });
+  return lr * std::pow(decay_factor, static_cast<double>(passed));
 }
 
 void TrainingConfig::describe(ConfigFields& fields) {
@@ -22,6 +50,8 @@ void TrainingConfig::describe(ConfigFields& fields) {
   fields.text("ldm_prediction_type", ldm_prediction_type, "epsilon, v_prediction or sample; empty: what the model's files say");
   fields.text("ldm_dtype", ldm_dtype, "type in which it computes: float32, bfloat16 or float16 (GPU only)");
   fields.text("device", device, "auto (CUDA where there is one), cpu, cuda or cuda:N");
+  fields.text("precision", precision,
+              "of the classifier's products: float32, or bfloat16 (mixed: weights stay float32)");
   fields.integer("seed", seed, {0, INT64_C(1) << 62}, "of every draw but the split");
   fields.integer("trial_seed", trial_seed, {0, INT64_C(1) << 31}, "of the IN/OUT split (DomainBed's)");
   fields.real("holdout_fraction", holdout_fraction, {0.01, 0.99}, "share of OUT images per domain");
@@ -35,6 +65,8 @@ void TrainingConfig::describe(ConfigFields& fields) {
       "validation after F, 2F, … steps (multiples), or after 1, F + 1, 2F + 1, … as DomainBed and SWAD do (domainbed); "
       "at "
       "the end in any case; auto: domainbed with averaging.method = swad");
+  fields.boolean("keep_checkpoints", keep_checkpoints,
+                 "keep each validation's checkpoint, as checkpoint-STEP.safetensors");
   fields.real("cost_limit_hours", cost_limit_hours, {0, 1e9}, "estimated cost above which --yes is needed");
   fields.group("data", data);
   fields.group("loader", loader);

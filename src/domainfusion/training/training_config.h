@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "domainfusion/classifiers/classifier.h"
 #include "domainfusion/config/config_fields.h"
@@ -12,15 +13,27 @@
 
 namespace domainfusion {
 
-enum class LrDecay { kConstant, kLinear };
+enum class LrDecay { kConstant, kLinear, kCosine, kStep };
+enum class OptimizerName { kAdam, kAdamW, kSgd };
 
 struct OptimizerConfig {
+  OptimizerName name = OptimizerName::kAdam;
   double lr = 5e-5;
-  double weight_decay = 0;  // added to the gradient (L2)
+  double weight_decay = 0;  // added to the gradient (L2); adamw: decoupled
+  double momentum = 0.9;    // of sgd
+  bool nesterov = false;
   LrDecay decay = LrDecay::kConstant;
+  std::vector<std::int64_t> decay_steps;
+  double decay_factor = 0.1;
+  std::int64_t warmup_steps = 0;
+  double clip_grad_norm = 0;
+  std::int64_t accumulation_steps = 1;
   void describe(ConfigFields& fields);
 
-  // Learning rate of step `step` (from 0) of `total_steps`: lr, or lr * (1 - step / total_steps).
+  // Learning rate of step s = `step` (from 0) of T = `total_steps` with W = warmup_steps. In the first W steps lr * (s
+  // + 1) / W; after them, with u = (s - W) / (T - W): lr (constant); lr * (1 - u) (linear); lr * (1 + cos(pi * u)) / 2
+  // (cosine, as torch's CosineAnnealingLR); lr * decay_factor^k after k of the decay_steps (step, as torch's
+  // MultiStepLR).
   double lr_at(std::int64_t step, std::int64_t total_steps) const;
 };
 
@@ -35,6 +48,7 @@ struct TrainingConfig {
   std::string ldm_prediction_type;  // empty: what the model's files say
   std::string ldm_dtype = "float32";  // in which its networks compute
   std::string device = "auto";
+  std::string precision = "float32";  // of the classifier's products
   std::int64_t seed = 0;
   std::int64_t trial_seed = 0;
   double holdout_fraction = 0.2;
@@ -42,6 +56,7 @@ struct TrainingConfig {
   std::int64_t epochs = 0;
   std::int64_t checkpoint_frequency = 300;
   CheckpointAt checkpoint_at = CheckpointAt::kAuto;
+  bool keep_checkpoints = false;
   double cost_limit_hours = 24;
   DataConfig data;
   LoaderConfig loader;

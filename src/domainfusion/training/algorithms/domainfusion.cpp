@@ -233,7 +233,7 @@ at::Tensor DomainFusion::loss(std::int64_t step, const Batch& raw, StepRecord& r
   std::optional<Batch> synthetic;
   if (synthetic_loader_) synthetic = synthetic_loader_->batch(step);
   const Batch all = synthetic ? joined(raw, *synthetic, context().source_in->number_of_domains()) : raw;
-  const at::Tensor logits = context().classifier->forward(all.image_NCHW);
+  const at::Tensor logits = Algorithm::logits(all.image_NCHW);
   at::Tensor total = classification_loss(logits.narrow(0, 0, raw.size()), raw.label_N);
   record.scalars["loss_raw"] = total.item<double>();
   if (synthetic) {

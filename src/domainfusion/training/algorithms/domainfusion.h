@@ -31,6 +31,7 @@ class DomainFusion final : public Algorithm {
   // ConfigError: no LDM given, an LDM that saw the target, a prompt that names it, options that do not go together.
   void prepare(TrainingContext& context) override;
   double estimated_extra_seconds() override;
+  bool loss_is_mean_over_images() const override { return false; }  // synthetic images and distillation go by the step
   // Before the first step the latent curve's gate; before a round's step the round.
   void before_step(std::int64_t step) override;
   void save(TensorMap& tensors, nlohmann::json& state) const override;

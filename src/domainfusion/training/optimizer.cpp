@@ -1,0 +1,45 @@
+#include "domainfusion/training/optimizer.h"
+
+#include <torch/torch.h>
+
+#include "domainfusion/core/error.h"
+
+namespace domainfusion {
+
+void Optimizer::zero_grad() {
+  for (at::Tensor& parameter : parameters_) parameter.mutable_grad() = at::Tensor();
+}
+
+double Optimizer::clip_grad_norm(double max_norm) { return torch::nn::utils::clip_grad_norm_(parameters_, max_norm); }
+
+std::vector<at::Tensor> Optimizer::zero_buffers() const {
+  std::vector<at::Tensor> zeros;
+  for (const at::Tensor& parameter : parameters_) {
+    zeros.push_back(torch::zeros_like(parameter, at::MemoryFormat::Contiguous));
+  }
+  return zeros;
+}
+
+void Optimizer::name_buffers(TensorMap& state, const std::string& name, const std::vector<at::Tensor>& buffers) {
+  for (std::size_t i = 0; i < buffers.size(); ++i) state[fmt::format("{}.{}", name, i)] = buffers[i];
+}
+
+TensorMap Optimizer::state() const {
+  TensorMap state = buffers();
+  state["steps"] = torch::tensor({steps_}, torch::kInt64);
+  return state;
+}
+
+void Optimizer::load_state(const TensorMap& state) {
+  torch::NoGradGuard no_grad;
+  for (auto& [name, tensor] : this->state()) {
+    const auto found = state.find(name);
+    check<FormatError>(found != state.end(), "optimizer state has no tensor '{}': the checkpoint is incomplete", name);
+    check<ShapeError>(found->second.sizes() == tensor.sizes(),
+                      "optimizer state '{}' has another shape than its parameter: it belongs to another network", name);
+    tensor.copy_(found->second);
+  }
+  steps_ = state.at("steps").item<int64_t>();
+}
+
+}  // namespace domainfusion
