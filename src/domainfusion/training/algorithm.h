@@ -79,7 +79,8 @@ class Algorithm {
   // One optimizer step on the raw batch (already on the device). The default: zero gradients, loss(), backward,
   // clipping, step. With optimizer.accumulation_steps = K over 1, the batch is worked in K parts one after the other,
   // and the gradients are those of the whole batch up to rounding; but batch norm in train mode sees the parts, and
-  // dropout draws for each of them. Error if the loss or the gradient is not finite; the weights are then as before.
+  // dropout draws for each of them. Error if the loss or, where it is clipped, the gradient is not
+  // finite; the weights are then as before.
   virtual StepRecord update(std::int64_t step, const Batch& raw);
 
   // All state beside classifier and optimizer; loading it continues identically.

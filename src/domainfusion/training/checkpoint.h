@@ -13,9 +13,8 @@ namespace domainfusion {
 
 // What a user can do then: the end of the messages of a run that ends with an error.
 constexpr const char* kAfterDivergence =
-    "checkpoint and best model of the last validation stay. A resumed run would take the same steps: start anew with a "
-    "lower "
-    "optimizer.lr or with optimizer.clip_grad_norm (another --out, or --overwrite)";
+    "checkpoint and best model of the last validation stay. A resumed run would take the same steps: start anew with "
+    "a lower optimizer.lr or with optimizer.clip_grad_norm (another --out, or --overwrite)";
 
 struct Checkpoint {
   std::int64_t step = 0;        // optimizer steps done
