@@ -186,10 +186,20 @@ void Trainer::announce() const {
            context_.total_steps, loader_->images_per_step(), context_.steps_per_epoch, context_.device.str());
 }
 
+void Trainer::look_for_leaks() {
+  const GuardRecord record{guard_->target_name(), guard_->source_images_in_target()};
+  if (!record.source_images_in_target.empty()) {
+    log_warning("{} source images also lie in the held-out domain '{}' (equal files; the first is {}): its accuracy may be too high",
+                record.source_images_in_target.size(), record.domain, record.source_images_in_target.front());
+  }
+  context_.write_record(to_json(record));
+}
+
 std::optional<TestRecord> Trainer::run() {
   announce();
   const std::optional<Checkpoint> checkpoint = restore();
   try {
+    look_for_leaks();
     prepare_algorithm();
     if (checkpoint) setup_.algorithm->load(checkpoint->algorithm_tensors, checkpoint->algorithm_state);
     if (checkpoint && averaging_) averaging_->load(checkpoint->averaging_tensors, checkpoint->averaging_state);
