@@ -53,6 +53,7 @@ class BatchLoader {
 
  private:
   struct Work;
+  class Memory;
 
   std::shared_ptr<Work> start_work(std::int64_t step) const;
   void load_image(Work& work, std::int64_t place) const;
@@ -65,6 +66,7 @@ class BatchLoader {
   LoaderConfig config_;
   std::uint64_t seed_;
   std::string purpose_;
+  std::shared_ptr<Memory> memory_;
 
   std::mutex mutex_;
   std::condition_variable work_added_, work_done_;
