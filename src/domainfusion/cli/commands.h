@@ -21,6 +21,7 @@ void add_convert_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
 // Below `bench`.
 void add_bench_data_command(CLI::App& bench);
+void add_bench_classifier_command(CLI::App& bench);
 // Below `inspect`: what reads files or measures.
 void add_inspect_weights_command(CLI::App& inspect);
 void add_inspect_premise_command(CLI::App& inspect);

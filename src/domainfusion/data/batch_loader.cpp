@@ -74,6 +74,16 @@ void LoaderConfig::describe(ConfigFields& fields) {
   fields.group("augmentation", augmentation);
 }
 
+std::vector<DomainSelection> every_image_of(const DomainDataset& dataset) {
+  std::vector<DomainSelection> selections;
+  for (std::int64_t d = 0; d < dataset.number_of_domains(); ++d) {
+    if (dataset.size(d) == 0) continue;
+    DomainSelection& selection = selections.emplace_back(DomainSelection{d, {}});
+    for (std::int64_t i = 0; i < dataset.size(d); ++i) selection.indices.push_back(i);
+  }
+  return selections;
+}
+
 BatchLoader::BatchLoader(std::shared_ptr<const DomainDataset> dataset, std::vector<DomainSelection> selections,
                          LoaderConfig config, std::uint64_t seed, std::string purpose)
     : dataset_(std::move(dataset)),

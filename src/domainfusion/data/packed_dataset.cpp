@@ -47,8 +47,8 @@ Image decoded_or_empty(const DomainDataset& dataset, std::int64_t domain, std::i
 
 PackedDataset::PackedDataset(std::shared_ptr<const DomainDataset> dataset, const fs::path& folder,
                              const std::string& identity)
-    : dataset_(std::move(dataset)), file_(folder / (identity + ".images")), identity_(identity), first_{0} {
-  for (std::int64_t d = 0; d < dataset_->number_of_domains(); ++d) first_.push_back(first_.back() + dataset_->size(d));
+    : WrappedDataset(std::move(dataset)), file_(folder / (identity + ".images")), identity_(identity), first_{0} {
+  for (std::int64_t d = 0; d < inner().number_of_domains(); ++d) first_.push_back(first_.back() + inner().size(d));
   if (open()) return;
   std::error_code error;
   fs::create_directories(folder, error);
@@ -84,15 +84,15 @@ void PackedDataset::make() const {
   AtomicFile file(file_);
   Progress progress("packing", first_.back(), "images");
   std::vector<std::pair<std::int64_t, std::int64_t>> places;
-  for (std::int64_t d = 0; d < dataset_->number_of_domains(); ++d) {
-    for (std::int64_t i = 0; i < dataset_->size(d); ++i) places.emplace_back(d, i);
+  for (std::int64_t d = 0; d < inner().number_of_domains(); ++d) {
+    for (std::int64_t i = 0; i < inner().size(d); ++i) places.emplace_back(d, i);
   }
   std::vector<Entry> entries;
   std::uint64_t offset = 0;
   for (std::size_t begin = 0; begin < places.size(); begin += kChunk) {
     std::vector<Image> images(std::min(kChunk, places.size() - begin));
     parallel_for_each(images.size(), [&](std::size_t i) {
-      images[i] = decoded_or_empty(*dataset_, places[begin + i].first, places[begin + i].second);
+      images[i] = decoded_or_empty(inner(), places[begin + i].first, places[begin + i].second);
     });
     for (const Image& image : images) {
       entries.push_back({offset, checksum(image.rgb.data(), image.rgb.size()), static_cast<std::uint32_t>(image.height),
@@ -117,16 +117,16 @@ const PackedDataset::Entry& PackedDataset::entry(std::int64_t domain, std::int64
 }
 
 Image PackedDataset::image(std::int64_t domain, std::int64_t index) const {
-  check<ConfigError>(index >= 0 && index < dataset_->size(domain), "image {} of domain {} asked for, it has {}", index,
-                     domain, dataset_->size(domain));
+  check<ConfigError>(index >= 0 && index < inner().size(domain), "image {} of domain {} asked for, it has {}", index,
+                     domain, inner().size(domain));
   const Entry& place = entry(domain, index);
-  if (place.height == 0) return dataset_->image(domain, index);
+  if (place.height == 0) return inner().image(domain, index);
   const auto* pixels = reinterpret_cast<const std::uint8_t*>(mapped_.bytes().data()) + place.offset;
   const std::size_t size = std::size_t{3} * place.height * place.width;
   if (checksum(pixels, size) != place.checksum) {
     log_warning("{}: the pixels of {} are broken; decoded instead. Remove the file to have it made anew",
                 file_.string(), info(domain, index).path);
-    return dataset_->image(domain, index);
+    return inner().image(domain, index);
   }
   return {static_cast<int>(place.height), static_cast<int>(place.width), {pixels, pixels + size}};
 }

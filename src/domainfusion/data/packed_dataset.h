@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "domainfusion/data/domain_dataset.h"
+#include "domainfusion/data/wrapped_dataset.h"
 #include "domainfusion/io/mapped_file.h"
 
 namespace domainfusion {
@@ -15,23 +15,14 @@ namespace domainfusion {
 // make it at once. One that is cut off or of another identity is made anew; a picture whose bytes do not have their
 // checksum (xxHash) is decoded instead, with a warning. Pictures that cannot be decoded are not held: asking for one
 // throws what the set throws.
-class PackedDataset final : public DomainDataset {
+class PackedDataset final : public WrappedDataset {
  public:
   // Makes `folder`/<identity>.images where it is missing or unusable, on all CPUs. IoError: no such folder and none can
   // be made, a full disk.
   PackedDataset(std::shared_ptr<const DomainDataset> dataset, const std::filesystem::path& folder,
                 const std::string& identity);
 
-  const std::vector<std::string>& class_names() const override { return dataset_->class_names(); }
-  const std::vector<std::string>& domain_names() const override { return dataset_->domain_names(); }
-  std::int64_t size(std::int64_t domain) const override { return dataset_->size(domain); }
-  const SampleInfo& info(std::int64_t domain, std::int64_t index) const override {
-    return dataset_->info(domain, index);
-  }
   Image image(std::int64_t domain, std::int64_t index) const override;
-  std::string image_hash(std::int64_t domain, std::int64_t index) const override {
-    return dataset_->image_hash(domain, index);
-  }
 
   const std::filesystem::path& file() const { return file_; }
 
@@ -42,7 +33,6 @@ class PackedDataset final : public DomainDataset {
   void make() const;
   const Entry& entry(std::int64_t domain, std::int64_t index) const;
 
-  std::shared_ptr<const DomainDataset> dataset_;
   std::filesystem::path file_;
   std::string identity_;
   std::vector<std::int64_t> first_;  // place of each domain's first image; one more at the end

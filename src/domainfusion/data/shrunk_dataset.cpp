@@ -8,7 +8,7 @@
 namespace domainfusion {
 
 Image ShrunkDataset::image(std::int64_t domain, std::int64_t index) const {
-  Image image = dataset_->image(domain, index);
+  Image image = inner().image(domain, index);
   const int shorter = std::min(image.height, image.width);
   if (shorter <= side_px_) return image;
   const auto scaled = [&](int side) {

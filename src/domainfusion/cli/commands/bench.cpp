@@ -205,6 +205,7 @@ void add_bench_command(CLI::App& app) {
   auto* bench = app.add_subcommand("bench", "measure this machine");
   bench->require_subcommand(1);
   add_bench_data_command(*bench);
+  add_bench_classifier_command(*bench);
   auto* ldm = bench->add_subcommand(
       "ldm", "seconds of each network of an LDM with random weights, beside stock libtorch operations (the plain path)");
   auto options = std::make_shared<Options>();

@@ -17,21 +17,12 @@ struct BenchArguments {
   double seconds = 5;
 };
 
-std::vector<DomainSelection> all_images(const DomainDataset& dataset) {
-  std::vector<DomainSelection> selections;
-  for (std::int64_t d = 0; d < dataset.number_of_domains(); ++d) {
-    DomainSelection& selection = selections.emplace_back(DomainSelection{d, {}});
-    for (std::int64_t i = 0; i < dataset.size(d); ++i) selection.indices.push_back(i);
-  }
-  return selections;
-}
-
 double images_per_second(const std::shared_ptr<const DomainDataset>& dataset, std::int64_t size_px,
                          std::int64_t workers, double least_seconds) {
   LoaderConfig config;
   config.image_size_px = size_px;
   config.workers = workers;
-  BatchLoader loader(dataset, all_images(*dataset), config, 0, "bench");
+  BatchLoader loader(dataset, every_image_of(*dataset), config, 0, "bench");
   // What lies ready before the clock starts is used up first.
   std::int64_t step = 0;
   for (; step <= config.ahead_steps; ++step) loader.batch(step);

@@ -1,6 +1,7 @@
 #include "domainfusion/data/fetch/dataset_fetch.h"
 
 #include <algorithm>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "domainfusion/core/error.h"
