@@ -164,6 +164,8 @@ TEST_F(FetchTest, NothingLeavesTheFolder) {
   EXPECT_NE(complaint({"photo/link", "", "/etc", false, AE_IFLNK}).find("is a link"), std::string::npos);
   EXPECT_NE(complaint({"photo/link", "", "../../out", true}).find("is a link"), std::string::npos);
   EXPECT_NE(complaint({"photo/pipe", "", "", false, AE_IFIFO}).find("device"), std::string::npos);
+  EXPECT_NE(complaint({"photo/cat/1.png/below", "x"}).find("a file and a folder"), std::string::npos);
+  EXPECT_NE(complaint({"photo/" + std::string(300, 'x'), "x"}).find("too long a name"), std::string::npos);
   EXPECT_NE(complaint({"photo/cat/1.png", "again"}).find("twice"), std::string::npos);
   EXPECT_NE(complaint({"photo/large", std::string(5'000, 'x')}, {.bytes = 1'000}).find("more than 1000 bytes"),
             std::string::npos);
@@ -173,8 +175,7 @@ TEST_F(FetchTest, NothingLeavesTheFolder) {
 
 TEST_F(FetchTest, ABrokenArchiveIsAnErrorThatNamesIt) {
   const std::string whole = made_archive({{"a/b/1", made_bytes(9'000)}});
-  for (const std::string& bytes :
-       {std::string("nonsense"), whole.substr(0, whole.size() / 2)}) {
+  for (const std::string& bytes : {std::string("nonsense"), whole.substr(0, whole.size() / 2)}) {
     const auto file = folder_.write("broken.zip", bytes);
     fs::remove_all(folder_ / "into");
     fs::create_directories(folder_ / "into");

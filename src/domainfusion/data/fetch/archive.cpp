@@ -69,7 +69,7 @@ class Unpacking {
                        readable_text(name_of(entry_)));
     if (path.empty() || path == ".") return false;
     const fs::path target = folder_ / path;
-    fs::create_directories(kind == AE_IFDIR ? target : target.parent_path());
+    make_folder(kind == AE_IFDIR ? target : target.parent_path());
     if (kind == AE_IFREG) write_file(target);
     return kind == AE_IFREG;
   }
@@ -82,10 +82,17 @@ class Unpacking {
                        cause == nullptr ? "unknown cause" : cause);
   }
 
+  void make_folder(const fs::path& target) const {
+    std::error_code error;
+    fs::create_directories(target, error);
+    check<FormatError>(!error, "'{}' cannot be made: {}; is it a file and a folder?",
+                       readable_text(target.lexically_relative(folder_).string()), error.message());
+  }
+
   void write_file(const fs::path& target) {
     const int file = ::open(target.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-    check<FormatError>(file >= 0 || (errno != EEXIST && errno != EISDIR), "holds '{}' twice",
-                       target.lexically_relative(folder_).string());
+    check<FormatError>(file >= 0 || (errno != EEXIST && errno != EISDIR && errno != ENAMETOOLONG),
+                       "holds '{}' twice, or too long a name", target.lexically_relative(folder_).string());
     check<IoError>(file >= 0, "{}: cannot be written: {}", target.string(), std::strerror(errno));
     const std::shared_ptr<const void> closer(nullptr, [file](const void*) { ::close(file); });
     const void* block = nullptr;

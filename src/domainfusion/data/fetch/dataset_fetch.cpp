@@ -202,8 +202,12 @@ std::vector<std::string> read_mirrors(const fs::path& file, const std::string& s
 }
 
 void fetch_dataset(const FetchRequest& request) {
-  Fetch fetch(request);
-  for (const FetchSource& source : request.sources) fetch.run(source);
+  try {
+    Fetch fetch(request);
+    for (const FetchSource& source : request.sources) fetch.run(source);
+  } catch (const fs::filesystem_error& error) {
+    throw IoError(fmt::format("{}; check the folder and the disk", error.what()));
+  }
 }
 
 }  // namespace domainfusion
