@@ -72,9 +72,11 @@ void pretrain(const PretrainArguments& arguments) {
   if (!arguments.recipe.empty()) apply_recipe(fields, arguments.recipe);
   for (const std::string& assignment : arguments.overrides) apply_override(fields, assignment);
 
-  const auto dataset = open_dataset({.root = arguments.data,
-                                     .descriptions = arguments.descriptions,
-                                     .skip_broken_images = arguments.skip_broken_images});
+  DataConfig data;
+  data.root = arguments.data;
+  data.descriptions = arguments.descriptions;
+  data.skip_broken_images = arguments.skip_broken_images;
+  const auto dataset = open_dataset(data);
   const PromptWords words(dataset->domain_names(), dataset->class_names(), arguments.descriptions);
   LdmPretrainingRequest request;
   request.domains = arguments.domains;

@@ -12,7 +12,7 @@
 namespace domainfusion {
 namespace {
 
-constexpr int kColumns = 9, kRows = 8;
+constexpr int kColumns = 9, kRows = 8, kSide = 16;
 constexpr int kParts = kNearBits + 1, kPartBits = 64 / kParts;
 constexpr int kLeastContrast = 16;
 
@@ -23,13 +23,14 @@ std::uint64_t part_of(const Fingerprint& fingerprint, int part) {
 }  // namespace
 
 Fingerprint fingerprint(const Image& image) {
-  const Image small = grayscale(resize(image, kRows, kColumns, Filter::kBilinear));
   Fingerprint made;
-  for (std::size_t i = 0; i < made.grey.size(); ++i) made.grey[i] = small.rgb[3 * i];
+  const Image fine = grayscale(resize(image, kSide, kSide, Filter::kBilinear));
+  for (std::size_t i = 0; i < made.grey.size(); ++i) made.grey[i] = fine.rgb[3 * i];
+  const Image coarse = grayscale(resize(image, kRows, kColumns, Filter::kBilinear));
   for (int y = 0; y < kRows; ++y) {
     for (int x = 0; x + 1 < kColumns; ++x) {
-      const bool falls = made.grey[y * kColumns + x] > made.grey[y * kColumns + x + 1];
-      made.bits = made.bits << 1 | static_cast<std::uint64_t>(falls);
+      const std::uint8_t* value = &coarse.rgb[static_cast<std::size_t>(3 * (y * kColumns + x))];
+      made.bits = made.bits << 1 | static_cast<std::uint64_t>(value[0] > value[3]);
     }
   }
   return made;

@@ -13,7 +13,7 @@ namespace domainfusion {
 struct Fingerprint {
   // Difference hash: the picture in 9 x 8 grey values; a bit says whether a value is larger than its right neighbour.
   std::uint64_t bits = 0;
-  std::array<std::uint8_t, 72> grey{};  // those values, row by row
+  std::array<std::uint8_t, 256> grey{};  // the picture in 16 x 16 grey values, row by row
 
   // A picture without structure (one colour, say) is like every other such picture: it is never near another.
   bool has_structure() const;
@@ -23,7 +23,7 @@ Fingerprint fingerprint(const Image& image);
 
 // Whether at most kNearBits bits differ, and the grey values by at most kNearGrey on average.
 constexpr int kNearBits = 3;
-constexpr double kNearGrey = 8;
+constexpr double kNearGrey = 6;
 bool is_near(const Fingerprint& a, const Fingerprint& b);
 
 // All pairs (i, j), i < j, of near fingerprints that lie in different groups, sorted. Pairs that differ in at most
