@@ -32,7 +32,7 @@ TEST_F(DataCommand, LsShowsKnownSetsAndCountsOfAFolder) {
 }
 
 TEST_F(DataCommand, VerifyWritesHashesAndFindsWhatChanged) {
-  expect("data verify set --write hashes.txt", 0, {"hashes of 60 files", "no picture lies in two domains"});
+  expect("data verify set --write hashes.txt", 0, {"hashes of 60 files", "60 images read"});
   EXPECT_EQ(std::system(("cd '" + (shell_ / "set").string() + "' && sha256sum --quiet -c ../hashes.txt").c_str()), 0);
   expect("data verify set --manifest hashes.txt", 0, {"all 60 files are as in hashes.txt"});
   std::filesystem::remove(shell_ / "set/photo/cat/3.png");

@@ -27,10 +27,7 @@ void compare_domain(const SetCounts& counts, std::size_t domain, const KnownData
                     std::vector<std::string>& differences) {
   const std::string& name = counts.domain_names[domain];
   const std::ptrdiff_t place = known.domain_place(name);
-  if (place < 0) {
-    differences.push_back(fmt::format("domain '{}': {} has no such domain", name, known.name));
-    return;
-  }
+  if (place < 0) return;
   const auto at = static_cast<std::size_t>(place);
   const std::int64_t found = counts.of_domain(domain), expected = known.images[at];
   if (expected > 0 && found != expected) {
@@ -98,7 +95,11 @@ SetCounts counts_of(const KnownDataset& known) {
 
 std::vector<std::string> differences_from_known(const SetCounts& counts, const KnownDataset& known, bool all_domains) {
   std::vector<std::string> differences;
-  for (std::size_t d = 0; d < counts.domain_names.size(); ++d) compare_domain(counts, d, known, differences);
+  for (const std::string& name : counts.domain_names) {
+    if (known.domain_place(name) < 0) {
+      differences.push_back(fmt::format("domain '{}': {} has no such domain", name, known.name));
+    }
+  }
   for (const std::string& name : counts.class_names) {
     if (!known.class_names.empty() && known.class_place(name) < 0) {
       differences.push_back(fmt::format("class '{}': {} has no such class", name, known.name));
@@ -110,6 +111,7 @@ std::vector<std::string> differences_from_known(const SetCounts& counts, const K
     });
     if (!here) differences.push_back(fmt::format("domain '{}' of {} is missing", known.domain_names[d], known.name));
   }
+  for (std::size_t d = 0; d < counts.domain_names.size(); ++d) compare_domain(counts, d, known, differences);
   return differences;
 }
 

@@ -25,8 +25,8 @@ SetCounts count_images(const DomainDataset& dataset);
 // the one line "all".
 SetCounts counts_of(const KnownDataset& known);
 
-// One sentence per figure that differs from what is known, per domain or class that the known set does not have, and,
-// where `all_domains` is true, per domain that is missing here.
+// One sentence per domain or class that the known set does not have, where `all_domains` is true per domain that is
+// missing here, and per figure that differs.
 std::vector<std::string> differences_from_known(const SetCounts& counts, const KnownDataset& known, bool all_domains);
 
 }  // namespace domainfusion
