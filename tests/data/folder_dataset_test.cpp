@@ -109,7 +109,7 @@ TEST(FolderDataset, BrokenImagesCanBeLeftOutAreCountedAndListed) {
   folder.write("a/cat/0.png", "");
   folder.write("a/dog/3.png", tiny_png().substr(0, 40));
   folder.write("b/dog/3.bmp", "BM-no-bitmap");
-  const FolderDataset dataset(folder.path(), {true});
+  const FolderDataset dataset(folder.path(), {.skip_broken = true});
   ASSERT_EQ(dataset.broken().size(), 3u);
   EXPECT_EQ(dataset.broken()[0].path, "a/cat/0.png");
   EXPECT_NE(dataset.broken()[1].cause.find("cut off"), std::string::npos);
@@ -119,6 +119,18 @@ TEST(FolderDataset, BrokenImagesCanBeLeftOutAreCountedAndListed) {
   for (std::int64_t d : {0, 1}) {
     for (std::int64_t i = 0; i < dataset.size(d); ++i) EXPECT_NO_THROW(dataset.image(d, i));
   }
+}
+
+TEST(FolderDataset, AnExclusionListTakesImagesAwayWithoutMovingTheOthers) {
+  const TemporaryFolder folder;
+  write_as_folder(MadeDataset({6, 4}), folder.path());
+  const auto list = folder.write("duplicates.txt", "a/cat/2.png\r\n\n  ./b/dog/1.png  \nc/cat/none.png\n");
+  const FolderDataset dataset(folder.path(), {.exclude = list});
+  EXPECT_EQ(dataset.excluded(), 2);
+  EXPECT_EQ(paths_of(dataset, 0),
+            (std::vector<std::string>{"a/cat/0.png", "a/cat/4.png", "a/dog/1.png", "a/dog/3.png", "a/dog/5.png"}));
+  EXPECT_EQ(paths_of(dataset, 1), (std::vector<std::string>{"b/cat/0.png", "b/cat/2.png", "b/dog/3.png"}));
+  EXPECT_THROW(FolderDataset(folder.path(), {.exclude = folder / "none.txt"}), IoError);
 }
 
 TEST(FolderDataset, ALinkThatLeadsBackIsAnError) {
@@ -144,7 +156,5 @@ TEST(CachedDataset, GivesTheSameImagesAndKeepsToItsLimit) {
   EXPECT_GT(cached.bytes_held(), 0);
   EXPECT_LE(cached.bytes_held(), limit);
 }
-
-TEST(OpenDataset, NeedsARoot) { EXPECT_THROW(open_dataset({}), ConfigError); }
 
 }  // namespace domainfusion

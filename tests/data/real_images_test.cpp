@@ -41,7 +41,7 @@ TEST_F(RealImages, TheSetIsKnownByItsDomainsAndClasses) {
   const KnownDataset* known = find_known_dataset(dataset_->domain_names(), dataset_->class_names());
   ASSERT_NE(known, nullptr);
   EXPECT_EQ(known->name, "PACS");
-  EXPECT_EQ(domain_descriptions(*dataset_)[1], "cartoon, cartoonish");
+  EXPECT_EQ(PromptWords(dataset_->domain_names(), dataset_->class_names()).domain("cartoon"), "cartoon, cartoonish");
 }
 
 TEST_F(RealImages, TheFirstValidationImageOfArtIsDomainBeds) {

@@ -86,7 +86,7 @@ Image jittered(const Image& input, const std::string& what) {
     draws.contrast = std::stod(part[2]);
     draws.saturation = std::stod(part[3]);
     draws.hue = std::stod(part[4]);
-    return augment(input, draws, input.width);
+    return image_of(augmented(input, draws, input.width));
   }
   return input;
 }
@@ -129,7 +129,7 @@ std::optional<at::Tensor> tensor_result(const Case& c, const std::string& name, 
   if (std::regex_match(name, part, std::regex("domainbed\\.train\\.seed(\\d+)\\.(\\w+)"))) {
     const Image input = c.input(part[2]);
     return normalise(
-        image_to_tensor01(augment(input, torchvision_draws(std::stoull(part[1]), input.height, input.width), width)));
+        image_to_tensor01(image_of(augmented(input, torchvision_draws(std::stoull(part[1]), input.height, input.width), width))));
   }
   if (name == "diffusers.preprocess_lanczos") {
     return 2 * image_to_tensor01(resize(c.input("img1"), height, width, Filter::kLanczos)).unsqueeze(0) - 1;

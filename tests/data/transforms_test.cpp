@@ -75,7 +75,7 @@ TEST(Transforms, ExtremeShapesGetTheLargestCentralCrop) {
   EXPECT_EQ(wide.crop.width, 4);
   EXPECT_EQ(wide.crop.left, 148);
   EXPECT_EQ(tall.crop.height, 4);
-  EXPECT_EQ(augment(made_image(1, 1, 0), draw_augmentation(1, 1, {}, stream), 8).rgb.size(), 192u);
+  EXPECT_EQ(augmented(made_image(1, 1, 0), draw_augmentation(1, 1, {}, stream), 8).bytes.size(), 192u);
 }
 
 TEST(Transforms, ProbabilitiesAndFactorsAreThoseOfTheConfig) {

@@ -11,6 +11,7 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/random.h"
 #include "domainfusion/data/domain_dataset.h"
+#include "domainfusion/io/content_hash.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {
@@ -34,6 +35,18 @@ class ToyDataset : public DomainDataset {
   }
   Image image(std::int64_t domain, std::int64_t index) const override {
     if (on_read) on_read(domain);
+    return picture(domain, index);
+  }
+  // As of a file: comparing hashes reads no image.
+  std::string image_hash(std::int64_t domain, std::int64_t index) const override {
+    return sha256_hex(encode_png(picture(domain, index)));
+  }
+
+  // Called with the domain before each read of an image, from any thread.
+  std::function<void(std::int64_t)> on_read;
+
+ private:
+  static Image picture(std::int64_t domain, std::int64_t index) {
     Image image{16, 16, std::vector<std::uint8_t>(16 * 16 * 3)};
     RandomStream noise(1, "toy", {static_cast<std::uint64_t>(domain), static_cast<std::uint64_t>(index)});
     for (std::int64_t i = 0; i < 16 * 16; ++i) {
@@ -46,10 +59,6 @@ class ToyDataset : public DomainDataset {
     return image;
   }
 
-  // Called with the domain before each read of an image, from any thread.
-  std::function<void(std::int64_t)> on_read;
-
- private:
   std::int64_t images_;
   std::vector<std::string> classes_{"across", "down"}, domains_{"blue", "green", "red"};
   std::vector<SampleInfo> infos_;

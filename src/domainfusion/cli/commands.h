@@ -10,6 +10,7 @@ namespace domainfusion {
 
 void add_demo_command(CLI::App& app);
 void add_demo_data_command(CLI::App& app);
+void add_data_command(CLI::App& app);
 void add_train_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
 void add_predict_command(CLI::App& app);
@@ -18,6 +19,9 @@ void add_bench_command(CLI::App& app);
 void add_generate_command(CLI::App& app);
 void add_convert_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
+// Below `bench`.
+void add_bench_data_command(CLI::App& bench);
+void add_bench_classifier_command(CLI::App& bench);
 // Below `inspect`: what reads files or measures.
 void add_inspect_weights_command(CLI::App& inspect);
 void add_inspect_premise_command(CLI::App& inspect);

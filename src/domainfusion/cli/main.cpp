@@ -36,6 +36,7 @@ int run(int argc, char** argv) {
   app.fallthrough();
   add_demo_command(app);
   add_demo_data_command(app);
+  add_data_command(app);
   add_train_command(app);
   add_evaluate_command(app);
   add_predict_command(app);

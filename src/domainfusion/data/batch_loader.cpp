@@ -3,7 +3,9 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <exception>
+#include <new>
 #include <set>
 
 #include "domainfusion/core/error.h"
@@ -21,6 +23,48 @@ struct BatchLoader::Work {
   std::exception_ptr error;
 };
 
+// Blocks of one size that go from batch to batch: new ones would cost a page fault every 4 KiB.
+class BatchLoader::Memory : public std::enable_shared_from_this<Memory> {
+ public:
+  // float32, uninitialised. Its block comes back when the last tensor that uses it is gone, whichever thread that is
+  // in.
+  at::Tensor tensor(const std::vector<std::int64_t>& sizes) {
+    std::size_t count = 1;
+    for (const std::int64_t size : sizes) count *= static_cast<std::size_t>(size);
+    float* block = take(count).release();
+    return torch::from_blob(
+        block, sizes, [memory = shared_from_this(), block](void*) { memory->give_back(block); }, torch::kFloat32);
+  }
+
+ private:
+  struct Free {
+    void operator()(float* block) const { std::free(block); }
+  };
+  using Block = std::unique_ptr<float, Free>;
+
+  Block take(std::size_t count) {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return allocate(count);
+    Block block = std::move(free_.back());
+    free_.pop_back();
+    return block;
+  }
+  static Block allocate(std::size_t count) {
+    constexpr std::size_t kAlignment = 64;
+    const std::size_t bytes = (count * sizeof(float) + kAlignment - 1) / kAlignment * kAlignment;
+    Block block(static_cast<float*>(std::aligned_alloc(kAlignment, bytes)));
+    if (!block) throw std::bad_alloc();
+    return block;
+  }
+  void give_back(float* block) {
+    const std::lock_guard lock(mutex_);
+    free_.emplace_back(block);
+  }
+
+  std::mutex mutex_;
+  std::vector<Block> free_;
+};
+
 void LoaderConfig::describe(ConfigFields& fields) {
   fields.integer("batch_size", batch_size, {1, 65536}, "images per source domain and step");
   fields.integer("image_size_px", image_size_px, {8, 4096}, "height and width that the classifier sees, in pixels");
@@ -30,13 +74,24 @@ void LoaderConfig::describe(ConfigFields& fields) {
   fields.group("augmentation", augmentation);
 }
 
+std::vector<DomainSelection> every_image_of(const DomainDataset& dataset) {
+  std::vector<DomainSelection> selections;
+  for (std::int64_t d = 0; d < dataset.number_of_domains(); ++d) {
+    if (dataset.size(d) == 0) continue;
+    DomainSelection& selection = selections.emplace_back(DomainSelection{d, {}});
+    for (std::int64_t i = 0; i < dataset.size(d); ++i) selection.indices.push_back(i);
+  }
+  return selections;
+}
+
 BatchLoader::BatchLoader(std::shared_ptr<const DomainDataset> dataset, std::vector<DomainSelection> selections,
                          LoaderConfig config, std::uint64_t seed, std::string purpose)
     : dataset_(std::move(dataset)),
       selections_(std::move(selections)),
       config_(config),
       seed_(seed),
-      purpose_(std::move(purpose)) {
+      purpose_(std::move(purpose)),
+      memory_(std::make_shared<Memory>()) {
   check<ConfigError>(!selections_.empty(), "a loader needs at least one domain to draw from");
   check<ConfigError>(config_.batch_size >= 1 && config_.image_size_px >= 1,
                      "batches of {} images at {} px: expected at least 1", config_.batch_size, config_.image_size_px);
@@ -73,7 +128,7 @@ std::shared_ptr<BatchLoader::Work> BatchLoader::start_work(std::int64_t step) co
   auto work = std::make_shared<Work>();
   work->step = step;
   work->left = n;
-  work->batch.image_NCHW = torch::empty({n, 3, size, size}, torch::kFloat32);
+  work->batch.image_NCHW = memory_->tensor({n, 3, size, size});
   for (at::Tensor* ids : {&work->batch.label_N, &work->batch.domain_N, &work->batch.index_N})
     *ids = torch::empty({n}, torch::kInt64);
   std::int64_t place = 0;
@@ -100,7 +155,8 @@ void BatchLoader::load_image(Work& work, std::int64_t place) const {
   RandomStream stream(seed_, purpose_ + ".augment",
                       {static_cast<std::uint64_t>(work.step), static_cast<std::uint64_t>(domain),
                        static_cast<std::uint64_t>(place % config_.batch_size)});
-  write_normalised(augment(image, draw_augmentation(image.height, image.width, config_.augmentation, stream), size),
+  thread_local Augmenter augmenter;
+  write_normalised(augmenter(image, draw_augmentation(image.height, image.width, config_.augmentation, stream), size),
                    target);
 }
 

@@ -31,6 +31,9 @@ struct DomainSelection {
   std::vector<std::int64_t> indices;
 };
 
+// All images of `dataset`; domains without images are left out.
+std::vector<DomainSelection> every_image_of(const DomainDataset& dataset);
+
 // Each step holds one minibatch per selected domain, concatenated in the order of the selections; images are drawn with
 // replacement. batch(step) is a pure function of (set, selection, config, seed, purpose, step): worker count, the order
 // of calls and the other selected domains change no bit of a domain's images. What is drawn for an image depends on
@@ -53,6 +56,7 @@ class BatchLoader {
 
  private:
   struct Work;
+  class Memory;
 
   std::shared_ptr<Work> start_work(std::int64_t step) const;
   void load_image(Work& work, std::int64_t place) const;
@@ -65,6 +69,7 @@ class BatchLoader {
   LoaderConfig config_;
   std::uint64_t seed_;
   std::string purpose_;
+  std::shared_ptr<Memory> memory_;
 
   std::mutex mutex_;
   std::condition_variable work_added_, work_done_;

@@ -3,9 +3,9 @@
 namespace domainfusion {
 
 CachedDataset::CachedDataset(std::shared_ptr<const DomainDataset> dataset, std::int64_t byte_limit)
-    : dataset_(std::move(dataset)), byte_limit_(byte_limit) {
-  for (std::int64_t d = 0; d < dataset_->number_of_domains(); ++d) {
-    slots_.emplace_back(static_cast<std::size_t>(dataset_->size(d)));
+    : WrappedDataset(std::move(dataset)), byte_limit_(byte_limit) {
+  for (std::int64_t d = 0; d < inner().number_of_domains(); ++d) {
+    slots_.emplace_back(static_cast<std::size_t>(inner().size(d)));
   }
 }
 
@@ -17,7 +17,7 @@ Image CachedDataset::image(std::int64_t domain, std::int64_t index) const {
   }
   if (held) return *held;
   // Decoded outside the lock: two threads may do the same work once, which costs less than waiting always.
-  Image image = dataset_->image(domain, index);
+  Image image = inner().image(domain, index);
   const auto bytes = static_cast<std::int64_t>(image.rgb.size());
   if (bytes_held_ + bytes > byte_limit_) return image;
   held = std::make_shared<const Image>(image);
@@ -28,10 +28,6 @@ Image CachedDataset::image(std::int64_t domain, std::int64_t index) const {
     bytes_held_ += bytes;
   }
   return image;
-}
-
-std::string CachedDataset::image_hash(std::int64_t domain, std::int64_t index) const {
-  return dataset_->image_hash(domain, index);
 }
 
 }  // namespace domainfusion

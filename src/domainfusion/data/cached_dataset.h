@@ -5,32 +5,24 @@
 #include <memory>
 #include <mutex>
 
-#include "domainfusion/data/domain_dataset.h"
+#include "domainfusion/data/wrapped_dataset.h"
 
 namespace domainfusion {
 
 // The first images that are asked for stay until `byte_limit` bytes of pixels are held; the others are decoded each
 // time (images are drawn at random, so none deserves a place more than another). Thread-safe; pixels do not depend on
 // what is held.
-class CachedDataset final : public DomainDataset {
+class CachedDataset final : public WrappedDataset {
  public:
   CachedDataset(std::shared_ptr<const DomainDataset> dataset, std::int64_t byte_limit);
 
-  const std::vector<std::string>& class_names() const override { return dataset_->class_names(); }
-  const std::vector<std::string>& domain_names() const override { return dataset_->domain_names(); }
-  std::int64_t size(std::int64_t domain) const override { return dataset_->size(domain); }
-  const SampleInfo& info(std::int64_t domain, std::int64_t index) const override {
-    return dataset_->info(domain, index);
-  }
   Image image(std::int64_t domain, std::int64_t index) const override;
-  std::string image_hash(std::int64_t domain, std::int64_t index) const override;
 
   std::int64_t bytes_held() const { return bytes_held_; }
 
  private:
   using Slot = std::shared_ptr<const Image>;
 
-  std::shared_ptr<const DomainDataset> dataset_;
   std::int64_t byte_limit_;
   mutable std::vector<std::vector<Slot>> slots_;  // [domain][index]
   mutable std::mutex mutex_;

@@ -123,6 +123,20 @@ Cells class_cells(const std::vector<std::vector<std::int64_t>>& confusion, const
 
 std::string averaged_system(const std::string& system, const std::string& method) { return system + " + " + method; }
 
+namespace {
+
+// What a reader may rely on: training code has no way to the target (SourceView, HoldoutGuard), and which files break that.
+std::string describe_guard(const RunResult& run) {
+  if (!run.guard) return "";
+  const std::size_t shared = run.guard->source_images_in_target.size();
+  std::string text = fmt::format("guarded: no image, label or word of '{}' was within reach of training or model selection; ",
+                                 run.guard->domain);
+  if (shared == 0) return text + "no source image lies in it\n";
+  return text + fmt::format("but {} source images also lie in it (equal files, see records.jsonl)\n", shared);
+}
+
+}  // namespace
+
 std::string describe_run(const RunResult& run) {
   std::string text;
   if (const ValidationRecord* selected = select_by_source_validation(run.validations)) {
@@ -133,7 +147,7 @@ std::string describe_run(const RunResult& run) {
   if (!run.test)
     return text +
            fmt::format("{}: the run is not finished, so '{}' was not looked at\n", run.algorithm, run.test_domain);
-  text += tested_text(run.algorithm, *run.test, run.class_names);
+  text += tested_text(run.algorithm, *run.test, run.class_names) + describe_guard(run);
   if (!run.average_validation || !run.average_test) return text;
   const std::string system = averaged_system(run.algorithm, run.average_test->model);
   text += fmt::format("{}: source validation {:.1f} %\n", system, 100 * run.average_validation->mean_accuracy);

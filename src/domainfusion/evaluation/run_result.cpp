@@ -46,6 +46,7 @@ RunResult read_run(const std::filesystem::path& run) {
     for (const json& line : read_json_lines(file)) {
       const std::string type = line.is_object() ? line.value("type", "") : "";
       if (type == "validation") add_validation(validation_record(line), result);
+      if (type == "guard") result.guard = guard_record(line);
       if (type == "test") add_test(test_record(line), result);
     }
   });

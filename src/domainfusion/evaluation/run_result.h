@@ -19,6 +19,7 @@ struct RunResult {
   std::int64_t trial_seed = 0;
   std::vector<std::string> class_names;
   std::vector<ValidationRecord> validations;  // in the order of the file
+  std::optional<GuardRecord> guard;           // absent in runs of older versions
   std::optional<TestRecord> test;             // absent until the run is finished
   // The same two of the averaged model (`model` names it: "swad", …), of a finished run with weight averaging.
   std::optional<ValidationRecord> average_validation;

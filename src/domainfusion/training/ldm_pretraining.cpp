@@ -46,7 +46,7 @@ class Pretraining {
         request_(request),
         class_names_(dataset.class_names()),
         images_(load_ldm_images(dataset, request.domains, config.trial_seed, config.image_size_px)),
-        captions_(class_names_, request.domain_descriptions) {}
+        captions_(request.class_words.empty() ? class_names_ : request.class_words, request.domain_descriptions) {}
 
   bool run();
 

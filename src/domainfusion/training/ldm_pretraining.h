@@ -23,6 +23,7 @@ struct LdmPictures {
 struct LdmPretrainingRequest {
   std::vector<std::string> domains;              // names; only the IN split of these is read
   std::vector<std::string> domain_descriptions;  // for the captions, in the order of `domains`
+  std::vector<std::string> class_words;          // for the captions, one per class; empty: the class names
   std::filesystem::path out;                     // exists
   bool resume = false;
   std::function<void(const LdmPictures&)> on_pictures;  // may be empty

@@ -20,7 +20,8 @@ using nlohmann::json;
 // Options that change where and how fast a run happens, never its numbers.
 const std::set<std::string> kFreeOnResume = {"/config/loader/workers",   "/config/loader/ahead_steps",
                                              "/config/cost_limit_hours", "/config/data/root",
-                                             "/config/data/cache_mb",    "/config/ldm",
+                                             "/config/data/cache_mb",    "/config/data/cache",
+                                             "/config/data/cache_folder", "/config/ldm",
                                              "/config/ldm_tokenizer",    "/config/keep_checkpoints"};
 
 void create_folder(const fs::path& path) {

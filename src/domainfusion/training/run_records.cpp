@@ -48,6 +48,13 @@ json to_json(const TestRecord& record) {
                     record.model);
 }
 
+json to_json(const GuardRecord& record) {
+  return {{"type", "guard"},
+          {"step", 0},
+          {"domain", record.domain},
+          {"source_images_in_target", record.source_images_in_target}};
+}
+
 StepRecord step_record(const json& line) {
   return read_record(line, "step", [&] {
     StepRecord record{line.at("step"), {}};
@@ -69,6 +76,12 @@ TestRecord test_record(const json& line) {
   return read_record(line, "test", [&] {
     return TestRecord{line.at("domain"), line.at("step"), line.at("accuracy"),
                       line.at("confusion").get<std::vector<std::vector<std::int64_t>>>(), line.value("model", "")};
+  });
+}
+
+GuardRecord guard_record(const json& line) {
+  return read_record(line, "guard", [&] {
+    return GuardRecord{line.at("domain"), line.at("source_images_in_target").get<std::vector<std::string>>()};
   });
 }
 

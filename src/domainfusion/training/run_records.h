@@ -35,12 +35,20 @@ struct TestRecord {
   std::string model{};                               // empty: the selected model
 };
 
+// {"type": "guard"}: what kept the held-out domain away, and what could not be kept away.
+struct GuardRecord {
+  std::string domain;
+  std::vector<std::string> source_images_in_target;  // paths of source images whose files lie in the held-out domain too
+};
+
 nlohmann::json to_json(const StepRecord& record);
 nlohmann::json to_json(const ValidationRecord& record);
 nlohmann::json to_json(const TestRecord& record);
+nlohmann::json to_json(const GuardRecord& record);
 // FormatError that names the missing or wrong field.
 StepRecord step_record(const nlohmann::json& line);
 ValidationRecord validation_record(const nlohmann::json& line);
 TestRecord test_record(const nlohmann::json& line);
+GuardRecord guard_record(const nlohmann::json& line);
 
 }  // namespace domainfusion

@@ -19,18 +19,6 @@ namespace {
 
 using nlohmann::json;
 
-// All images of `dataset` to draw from; domains without images are left out.
-std::vector<DomainSelection> whole_set(const DomainDataset& dataset) {
-  std::vector<DomainSelection> selections;
-  for (std::int64_t d = 0; d < dataset.number_of_domains(); ++d) {
-    if (dataset.size(d) == 0) continue;
-    DomainSelection& selection = selections.emplace_back();
-    selection.domain = d;
-    for (std::int64_t i = 0; i < dataset.size(d); ++i) selection.indices.push_back(i);
-  }
-  return selections;
-}
-
 Batch to_device(Batch batch, at::Device device) {
   if (device.is_cpu()) return batch;
   batch.image_NCHW = batch.image_NCHW.to(device);
@@ -125,7 +113,7 @@ void Trainer::make_context() {
                                                           const std::string& purpose, std::int64_t multiplier) {
     LoaderConfig loader = config.loader;
     loader.batch_size *= multiplier;
-    std::vector<DomainSelection> selections = whole_set(*set);
+    std::vector<DomainSelection> selections = every_image_of(*set);
     return std::make_unique<BatchLoader>(std::move(set), std::move(selections), loader, seed, purpose);
   };
   context_.make_loader = [make_loader](std::shared_ptr<const DomainDataset> set, const std::string& purpose) {
@@ -186,10 +174,20 @@ void Trainer::announce() const {
            context_.total_steps, loader_->images_per_step(), context_.steps_per_epoch, context_.device.str());
 }
 
+void Trainer::look_for_leaks() {
+  const GuardRecord record{guard_->target_name(), guard_->source_images_in_target()};
+  if (!record.source_images_in_target.empty()) {
+    log_warning("{} source images also lie in the held-out domain '{}' (equal files; the first is {}): its accuracy may be too high",
+                record.source_images_in_target.size(), record.domain, record.source_images_in_target.front());
+  }
+  context_.write_record(to_json(record));
+}
+
 std::optional<TestRecord> Trainer::run() {
   announce();
   const std::optional<Checkpoint> checkpoint = restore();
   try {
+    look_for_leaks();
     prepare_algorithm();
     if (checkpoint) setup_.algorithm->load(checkpoint->algorithm_tensors, checkpoint->algorithm_state);
     if (checkpoint && averaging_) averaging_->load(checkpoint->averaging_tensors, checkpoint->averaging_state);

@@ -53,6 +53,7 @@ class Trainer {
   void split_domains();
   void make_context();
   void announce() const;
+  void look_for_leaks();
   void prepare_algorithm();
   void check_cost();
   std::optional<Checkpoint> restore();

@@ -8,7 +8,7 @@
 #include "domainfusion/classifiers/classifier.h"
 #include "domainfusion/config/config_fields.h"
 #include "domainfusion/data/batch_loader.h"
-#include "domainfusion/data/datasets/folder_dataset.h"
+#include "domainfusion/data/data_config.h"
 #include "domainfusion/training/averaging/averaging_config.h"
 
 namespace domainfusion {

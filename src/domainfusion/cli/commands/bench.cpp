@@ -1,4 +1,4 @@
-// domainfusion bench ldm: how fast the networks of an LDM run on this machine, beside stock libtorch operations and the machine's
+// domainfusion bench, and bench ldm: how fast the networks of an LDM run on this machine, beside stock libtorch operations and the machine's
 // matrix products.
 #include <CLI/CLI.hpp>
 #include <sys/resource.h>
@@ -204,6 +204,8 @@ void bench_ldm(const Options& options) {
 void add_bench_command(CLI::App& app) {
   auto* bench = app.add_subcommand("bench", "measure this machine");
   bench->require_subcommand(1);
+  add_bench_data_command(*bench);
+  add_bench_classifier_command(*bench);
   auto* ldm = bench->add_subcommand(
       "ldm", "seconds of each network of an LDM with random weights, beside stock libtorch operations (the plain path)");
   auto options = std::make_shared<Options>();

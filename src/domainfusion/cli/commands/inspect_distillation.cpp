@@ -4,7 +4,8 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/config/config_file.h"
-#include "domainfusion/data/datasets/folder_dataset.h"
+#include "domainfusion/data/data_config.h"
+#include "domainfusion/data/known_datasets.h"
 #include "domainfusion/data/split.h"
 #include "domainfusion/distillation/curve_gate.h"
 #include "domainfusion/distillation/distillation_sources.h"
@@ -18,7 +19,7 @@ namespace {
 // Options that both commands take.
 struct InspectArguments {
   LdmArguments model;
-  std::string data, json;
+  std::string data, descriptions, json;
   std::vector<std::string> domains, overrides;
   std::int64_t images = 64, size_px = 0;
   std::uint64_t seed = 0;
@@ -31,8 +32,9 @@ struct Inspection {
   std::shared_ptr<const DomainDataset> dataset;
   std::vector<LabelledKey> images;
   ImageSource source;
+  std::vector<std::string> class_words;
 
-  ClassConditions conditions() const { return ClassConditions(teacher, config, dataset->class_names()); }
+  ClassConditions conditions() const { return ClassConditions(teacher, config, class_words); }
 };
 
 // The training part of the split of trial 0, as an LDM trained here has seen it.
@@ -51,7 +53,9 @@ Inspection prepare(const InspectArguments& arguments) {
   made.config.validate();
   DataConfig data;
   data.root = arguments.data;
+  data.descriptions = arguments.descriptions;
   made.dataset = open_dataset(data);
+  made.class_words = PromptWords(made.dataset->domain_names(), made.dataset->class_names(), arguments.descriptions).classes();
   made.images = training_images(*made.dataset, arguments.domains);
   made.teacher = latent_teacher_of(LatentDiffusion::load(arguments.model.ldm, arguments.model.options()));
   if (arguments.size_px > 0) made.teacher.image_size_px = arguments.size_px;
@@ -109,6 +113,7 @@ void inspect_latent_curve(const InspectArguments& arguments) {
 void add_options(CLI::App& command, InspectArguments& arguments) {
   arguments.model.add_to(command);
   command.add_option("--data", arguments.data, "folder <domain>/<class>/<image>")->required()->take_last();
+  command.add_option("--descriptions", arguments.descriptions, "JSON file with the words for domains and classes")->take_last();
   command.add_option("--domains", arguments.domains, "domains to take images from: a,b")->required()->delimiter(',');
   command.add_option("--images", arguments.images, "images, drawn from the seed")
       ->capture_default_str()

@@ -7,7 +7,7 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
-#include "domainfusion/data/datasets/folder_dataset.h"
+#include "domainfusion/data/data_config.h"
 #include "domainfusion/data/known_datasets.h"
 #include "domainfusion/io/atomic_file.h"
 #include "domainfusion/io/file_bytes.h"
@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 constexpr const char* kDescriptionFile = "pretrain.json";
 
 struct PretrainArguments {
-  std::string data, recipe, out;
+  std::string data, descriptions, recipe, out;
   std::vector<std::string> domains, overrides;
   bool resume = false, overwrite = false, skip_broken_images = false;
 };
@@ -55,13 +55,6 @@ void open_output(const PretrainArguments& arguments, const nlohmann::json& descr
   write_file_atomically(file, description.dump(2) + "\n");
 }
 
-std::vector<std::string> descriptions_of(const DomainDataset& dataset, const std::vector<std::string>& domains) {
-  const std::vector<std::string> all = domain_descriptions(dataset);
-  std::vector<std::string> named;
-  for (const std::int64_t domain : dataset.domain_indices(domains)) named.push_back(all[static_cast<std::size_t>(domain)]);
-  return named;
-}
-
 void write_pictures(const fs::path& folder, const LdmPictures& pictures) {
   PictureGrid grid;
   grid.title = pictures.name;
@@ -79,17 +72,25 @@ void pretrain(const PretrainArguments& arguments) {
   if (!arguments.recipe.empty()) apply_recipe(fields, arguments.recipe);
   for (const std::string& assignment : arguments.overrides) apply_override(fields, assignment);
 
-  const auto dataset = open_dataset({.root = arguments.data, .skip_broken_images = arguments.skip_broken_images});
+  DataConfig data;
+  data.root = arguments.data;
+  data.descriptions = arguments.descriptions;
+  data.skip_broken_images = arguments.skip_broken_images;
+  const auto dataset = open_dataset(data);
+  const PromptWords words(dataset->domain_names(), dataset->class_names(), arguments.descriptions);
   LdmPretrainingRequest request;
   request.domains = arguments.domains;
-  request.domain_descriptions = descriptions_of(*dataset, arguments.domains);
+  request.domain_descriptions = words.domains(arguments.domains);
+  request.class_words = words.classes();
   request.out = arguments.out;
   request.resume = arguments.resume;
   request.on_pictures = [&](const LdmPictures& pictures) { write_pictures(request.out / "pictures", pictures); };
-  open_output(arguments, {{"data", arguments.data},
-                          {"domains", request.domains},
-                          {"domain_descriptions", request.domain_descriptions},
-                          {"options", fields.to_json()}});
+  nlohmann::json description = {{"data", arguments.data},
+                                {"domains", request.domains},
+                                {"domain_descriptions", request.domain_descriptions},
+                                {"options", fields.to_json()}};
+  if (!arguments.descriptions.empty()) description["class_words"] = request.class_words;
+  open_output(arguments, description);
   const StopSignal stop;
   request.should_stop = [&] { return stop.requested(); };
   if (pretrain_ldm(*dataset, config, request)) {
@@ -110,6 +111,7 @@ void add_pretrain_command(CLI::App& app) {
       ->required()
       ->delimiter(',');
   command->add_option("--out", arguments->out, "LDM folder to make")->required()->take_last();
+  command->add_option("--descriptions", arguments->descriptions, "JSON file with the words for domains and classes")->take_last();
   command->add_option("--recipe", arguments->recipe, "TOML file of options")->take_last();
   command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")->allow_extra_args(false);
   auto* resume = command->add_flag("--resume", arguments->resume, "continue the training in --out");

@@ -3,16 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <map>
 #include <set>
-#include <thread>
+#include <sstream>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/log.h"
-#include "domainfusion/data/cached_dataset.h"
+#include "domainfusion/core/parallel.h"
 #include "domainfusion/data/image_files.h"
-#include "domainfusion/io/content_hash.h"
+#include "domainfusion/io/file_bytes.h"
 
 namespace domainfusion {
 namespace {
@@ -46,8 +45,8 @@ void collect_folders(const fs::path& folder, int depth, std::vector<std::string>
   for (const std::string& name : names_in(folder, true)) collect_folders(folder / name, depth + 1, found);
 }
 
-// Image files of one class, relative to `root`, in ImageFolder's order. Those that cannot be decoded stay in the list, so that
-// the indices agree with DomainBed's.
+// Image files of one class, relative to `root`, in ImageFolder's order. Those that cannot be decoded stay in the list,
+// so that the indices agree with DomainBed's.
 std::vector<std::string> images_of_class(const fs::path& root, const fs::path& class_folder) {
   std::vector<std::string> folders, paths;
   collect_folders(class_folder, 0, folders);
@@ -60,21 +59,37 @@ std::vector<std::string> images_of_class(const fs::path& root, const fs::path& c
   return paths;
 }
 
+// The lines of the list, without white space around them; "./" in front of a path does not count.
+std::set<std::string> read_exclusion_list(const fs::path& file) {
+  std::set<std::string> paths;
+  if (file.empty()) return paths;
+  std::istringstream lines(read_file(file));
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t first = line.find_first_not_of(" \t\r"), last = line.find_last_not_of(" \t\r");
+    if (first != std::string::npos)
+      paths.insert(fs::path(line.substr(first, last + 1 - first)).lexically_normal().generic_string());
+  }
+  return paths;
+}
+
 }  // namespace
 
-FolderDataset::FolderDataset(fs::path root, FolderOptions options) : root_(std::move(root)) {
+FolderDataset::FolderDataset(fs::path root, FolderOptions options)
+    : root_(std::move(root)), hashes_(std::make_unique<FileHashes>(options.hash_memory)) {
   std::error_code error;
   const fs::file_status status = fs::status(root_, error);
   check<IoError>(fs::exists(status), "data folder '{}' does not exist; expected <domain>/<class>/<image> below it",
                  root_.string());
   check<IoError>(fs::is_directory(status), "'{}' is a file; expected a folder with <domain>/<class>/<image> below it",
                  root_.string());
-  list_images();
+  list_images(read_exclusion_list(options.exclude));
+  if (!options.exclude.empty())
+    log_info("{}: {} images are left out by {}", root_.string(), excluded_, options.exclude.string());
   if (options.skip_broken) leave_out_broken();
   check_usable();
 }
 
-void FolderDataset::list_images() {
+void FolderDataset::list_images(const std::set<std::string>& left_out) {
   domain_names_ = names_in(root_, true);
   check<FormatError>(!domain_names_.empty(), "{}: no domain folders; expected <domain>/<class>/<image> below it",
                      root_.string());
@@ -84,6 +99,8 @@ void FolderDataset::list_images() {
     auto& of_domain = paths.emplace_back();
     for (const std::string& name : names_in(root_ / domain, true)) {
       auto images = images_of_class(root_, root_ / domain / name);
+      excluded_ += static_cast<std::int64_t>(
+          std::erase_if(images, [&](const std::string& path) { return left_out.contains(path); }));
       if (!images.empty()) of_domain[name] = std::move(images);
       classes.insert(name);
     }
@@ -118,21 +135,15 @@ void FolderDataset::check_usable() {
 
 std::vector<std::string> FolderDataset::decoding_errors(std::int64_t domain) const {
   std::vector<std::string> causes(static_cast<std::size_t>(size(domain)));
-  std::atomic<std::size_t> next = 0;
-  const auto decode_some = [&] {
-    for (std::size_t i = next++; i < causes.size(); i = next++) {
-      try {
-        image(domain, static_cast<std::int64_t>(i));
-      } catch (const Error& error) {
-        causes[i] = error.what();
-      } catch (const std::bad_alloc&) {
-        causes[i] = info(domain, static_cast<std::int64_t>(i)).path + ": not enough memory to decode it";
-      }
+  parallel_for_each(causes.size(), [&](std::size_t i) {
+    try {
+      image(domain, static_cast<std::int64_t>(i));
+    } catch (const Error& error) {
+      causes[i] = error.what();
+    } catch (const std::bad_alloc&) {
+      causes[i] = info(domain, static_cast<std::int64_t>(i)).path + ": not enough memory to decode it";
     }
-  };
-  std::vector<std::jthread> threads;
-  for (unsigned t = 0; t < std::max(1u, std::thread::hardware_concurrency()); ++t) threads.emplace_back(decode_some);
-  for (std::jthread& thread : threads) thread.join();
+  });
   return causes;
 }
 
@@ -170,21 +181,7 @@ fs::path FolderDataset::path_of(std::int64_t domain, std::int64_t index) const {
 Image FolderDataset::image(std::int64_t domain, std::int64_t index) const { return read_image(path_of(domain, index)); }
 
 std::string FolderDataset::image_hash(std::int64_t domain, std::int64_t index) const {
-  return sha256_hex_of_file(path_of(domain, index));
-}
-
-void DataConfig::describe(ConfigFields& fields) {
-  fields.text("root", root, "folder of the set: <domain>/<class>/<image>");
-  fields.boolean("skip_broken_images", skip_broken_images,
-                 "decode every image once and leave out (count, list) broken ones");
-  fields.integer("cache_mb", cache_mb, {0, 1 << 20}, "memory for decoded images, in MiB");
-}
-
-std::shared_ptr<const DomainDataset> open_dataset(const DataConfig& config) {
-  check<ConfigError>(!config.root.empty(),
-                     "no data folder is given; expected one with <domain>/<class>/<image> below it");
-  auto folder = std::make_shared<FolderDataset>(config.root, FolderOptions{config.skip_broken_images});
-  return std::make_shared<CachedDataset>(std::move(folder), config.cache_mb << 20);
+  return hashes_->sha256(path_of(domain, index));
 }
 
 }  // namespace domainfusion

@@ -2,35 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <vector>
+
+#include "domainfusion/data/transforms/pixel_loops/pixel_loops.h"
 
 namespace domainfusion {
 namespace {
-
-std::uint8_t luma(const std::uint8_t* pixel) {
-  return static_cast<std::uint8_t>((pixel[0] * 19595 + pixel[1] * 38470 + pixel[2] * 7471 + 32768) >> 16);
-}
-
-// PIL's Image.blend of two bytes; single precision, cut off towards zero.
-std::uint8_t blend(int degenerate, int value, float factor) {
-  const float mixed = static_cast<float>(degenerate) + factor * static_cast<float>(value - degenerate);
-  return static_cast<std::uint8_t>(std::clamp(mixed, 0.0f, 255.0f));
-}
-
-// Blends with one grey value; 256 results serve all pixels.
-Image blend_with_grey(const Image& image, int grey, double factor) {
-  std::array<std::uint8_t, 256> table;
-  for (int value = 0; value < 256; ++value) table[value] = blend(grey, value, static_cast<float>(factor));
-  Image result = image;
-  for (std::uint8_t& byte : result.rgb) byte = table[byte];
-  return result;
-}
-
-int mean_grey(const Image& image) {
-  std::int64_t sum = 0;
-  for (std::size_t i = 0; i < image.rgb.size(); i += 3) sum += luma(&image.rgb[i]);
-  return static_cast<int>(static_cast<double>(sum) / static_cast<double>(image.rgb.size() / 3) + 0.5);
-}
 
 struct Hsv {
   std::uint8_t hue, saturation, value;
@@ -54,70 +31,98 @@ Hsv hsv_of(int r, int g, int b) {
           static_cast<std::uint8_t>(high)};
 }
 
-std::uint8_t rounded(double value) {
-  return static_cast<std::uint8_t>(std::clamp(static_cast<int>(value + 0.5), 0, 255));
-}
+// What turn_hue() looks up, so that each pixel costs no division.
+struct HueTableBytes {
+  std::vector<std::uint8_t> hue, saturation;
+  std::array<float, 256> share;
+  std::array<double, 256> loss;
+  std::array<std::uint8_t, 256> sixth;
 
-// Where a hue lies on the circle: which sixth, and how far into it.
-struct HuePlace {
-  int sixth;
-  float rest;
+  HueTableBytes() : hue(6 << 16), saturation(1 << 16) {
+    for (int range = 0; range < 256; ++range) {
+      for (int below = 0; below <= range; ++below) fill_hues(range, below);
+      for (int high = range; high < 256; ++high) {
+        saturation[high << 8 | range] = hsv_of(high, high - range, high - range).saturation;
+      }
+    }
+    for (int i = 0; i < 256; ++i) {
+      share[i] = static_cast<float>(i / 255.0);
+      const double sixths = i * 6.0 / 255.0;
+      const int whole = static_cast<int>(sixths);
+      const auto rest = static_cast<float>(sixths - static_cast<float>(whole));
+      sixth[i] = static_cast<std::uint8_t>(whole % 6);
+      loss[i] = whole % 2 == 0 ? 1.0 - rest : rest;
+    }
+  }
+
+  // A hue depends on which channels are highest and lowest, and on differences alone.
+  void fill_hues(int range, int below) {
+    const int high = 255, low = high - range, middle = high - below;
+    const std::array<Hsv, 6> colours{hsv_of(high, middle, low), hsv_of(high, low, middle), hsv_of(middle, high, low),
+                                     hsv_of(low, high, middle), hsv_of(low, middle, high), hsv_of(middle, low, high)};
+    for (int order = 0; order < 6; ++order) hue[order << 16 | range << 8 | below] = colours[order].hue;
+  }
+
+  HueTables tables() const { return {hue.data(), saturation.data(), share.data(), loss.data(), sixth.data()}; }
 };
 
-std::array<HuePlace, 256> hue_places() {
-  std::array<HuePlace, 256> places;
-  for (int hue = 0; hue < 256; ++hue) {
-    const double sixths = hue * 6.0 / 255.0;
-    const int whole = static_cast<int>(sixths);
-    places[hue] = {whole % 6, static_cast<float>(sixths - static_cast<float>(whole))};
-  }
-  return places;
+void blend_all_with_grey(Planes& image, int grey, double factor) {
+  pixel_loops().blend_with_grey(image.bytes.data(), image.bytes.size(), grey, static_cast<float>(factor));
 }
 
-void rgb_of(const HuePlace& place, std::uint8_t saturation, std::uint8_t value, std::uint8_t* pixel) {
-  // For each sixth the channels of the highest, the lowest and the middle value.
-  constexpr std::array<std::array<std::uint8_t, 3>, 6> kChannels{
-      {{0, 2, 1}, {1, 2, 0}, {1, 0, 2}, {2, 0, 1}, {2, 1, 0}, {0, 1, 2}}};
-  const auto share = static_cast<float>(saturation / 255.0);
-  const double middle = place.sixth % 2 == 0 ? 1.0 - share * (1.0 - place.rest) : 1.0 - share * place.rest;
-  const auto& [high_channel, low_channel, middle_channel] = kChannels[place.sixth];
-  pixel[high_channel] = value;
-  pixel[low_channel] = rounded(value * (1.0 - share));
-  pixel[middle_channel] = rounded(value * middle);
+int mean_grey(const Planes& image) {
+  const std::int64_t sum =
+      pixel_loops().sum_of_luma(image.channel(0), image.channel(1), image.channel(2), image.pixels());
+  return static_cast<int>(static_cast<double>(sum) / static_cast<double>(image.pixels()) + 0.5);
+}
+
+template <class Change>
+Image changed(const Image& image, Change change) {
+  Planes planes = planes_of(image);
+  change(planes);
+  return image_of(planes);
 }
 
 }  // namespace
 
-Image grayscale(const Image& image) {
-  Image grey = image;
-  for (std::size_t i = 0; i < grey.rgb.size(); i += 3) {
-    grey.rgb[i] = grey.rgb[i + 1] = grey.rgb[i + 2] = luma(&image.rgb[i]);
-  }
-  return grey;
+void grayscale(Planes& image) {
+  // With factor 0 nothing but the grey is left.
+  pixel_loops().blend_with_luma(image.channel(0), image.channel(1), image.channel(2), image.pixels(), 0.0f);
 }
 
-Image adjust_brightness(const Image& image, double factor) { return blend_with_grey(image, 0, factor); }
+void adjust_brightness(Planes& image, double factor) { blend_all_with_grey(image, 0, factor); }
 
-Image adjust_contrast(const Image& image, double factor) { return blend_with_grey(image, mean_grey(image), factor); }
+void adjust_contrast(Planes& image, double factor) { blend_all_with_grey(image, mean_grey(image), factor); }
+
+void adjust_saturation(Planes& image, double factor) {
+  pixel_loops().blend_with_luma(image.channel(0), image.channel(1), image.channel(2), image.pixels(),
+                                static_cast<float>(factor));
+}
+
+void adjust_hue(Planes& image, double factor) {
+  static const HueTableBytes tables;
+  pixel_loops().turn_hue(image.channel(0), image.channel(1), image.channel(2), image.pixels(),
+                         static_cast<std::uint8_t>(static_cast<int>(factor * 255)), tables.tables());
+}
+
+Image grayscale(const Image& image) {
+  return changed(image, [](Planes& planes) { grayscale(planes); });
+}
+
+Image adjust_brightness(const Image& image, double factor) {
+  return changed(image, [&](Planes& planes) { adjust_brightness(planes, factor); });
+}
+
+Image adjust_contrast(const Image& image, double factor) {
+  return changed(image, [&](Planes& planes) { adjust_contrast(planes, factor); });
+}
 
 Image adjust_saturation(const Image& image, double factor) {
-  Image result = image;
-  for (std::size_t i = 0; i < result.rgb.size(); i += 3) {
-    const int grey = luma(&image.rgb[i]);
-    for (std::size_t c = i; c < i + 3; ++c) result.rgb[c] = blend(grey, image.rgb[c], static_cast<float>(factor));
-  }
-  return result;
+  return changed(image, [&](Planes& planes) { adjust_saturation(planes, factor); });
 }
 
 Image adjust_hue(const Image& image, double factor) {
-  Image result = image;
-  const auto shift = static_cast<std::uint8_t>(static_cast<int>(factor * 255));
-  const auto places = hue_places();
-  for (std::size_t i = 0; i < result.rgb.size(); i += 3) {
-    const Hsv hsv = hsv_of(image.rgb[i], image.rgb[i + 1], image.rgb[i + 2]);
-    rgb_of(places[static_cast<std::uint8_t>(hsv.hue + shift)], hsv.saturation, hsv.value, &result.rgb[i]);
-  }
-  return result;
+  return changed(image, [&](Planes& planes) { adjust_hue(planes, factor); });
 }
 
 }  // namespace domainfusion

@@ -26,6 +26,11 @@ void write_planes(const Image& image, const Table& table, float* target) {
   }
 }
 
+const Table& normalised_table() {
+  static const Table table = table_of([](float value, int c) { return (value - kImageNetMean[c]) / kImageNetStd[c]; });
+  return table;
+}
+
 at::Tensor per_channel(const std::array<float, 3>& values, const at::Tensor& like) {
   return torch::tensor({values[0], values[1], values[2]}, like.options().requires_grad(false)).view({3, 1, 1});
 }
@@ -42,9 +47,14 @@ void write_tensor01(const Image& image, float* target) {
   write_planes(image, table, target);
 }
 
-void write_normalised(const Image& image, float* target) {
-  static const Table table = table_of([](float value, int c) { return (value - kImageNetMean[c]) / kImageNetStd[c]; });
-  write_planes(image, table, target);
+void write_normalised(const Image& image, float* target) { write_planes(image, normalised_table(), target); }
+
+void write_normalised(const Planes& image, float* target) {
+  for (int c = 0; c < 3; ++c) {
+    const std::array<float, 256>& table = normalised_table()[c];
+    const std::uint8_t* bytes = image.channel(c);
+    for (std::size_t i = 0; i < image.pixels(); ++i) *target++ = table[bytes[i]];
+  }
 }
 
 at::Tensor image_to_tensor01(const Image& image) {

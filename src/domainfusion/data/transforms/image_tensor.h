@@ -5,7 +5,7 @@
 
 #include <array>
 
-#include "domainfusion/io/image.h"
+#include "domainfusion/data/transforms/planes.h"
 
 namespace domainfusion {
 
@@ -21,6 +21,7 @@ void write_tensor01(const Image& image, float* target);
 
 // Writes (byte / 255 - mean) / std into 3 * H * W floats at `target`, channel by channel.
 void write_normalised(const Image& image, float* target);
+void write_normalised(const Planes& image, float* target);
 
 // image01 [3, H, W] or [1, 3, H, W], any float dtype and device -> bytes round(255 x), values outside [0, 1] clamped.
 // ShapeError for other shapes, FormatError if a value is not finite.

@@ -6,12 +6,10 @@
 #include <numbers>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/data/transforms/pixel_loops/pixel_loops.h"
 
 namespace domainfusion {
 namespace {
-
-// Weights are whole numbers in units of 2^-22, as in PIL: 32 bits less 8 of the pixel and 2 of overshoot.
-constexpr int kWeightBits = 22;
 
 double sinc(double x) { return x == 0 ? 1 : std::sin(x * std::numbers::pi) / (x * std::numbers::pi); }
 
@@ -31,12 +29,10 @@ double value(Filter filter, double x) {
   return 0;
 }
 
+// Weights are whole numbers in units of 2^-22, as in PIL: 32 bits less 8 of the pixel and 2 of overshoot.
 // For each output position the first input position and the weights from there on.
 struct Weights {
-  struct Window {
-    int first, count;
-  };
-  std::vector<Window> windows;
+  std::vector<ResampleWindow> windows;
   std::vector<std::int32_t> values;  // [output position][stride]
   int stride = 0;
 
@@ -48,7 +44,8 @@ Weights weights_for(int input, int output, Filter filter) {
   const double filter_scale = std::max(scale, 1.0);
   const double support = half_width(filter) * filter_scale;
   Weights weights;
-  weights.stride = static_cast<int>(std::ceil(support)) * 2 + 1;
+  const int taps = static_cast<int>(std::ceil(support)) * 2 + 1;
+  weights.stride = (taps + kResampleGroup - 1) / kResampleGroup * kResampleGroup;
   weights.values.resize(static_cast<std::size_t>(output) * weights.stride);
   std::vector<double> raw(static_cast<std::size_t>(weights.stride));
   for (int position = 0; position < output; ++position) {
@@ -70,39 +67,6 @@ Weights weights_for(int input, int output, Filter filter) {
   return weights;
 }
 
-std::uint8_t to_byte(std::int32_t sum) { return static_cast<std::uint8_t>(std::clamp(sum >> kWeightBits, 0, 255)); }
-
-constexpr std::int32_t kHalf = 1 << (kWeightBits - 1);
-
-// One row of `output` pixels out of a row of input pixels.
-void resize_row(const std::uint8_t* input, std::uint8_t* output, int width, const Weights& weights) {
-  for (int x = 0; x < width; ++x) {
-    const auto [first, count] = weights.windows[x];
-    const std::int32_t* w = weights.at(x);
-    const std::uint8_t* pixel = input + 3 * first;
-    std::int32_t r = kHalf, g = kHalf, b = kHalf;
-    for (int i = 0; i < count; ++i, pixel += 3) {
-      r += pixel[0] * w[i];
-      g += pixel[1] * w[i];
-      b += pixel[2] * w[i];
-    }
-    output[3 * x] = to_byte(r);
-    output[3 * x + 1] = to_byte(g);
-    output[3 * x + 2] = to_byte(b);
-  }
-}
-
-// One output row out of `count` input rows, which lie `row_bytes` apart.
-void blend_rows(const std::uint8_t* input, std::size_t row_bytes, std::uint8_t* output, std::vector<std::int32_t>& sums,
-                const std::int32_t* weights, int count) {
-  std::fill(sums.begin(), sums.end(), kHalf);
-  for (int i = 0; i < count; ++i) {
-    const std::uint8_t* row = input + static_cast<std::size_t>(i) * row_bytes;
-    for (std::size_t x = 0; x < row_bytes; ++x) sums[x] += row[x] * weights[i];
-  }
-  for (std::size_t x = 0; x < row_bytes; ++x) output[x] = to_byte(sums[x]);
-}
-
 void check_box(const Image& image, const CropBox& box) {
   check<ShapeError>(box.height >= 1 && box.width >= 1 && box.top >= 0 && box.left >= 0 &&
                         box.height <= image.height - box.top && box.width <= image.width - box.left,
@@ -110,17 +74,44 @@ void check_box(const Image& image, const CropBox& box) {
                     box.top, image.width, image.height);
 }
 
+void take_size(Image& image, int height, int width) {
+  image.height = height;
+  image.width = width;
+  image.rgb.resize(std::size_t{3} * height * width);
+}
+
+// The box of `image`, `width` wide.
+void resize_width(const Image& image, const CropBox& box, int width, Filter filter, Image& result) {
+  take_size(result, box.height, width);
+  const Weights weights = box.width == width ? Weights() : weights_for(box.width, width, filter);
+  for (int y = 0; y < box.height; ++y) {
+    const std::size_t start = 3 * (static_cast<std::size_t>(box.top + y) * image.width + box.left);
+    const std::uint8_t* from = image.rgb.data() + start;
+    std::uint8_t* to = result.rgb.data() + std::size_t{3} * y * width;
+    if (box.width == width) {
+      std::memcpy(to, from, std::size_t{3} * width);
+    } else {
+      pixel_loops().resize_row(from, image.rgb.size() - start, to, width, weights.windows.data(), weights.values.data(),
+                               weights.stride);
+    }
+  }
+}
+
+void resize_height(const Image& image, int height, Filter filter, Image& result) {
+  take_size(result, height, image.width);
+  const std::size_t row_bytes = std::size_t{3} * image.width;
+  const Weights weights = weights_for(image.height, height, filter);
+  for (int y = 0; y < height; ++y) {
+    const auto [first, count] = weights.windows[y];
+    pixel_loops().blend_rows(image.rgb.data() + row_bytes * first, row_bytes, result.rgb.data() + row_bytes * y,
+                             weights.at(y), count);
+  }
+}
+
 }  // namespace
 
 Image crop(const Image& image, const CropBox& box) {
-  check_box(image, box);
-  const std::size_t row_bytes = std::size_t{3} * box.width;
-  Image part{box.height, box.width, std::vector<std::uint8_t>(row_bytes * box.height)};
-  for (int y = 0; y < box.height; ++y) {
-    std::memcpy(part.rgb.data() + y * row_bytes,
-                image.rgb.data() + 3 * (static_cast<std::size_t>(box.top + y) * image.width + box.left), row_bytes);
-  }
-  return part;
+  return resized_crop(image, box, box.height, box.width, Filter::kBilinear);
 }
 
 Image flip_left_right(const Image& image) {
@@ -138,31 +129,20 @@ Image resize(const Image& image, int height, int width, Filter filter) {
 }
 
 Image resized_crop(const Image& image, const CropBox& box, int height, int width, Filter filter) {
+  Image narrow, result;
+  resize_into(image, box, height, width, filter, narrow, result);
+  return result;
+}
+
+void resize_into(const Image& image, const CropBox& box, int height, int width, Filter filter, Image& narrow,
+                 Image& result) {
   check_box(image, box);
   check<ShapeError>(height >= 1 && width >= 1 && height <= kMaxImagePixels / width, "cannot resize to {} x {} pixels",
                     width, height);
-  if (box.height == height && box.width == width) return crop(image, box);
   // A pass that changes nothing is left out, as in PIL.
-  Image narrow = box.width == width ? crop(image, box) : Image{};
-  if (box.width != width) {
-    narrow = {box.height, width, std::vector<std::uint8_t>(std::size_t{3} * box.height * width)};
-    const Weights weights = weights_for(box.width, width, filter);
-    for (int y = 0; y < box.height; ++y) {
-      resize_row(image.rgb.data() + 3 * (static_cast<std::size_t>(box.top + y) * image.width + box.left),
-                 narrow.rgb.data() + std::size_t{3} * y * width, width, weights);
-    }
-  }
-  if (box.height == height) return narrow;
-  const std::size_t row_bytes = std::size_t{3} * width;
-  Image result{height, width, std::vector<std::uint8_t>(row_bytes * height)};
-  const Weights weights = weights_for(box.height, height, filter);
-  std::vector<std::int32_t> sums(row_bytes);
-  for (int y = 0; y < height; ++y) {
-    const auto [first, count] = weights.windows[y];
-    blend_rows(narrow.rgb.data() + row_bytes * first, row_bytes, result.rgb.data() + row_bytes * y, sums, weights.at(y),
-               count);
-  }
-  return result;
+  const bool tall = box.height != height;
+  resize_width(image, box, width, filter, tall ? narrow : result);
+  if (tall) resize_height(narrow, height, filter, result);
 }
 
 }  // namespace domainfusion

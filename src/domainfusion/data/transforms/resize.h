@@ -1,19 +1,11 @@
 #pragma once
 // Crops, flips and resizes with the pixels of PIL: anti-aliased, horizontal pass first, rounded to 8 bits in between.
 
-#include "domainfusion/io/image.h"
+#include "domainfusion/data/transforms/planes.h"
 
 namespace domainfusion {
 
 enum class Filter { kBilinear, kBicubic, kLanczos };
-
-// A part of an image, in pixels: rows top … top + height - 1, columns left … left + width - 1.
-struct CropBox {
-  int top = 0;
-  int left = 0;
-  int height = 0;
-  int width = 0;
-};
 
 // ShapeError unless the box lies in the image and is not empty.
 Image crop(const Image& image, const CropBox& box);
@@ -25,5 +17,10 @@ Image resize(const Image& image, int height, int width, Filter filter);
 
 // Equals torchvision's resized_crop on PIL images: the box alone is seen by the filter. Copies nothing in between.
 Image resized_crop(const Image& image, const CropBox& box, int height, int width, Filter filter);
+
+// The same into `result`; `narrow` is room for what lies between the two passes. Both keep their memory for the next
+// call.
+void resize_into(const Image& image, const CropBox& box, int height, int width, Filter filter, Image& narrow,
+                 Image& result);
 
 }  // namespace domainfusion

@@ -44,18 +44,21 @@ double draw_factor(double strength, RandomStream& stream) {
   return stream.uniform(std::max(0.0, 1 - strength), 1 + strength);
 }
 
-Image change_color(const Image& image, ColorChange change, const AugmentationDraws& draws) {
+void change_color(Planes& image, ColorChange change, const AugmentationDraws& draws) {
   switch (change) {
     case ColorChange::kBrightness:
-      return draws.brightness == 1 ? image : adjust_brightness(image, draws.brightness);
+      if (draws.brightness != 1) adjust_brightness(image, draws.brightness);
+      break;
     case ColorChange::kContrast:
-      return draws.contrast == 1 ? image : adjust_contrast(image, draws.contrast);
+      if (draws.contrast != 1) adjust_contrast(image, draws.contrast);
+      break;
     case ColorChange::kSaturation:
-      return draws.saturation == 1 ? image : adjust_saturation(image, draws.saturation);
+      if (draws.saturation != 1) adjust_saturation(image, draws.saturation);
+      break;
     case ColorChange::kHue:
-      return draws.hue == 0 ? image : adjust_hue(image, draws.hue);
+      if (draws.hue != 0) adjust_hue(image, draws.hue);
+      break;
   }
-  return image;
 }
 
 }  // namespace
@@ -86,11 +89,16 @@ AugmentationDraws draw_augmentation(int height, int width, const AugmentationCon
   return draws;
 }
 
-Image augment(const Image& image, const AugmentationDraws& draws, int size_px) {
-  Image result = resized_crop(image, draws.crop, size_px, size_px, Filter::kBilinear);
-  if (draws.flip) result = flip_left_right(result);
-  for (const ColorChange change : draws.order) result = change_color(result, change, draws);
-  return draws.grayscale ? grayscale(result) : result;
+Planes augmented(const Image& image, const AugmentationDraws& draws, int size_px) {
+  return Augmenter()(image, draws, size_px);
+}
+
+const Planes& Augmenter::operator()(const Image& image, const AugmentationDraws& draws, int size_px) {
+  resize_into(image, draws.crop, size_px, size_px, Filter::kBilinear, narrow_, resized_);
+  split_into(resized_, draws.flip, planes_);
+  for (const ColorChange change : draws.order) change_color(planes_, change, draws);
+  if (draws.grayscale) grayscale(planes_);
+  return planes_;
 }
 
 Image evaluation_view(const Image& image, int size_px) { return resize(image, size_px, size_px, Filter::kBilinear); }

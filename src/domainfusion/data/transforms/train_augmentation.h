@@ -41,7 +41,18 @@ struct AugmentationDraws {
 AugmentationDraws draw_augmentation(int height, int width, const AugmentationConfig& config, RandomStream& stream);
 
 // The augmented image, size_px x size_px. A colour change with the neutral value (1, or hue 0) is left out.
-Image augment(const Image& image, const AugmentationDraws& draws, int size_px);
+Planes augmented(const Image& image, const AugmentationDraws& draws, int size_px);
+
+// The same in memory that is used again from image to image.
+class Augmenter {
+ public:
+  // Stays as it is until the next call.
+  const Planes& operator()(const Image& image, const AugmentationDraws& draws, int size_px);
+
+ private:
+  Image narrow_, resized_;
+  Planes planes_;
+};
 
 // DomainBed's evaluation transform: the whole image, resized to size_px x size_px (bilinear; the aspect is not kept).
 Image evaluation_view(const Image& image, int size_px);

@@ -6,7 +6,6 @@
 #include <chrono>
 
 #include "domainfusion/core/log.h"
-#include "domainfusion/data/known_datasets.h"
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/diffusion/image_to_image.h"
 #include "domainfusion/distillation/distillation_sources.h"
@@ -106,23 +105,26 @@ std::vector<DomainSelection> DomainFusion::all_images() const {
   return selections;
 }
 
+PromptWords DomainFusion::words(const std::vector<std::string>& domain_names) const {
+  return PromptWords(domain_names, context().source_in->class_names(), context().config.data.descriptions);
+}
+
 std::map<std::string, std::string> DomainFusion::target_description() const {
   const std::string& target = context().holdout->target_name();
   std::vector<std::string> names = context().source_in->domain_names();
   names.push_back(target);
-  const KnownDataset* known = find_known_dataset(names, context().source_in->class_names());
-  if (!known) return {{target, words_of_name(target)}};
-  return {{target, known->description_of(target)}};
+  return {{target, words(names).domain(target)}};
 }
 
 void DomainFusion::prepare_rounds() {
   const DomainDataset& set = *context().source_in;
-  const std::vector<std::string> descriptions = domain_descriptions(set);
+  const PromptWords source_words = words(set.domain_names());
+  const std::vector<std::string> descriptions = source_words.domains(set.domain_names());
   std::map<std::int64_t, std::string> description_of_source;
   for (std::size_t domain = 0; domain < descriptions.size(); ++domain) {
     description_of_source[static_cast<std::int64_t>(domain)] = descriptions[domain];
   }
-  CandidatePrompts prompts(round_config_.prompt_template, round_config_.negative_prompt, set.class_names(),
+  CandidatePrompts prompts(round_config_.prompt_template, round_config_.negative_prompt, source_words.classes(),
                            description_of_source, TargetGuard(target_description()));
   candidates_ = std::make_unique<LdmCandidates>(*ldm_, round_config_);
   round_steps_ = round_steps(round_config_.budget, context().steps_per_epoch, context().total_steps);
@@ -146,7 +148,7 @@ void DomainFusion::prepare_rounds() {
 void DomainFusion::prepare_distillation() {
   TargetGuard guard(target_description());
   distillation_ = std::make_unique<LatentDistillation>(
-      distillation_config_, latent_teacher_of(*ldm_), context().source_in->class_names(),
+      distillation_config_, latent_teacher_of(*ldm_), words(context().source_in->domain_names()).classes(),
       [this](const std::vector<ImageKey>& keys) { return distilled_images(keys); }, context().seed);
   for (const std::string& prompt : distillation_->prompts()) guard.check_prompt(prompt, "distillation prompt");
 }

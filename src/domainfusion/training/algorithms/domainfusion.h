@@ -10,6 +10,7 @@
 
 #include "domainfusion/augmentation/ldm_candidates.h"
 #include "domainfusion/augmentation/round.h"
+#include "domainfusion/data/known_datasets.h"
 #include "domainfusion/distillation/latent_distillation.h"
 #include "domainfusion/training/algorithm.h"
 
@@ -49,6 +50,7 @@ class DomainFusion final : public Algorithm {
   at::Tensor distilled_images(const std::vector<ImageKey>& keys) const;
   at::Tensor distillation_loss(std::int64_t step, const Batch& batch, const at::Tensor& logits_NK, StepRecord& record);
   std::vector<DomainSelection> all_images() const;
+  PromptWords words(const std::vector<std::string>& domain_names) const;
   std::map<std::string, std::string> target_description() const;
 
   DomainFusionConfig config_;

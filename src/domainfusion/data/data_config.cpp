@@ -1,0 +1,80 @@
+#include "domainfusion/data/data_config.h"
+
+#include <cstdlib>
+
+#include "domainfusion/data/cached_dataset.h"
+#include "domainfusion/data/datasets/folder_dataset.h"
+#include "domainfusion/data/known_datasets.h"
+#include "domainfusion/data/packed_dataset.h"
+#include "domainfusion/data/shrunk_dataset.h"
+#include "domainfusion/io/content_hash.h"
+
+namespace domainfusion {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Hashes are remembered where the user has a folder of caches in use.
+fs::path hash_memory(const DataConfig& config) {
+  if (config.cache_folder.empty() && config.cache != ImageCache::kPacked) return {};
+  const std::string root = fs::absolute(config.root).lexically_normal().string();
+  return config.folder_of_caches() / ("hashes-" + sha256_hex(root).substr(0, 16) + ".tsv");
+}
+
+// Names the pixels of a set: another file, another time of change or another size makes another name.
+std::string identity_of(const FolderDataset& folder, const DataConfig& config) {
+  std::string text = fmt::format("shrink_to_px {}\n", config.shrink_to_px);
+  for (std::int64_t d = 0; d < folder.number_of_domains(); ++d) {
+    for (std::int64_t i = 0; i < folder.size(d); ++i) {
+      text += fmt::format("{} {}\n", file_stamp(folder.path_of(d, i)), folder.info(d, i).path);
+    }
+  }
+  return sha256_hex(text);
+}
+
+}  // namespace
+
+void DataConfig::describe(ConfigFields& fields) {
+  fields.text("root", root, "folder of the set: <domain>/<class>/<image>");
+  fields.text("exclude", exclude, "text file of images to leave out, one <domain>/<class>/<file> a line");
+  fields.text(
+      "descriptions", descriptions,
+      "JSON file with the words for domains and classes in prompts; empty: those of the known set, or the names");
+  fields.boolean("skip_broken_images", skip_broken_images,
+                 "decode every image once and leave out (count, list) broken ones");
+  fields.integer("shrink_to_px", shrink_to_px, {0, 16384},
+                 "over 0: larger images are first scaled to this shorter side, which is faster and changes results");
+  fields.choice(
+      "cache", cache, {{"none", ImageCache::kNone}, {"memory", ImageCache::kMemory}, {"packed", ImageCache::kPacked}},
+      "where decoded images are kept: nowhere, in memory, in a mapped file that all runs share; no bit depends on it");
+  fields.integer("cache_mb", cache_mb, {0, 1 << 20}, "memory for decoded images, in MiB (cache = memory)");
+  fields.text("cache_folder", cache_folder,
+              "folder for packed images and for hashes of files; empty: ~/.cache/domainfusion");
+}
+
+fs::path DataConfig::folder_of_caches() const {
+  if (!cache_folder.empty()) return cache_folder;
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  if (const std::string cache = variable("XDG_CACHE_HOME"); !cache.empty()) return fs::path(cache) / "domainfusion";
+  const std::string home = variable("HOME");
+  check<ConfigError>(!home.empty(), "there is no home folder to keep caches in: name a folder with data.cache_folder");
+  return fs::path(home) / ".cache/domainfusion";
+}
+
+std::shared_ptr<const DomainDataset> open_dataset(const DataConfig& config) {
+  check<ConfigError>(!config.root.empty(),
+                     "no data folder is given; expected one with <domain>/<class>/<image> below it");
+  const FolderOptions options{config.skip_broken_images, config.exclude, hash_memory(config)};
+  const auto folder = std::make_shared<FolderDataset>(config.root, options);
+  if (!config.descriptions.empty()) check_descriptions(config.descriptions, *folder);
+  std::shared_ptr<const DomainDataset> dataset = folder;
+  if (config.shrink_to_px > 0) dataset = std::make_shared<ShrunkDataset>(dataset, config.shrink_to_px);
+  if (config.cache == ImageCache::kMemory) return std::make_shared<CachedDataset>(dataset, config.cache_mb << 20);
+  if (config.cache == ImageCache::kNone) return dataset;
+  return std::make_shared<PackedDataset>(dataset, config.folder_of_caches(), identity_of(*folder, config));
+}
+
+}  // namespace domainfusion
