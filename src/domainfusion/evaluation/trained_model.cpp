@@ -29,6 +29,7 @@ TrainedModel load_trained_model(const std::filesystem::path& run, const std::str
   }
   // The weights that training started from are not needed, and may be elsewhere by now.
   model.config.classifier.weights.clear();
+  model.config.classifier.image_size_px = model.config.loader.image_size_px;
   const auto file = run / (name + ".safetensors");
   check<IoError>(
       std::filesystem::exists(file),

@@ -107,6 +107,7 @@ void Trainer::make_context() {
   check<ConfigError>(!config.classifier.freeze_batch_norm || !config.classifier.weights.empty(),
                      "classifier.freeze_batch_norm keeps the statistics of pretrained weights: name them with classifier.weights");
   context_.config = config;
+  context_.config.classifier.image_size_px = config.loader.image_size_px;
   context_.device = device_of(config.device);
   check<ConfigError>(
       config.precision != "float16",
@@ -115,7 +116,7 @@ void Trainer::make_context() {
   context_.seed = static_cast<std::uint64_t>(config.seed);
   context_.steps_per_epoch = config.steps_per_epoch(in_images, static_cast<std::int64_t>(sources_.size()));
   context_.total_steps = config.total_steps(context_.steps_per_epoch);
-  context_.classifier = Classifier(config.classifier, dataset_->number_of_classes(), context_.seed);
+  context_.classifier = Classifier(context_.config.classifier, dataset_->number_of_classes(), context_.seed);
   context_.classifier->to(context_.device);
   optimizer_ = make_optimizer(config.optimizer, context_.classifier->parameters());
   context_.optimizer = optimizer_.get();
