@@ -21,7 +21,8 @@ using nlohmann::json;
 const std::set<std::string> kFreeOnResume = {"/config/loader/workers",   "/config/loader/ahead_steps",
                                              "/config/cost_limit_hours", "/config/data/root",
                                              "/config/data/cache_mb",    "/config/ldm",
-                                             "/config/ldm_tokenizer",    "/config/keep_checkpoints"};
+                                             "/config/ldm_tokenizer",    "/config/keep_checkpoints",
+                                             "/config/tensorboard"};
 
 void create_folder(const fs::path& path) {
   for (fs::path part = path; !part.empty(); part = part.parent_path()) {
@@ -124,6 +125,11 @@ JsonLinesWriter& RunFolder::records() {
   return *records_;
 }
 
+void RunFolder::write_record(const json& record) {
+  records().write(record);
+  if (sink_) sink_->write(record);
+}
+
 void RunFolder::discard_if_fresh() {
   if (!fresh_) return;
   records_.reset();
@@ -134,6 +140,7 @@ void RunFolder::discard_if_fresh() {
 void RunFolder::rewind_records(std::int64_t step) {
   const fs::path file = path_ / "records.jsonl";
   records_.reset();
+  if (sink_) sink_->rewind(step);
   if (!fs::exists(file)) return;
   std::string kept;
   for (const json& record : read_json_lines(file)) {

@@ -64,6 +64,7 @@ Trainer::Trainer(RunSetup setup, std::shared_ptr<const DomainDataset> dataset, T
   split_domains();
   make_context();
   folder_ = std::make_unique<RunFolder>(options_.run_folder, options_.mode, description());
+  folder_->set_sink(options_.sink);
   context_.run_folder = folder_->path();
 }
 
@@ -249,6 +250,7 @@ void Trainer::train_step(std::int64_t step) {
   setup_.algorithm->before_step(step);
   context_.classifier->begin_step(context_.seed, step);
   last_step_ = setup_.algorithm->update(step, to_device(loader_->batch(step), context_.device));
+  last_step_.scalars["lr"] = optimizer_->lr();
   folder_->write_record(to_json(last_step_));
   if (averaging_) averaging_->after_step(step, *context_.classifier);
 }

@@ -68,6 +68,7 @@ void TrainingConfig::describe(ConfigFields& fields) {
   fields.boolean("keep_checkpoints", keep_checkpoints,
                  "keep each validation's checkpoint, as checkpoint-STEP.safetensors");
   fields.real("cost_limit_hours", cost_limit_hours, {0, 1e9}, "estimated cost above which --yes is needed");
+  fields.boolean("tensorboard", tensorboard, "also write the records as TensorBoard event files into the run folder");
   fields.group("data", data);
   fields.group("loader", loader);
   fields.group("optimizer", optimizer);

@@ -58,6 +58,7 @@ struct TrainingConfig {
   CheckpointAt checkpoint_at = CheckpointAt::kAuto;
   bool keep_checkpoints = false;
   double cost_limit_hours = 24;
+  bool tensorboard = true;
   DataConfig data;
   LoaderConfig loader;
   OptimizerConfig optimizer;
