@@ -120,6 +120,7 @@ void Trainer::make_context() {
   context_.classifier = Classifier(context_.config.classifier, dataset_->number_of_classes(), context_.seed);
   context_.classifier->to(context_.device);
   optimizer_ = make_optimizer(config.optimizer, context_.classifier->parameters());
+  optimizer_->scale_lr(context_.classifier->head_parameters(), config.optimizer.head_lr_multiplier);
   context_.optimizer = optimizer_.get();
   averaging_ = make_averaging(config.averaging);
   context_.holdout = guard_.get();

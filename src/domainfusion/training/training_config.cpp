@@ -11,6 +11,7 @@ void OptimizerConfig::describe(ConfigFields& fields) {
                 {{"adam", OptimizerName::kAdam}, {"adamw", OptimizerName::kAdamW}, {"sgd", OptimizerName::kSgd}},
                 "sgd: with momentum");
   fields.real("lr", lr, {0, 1e30}, "learning rate");
+  fields.real("head_lr_multiplier", head_lr_multiplier, {0, 1e6}, "learning rate of the classifier's head in units of lr");
   fields.real("weight_decay", weight_decay, {0, 1e30},
               "added to the gradient (L2); adamw: weights shrink by lr times this");
   fields.real("momentum", momentum, {0, 0.9999}, "of sgd");
