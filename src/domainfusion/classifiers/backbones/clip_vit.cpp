@@ -43,9 +43,9 @@ ClipVit::ClipVit(const VitShape& shape, int64_t projection)
   visual->register_module("ln_pre", ln_pre_);
   const auto transformer = visual->register_module("transformer", std::make_shared<torch::nn::Module>());
   const auto blocks = transformer->register_module("resblocks", std::make_shared<torch::nn::Module>());
-  const TransformerBlockOptions options{shape.hidden, shape.heads, shape.mlp, 1e-5, true, "attn", "c_fc", "c_proj"};
+  const EncoderBlockOptions options{shape.hidden, shape.heads, shape.mlp, 1e-5, true, "attn", "c_fc", "c_proj"};
   for (int64_t i = 0; i < shape.layers; ++i) {
-    blocks_.push_back(blocks->register_module(std::to_string(i), TransformerBlock(options)));
+    blocks_.push_back(blocks->register_module(std::to_string(i), EncoderBlock(options)));
   }
   visual->register_module("ln_post", ln_post_);
 }
@@ -53,7 +53,7 @@ ClipVit::ClipVit(const VitShape& shape, int64_t projection)
 at::Tensor ClipVit::features(const at::Tensor& image_NCHW) {
   check_square_images(image_NCHW, shape_.image_size_px);
   at::Tensor x = ln_pre_(tokens_NLC(conv1_(image_NCHW), class_embedding_) + positional_embedding_);
-  for (TransformerBlock& block : blocks_) x = block(x);
+  for (EncoderBlock& block : blocks_) x = block(x);
   const at::Tensor feature_NC = ln_post_(x.select(1, 0));
   return proj_.defined() ? torch::matmul(feature_NC, proj_) : feature_NC;
 }

@@ -9,7 +9,7 @@ namespace domainfusion {
 class ClipVit : public Backbone {
  public:
   // projection: size of the space that CLIP shares with text; 0: features are taken before the projection.
-  // ConfigError: see patches_per_side and TransformerBlockImpl.
+  // ConfigError: see patches_per_side and EncoderBlockImpl.
   ClipVit(const VitShape& shape, int64_t projection);
 
   // The class token behind ln_post, times proj where there is one. ShapeError unless images have the size of the shape.
@@ -27,7 +27,7 @@ class ClipVit : public Backbone {
   at::Tensor class_embedding_, positional_embedding_, proj_;
   torch::nn::Conv2d conv1_;
   torch::nn::LayerNorm ln_pre_, ln_post_;
-  std::vector<TransformerBlock> blocks_;
+  std::vector<EncoderBlock> blocks_;
 };
 
 }  // namespace domainfusion

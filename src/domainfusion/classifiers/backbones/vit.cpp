@@ -58,13 +58,13 @@ Vit::Vit(const VitShape& shape)
   const auto encoder = register_module("encoder", std::make_shared<torch::nn::Module>());
   pos_embedding_ = encoder->register_parameter("pos_embedding", torch::zeros({1, 1 + grid * grid, shape.hidden}));
   const auto layers = encoder->register_module("layers", std::make_shared<torch::nn::Module>());
-  TransformerBlockOptions options;
+  EncoderBlockOptions options;
   options.hidden = shape.hidden;
   options.heads = shape.heads;
   options.mlp = shape.mlp;
   options.eps = kEps;
   for (int64_t i = 0; i < shape.layers; ++i) {
-    layers_.push_back(layers->register_module(fmt::format("encoder_layer_{}", i), TransformerBlock(options)));
+    layers_.push_back(layers->register_module(fmt::format("encoder_layer_{}", i), EncoderBlock(options)));
   }
   encoder->register_module("ln", ln_);
 }
@@ -72,7 +72,7 @@ Vit::Vit(const VitShape& shape)
 at::Tensor Vit::features(const at::Tensor& image_NCHW) {
   check_square_images(image_NCHW, shape_.image_size_px);
   at::Tensor x = tokens_NLC(conv_proj_(image_NCHW), class_token_) + pos_embedding_;
-  for (TransformerBlock& layer : layers_) x = layer(x);
+  for (EncoderBlock& layer : layers_) x = layer(x);
   return ln_(x.select(1, 0));
 }
 

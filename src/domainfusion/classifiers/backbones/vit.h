@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "domainfusion/classifiers/backbones/backbone.h"
-#include "domainfusion/classifiers/backbones/transformer_block.h"
+#include "domainfusion/classifiers/backbones/encoder_block.h"
 
 namespace domainfusion {
 
@@ -22,7 +22,7 @@ struct VitShape {
 
 class Vit : public Backbone {
  public:
-  // ConfigError: see patches_per_side and TransformerBlockImpl.
+  // ConfigError: see patches_per_side and EncoderBlockImpl.
   explicit Vit(const VitShape& shape);
 
   // The class token behind the last layer norm. ShapeError unless images have the size of the shape.
@@ -37,7 +37,7 @@ class Vit : public Backbone {
   VitShape shape_;
   at::Tensor class_token_, pos_embedding_;
   torch::nn::Conv2d conv_proj_;
-  std::vector<TransformerBlock> layers_;
+  std::vector<EncoderBlock> layers_;
   torch::nn::LayerNorm ln_;
 };
 

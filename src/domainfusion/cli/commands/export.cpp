@@ -7,6 +7,7 @@
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/evaluation/torchscript_export.h"
 #include "domainfusion/io/atomic_file.h"
+#include "domainfusion/io/pytorch_writer.h"
 #include "domainfusion/nn/state_dict.h"
 
 namespace domainfusion {
@@ -30,14 +31,6 @@ TensorMetadata description(const TrainedModel& model) {
           {"std", clip ? clip_deviation.dump() : deviation.dump()}};
 }
 
-// A dictionary of tensors, as torch.save(model.state_dict(), path) writes it.
-std::string pytorch_bytes(const TensorMap& tensors) {
-  c10::Dict<std::string, at::Tensor> dictionary;
-  for (const auto& [name, tensor] : tensors) dictionary.insert(name, tensor.contiguous());
-  const std::vector<char> bytes = torch::pickle_save(dictionary);
-  return {bytes.begin(), bytes.end()};
-}
-
 void export_model(const ExportArguments& arguments) {
   check<ConfigError>(arguments.overwrite || !std::filesystem::exists(std::filesystem::symlink_status(arguments.out)),
                      "'{}' is there already; choose another --out, or pass --overwrite", arguments.out);
@@ -45,7 +38,7 @@ void export_model(const ExportArguments& arguments) {
   if (arguments.format == "torchscript") {
     write_file_atomically(arguments.out, torchscript_of(model));
   } else if (arguments.format == "pth") {
-    write_file_atomically(arguments.out, pytorch_bytes(state_dict_of(*model.classifier)));
+    save_pytorch(arguments.out, state_dict_of(*model.classifier));
   } else {
     save_tensors(arguments.out, state_dict_of(*model.classifier), description(model));
   }

@@ -11,7 +11,7 @@
 
 namespace domainfusion {
 
-struct TransformerBlockOptions {
+struct EncoderBlockOptions {
   int64_t hidden = 768;
   int64_t heads = 12;       // divides hidden
   int64_t mlp = 3072;       // width between the two linear layers
@@ -35,10 +35,10 @@ class SelfAttentionImpl : public torch::nn::Module {
 TORCH_MODULE(SelfAttention);
 
 // x + attention(ln_1(x)), then x + mlp(ln_2(x)).
-class TransformerBlockImpl : public torch::nn::Module {
+class EncoderBlockImpl : public torch::nn::Module {
  public:
   // ConfigError if the heads do not divide `hidden`.
-  explicit TransformerBlockImpl(const TransformerBlockOptions& options);
+  explicit EncoderBlockImpl(const EncoderBlockOptions& options);
   at::Tensor forward(const at::Tensor& x_NLC);  // same shape
 
  private:
@@ -47,7 +47,7 @@ class TransformerBlockImpl : public torch::nn::Module {
   SelfAttention attention_;
   torch::nn::Linear first_, second_;
 };
-TORCH_MODULE(TransformerBlock);
+TORCH_MODULE(EncoderBlock);
 
 // The tokens that a transformer starts from: patches [N, C, h, w] row by row behind the class token [C], [N, 1 + h w,
 // C].

@@ -1,4 +1,4 @@
-#include "domainfusion/classifiers/backbones/transformer_block.h"
+#include "domainfusion/classifiers/backbones/encoder_block.h"
 
 #include <torch/torch.h>
 
@@ -10,7 +10,7 @@
 namespace domainfusion {
 namespace {
 
-torch::nn::LayerNorm layer_norm(const TransformerBlockOptions& options) {
+torch::nn::LayerNorm layer_norm(const EncoderBlockOptions& options) {
   return torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.hidden}).eps(options.eps));
 }
 
@@ -35,7 +35,7 @@ at::Tensor SelfAttentionImpl::forward(const at::Tensor& x_NLC) {
   return out_proj_(torch::matmul(weight_NHLL, qkv.select(0, 2)).transpose(1, 2).flatten(2));
 }
 
-TransformerBlockImpl::TransformerBlockImpl(const TransformerBlockOptions& options)
+EncoderBlockImpl::EncoderBlockImpl(const EncoderBlockOptions& options)
     : quick_gelu_(options.quick_gelu),
       ln_1_(register_module("ln_1", layer_norm(options))),
       ln_2_(register_module("ln_2", layer_norm(options))),
@@ -47,7 +47,7 @@ TransformerBlockImpl::TransformerBlockImpl(const TransformerBlockOptions& option
   mlp->register_module(options.second, second_);
 }
 
-at::Tensor TransformerBlockImpl::forward(const at::Tensor& x_NLC) {
+at::Tensor EncoderBlockImpl::forward(const at::Tensor& x_NLC) {
   const at::Tensor x = x_NLC + attention_(ln_1_(x_NLC));
   const at::Tensor h = first_(ln_2_(x));
   return x + second_(quick_gelu_ ? h * torch::sigmoid(1.702 * h) : torch::gelu(h));
