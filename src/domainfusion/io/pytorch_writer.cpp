@@ -30,9 +30,10 @@ std::string pickled(const TensorMap& tensors, std::vector<at::Tensor>& storages)
 void save_pytorch(const std::filesystem::path& path, const TensorMap& tensors) {
   std::vector<at::Tensor> storages;
   const std::string pickle = pickled(tensors, storages);
-  AtomicFile file(path);
+  // Collected first: the writer's destructor could not report a full disk.
+  std::string archive;
   caffe2::serialize::PyTorchStreamWriter writer([&](const void* data, std::size_t size) {
-    file.write(std::string_view(static_cast<const char*>(data), size));
+    archive.append(static_cast<const char*>(data), size);
     return size;
   });
   writer.writeRecord("data.pkl", pickle.data(), pickle.size());
@@ -40,7 +41,7 @@ void save_pytorch(const std::filesystem::path& path, const TensorMap& tensors) {
     writer.writeRecord(fmt::format("data/{}", i), storages[i].data_ptr(), storages[i].nbytes());
   }
   writer.writeEndOfFile();
-  file.commit();
+  write_file_atomically(path, archive);
 }
 
 }  // namespace domainfusion

@@ -79,13 +79,6 @@ int lock_folder(const fs::path& path) {
   return file;
 }
 
-// The step that a record belongs to, counted so that "kept on a resume at step n" means "below n"; -1 for other records.
-std::int64_t first_step_of(const json& record) {
-  const std::int64_t step = record.value("step", std::int64_t{-1});
-  const std::string type = record.value("type", "");
-  return type == "validation" || type == "test" ? step - 1 : step;
-}
-
 bool comes_after_training(const json& record) { return record.value("type", "") == "test" || record.contains("model"); }
 
 }  // namespace
@@ -144,7 +137,7 @@ void RunFolder::rewind_records(std::int64_t step) {
   if (!fs::exists(file)) return;
   std::string kept;
   for (const json& record : read_json_lines(file)) {
-    if (first_step_of(record) < step && !comes_after_training(record)) kept += record.dump() + "\n";
+    if (steps_done_at(record) <= step && !comes_after_training(record)) kept += record.dump() + "\n";
   }
   write_file_atomically(file, kept);
 }
