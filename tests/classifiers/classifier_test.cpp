@@ -18,6 +18,15 @@ ClassifierConfig narrow() {
   return config;
 }
 
+ClassifierConfig tiny(const std::string& backbone, HeadKind head = HeadKind::kLinear) {
+  ClassifierConfig config;
+  config.backbone = backbone;
+  config.width = 4;
+  config.head = head;
+  config.image_size_px = 32;
+  return config;
+}
+
 class PretrainedWeights : public testing::Test {
  protected:
   void TearDown() override { std::filesystem::remove(path_); }
@@ -63,17 +72,58 @@ TEST(Classifier, InitialisationIsTorchvisions) {
   EXPECT_EQ(parameter_count(*classifier), 11'176'512 + 513 * 5);
 }
 
-TEST(Classifier, EveryBackboneGivesLogitsForBothStems) {
+TEST(Classifier, EveryBackboneGivesLogitsForEveryHead) {
   for (const auto& entry : backbones().entries()) {
-    for (const Stem stem : {Stem::kImagenet, Stem::kSmall}) {
-      ClassifierConfig config = narrow();
-      config.backbone = entry.name;
-      config.stem = stem;
-      Classifier classifier(config, 3, 0);
+    for (const HeadKind head : {HeadKind::kLinear, HeadKind::kMlp}) {
+      Classifier classifier(tiny(entry.name, head), 3, 0);
       classifier->eval();
-      EXPECT_EQ(classifier->forward(torch::zeros({2, 3, 40, 36})).sizes(), (std::vector<int64_t>{2, 3})) << entry.name;
+      EXPECT_EQ(classifier->forward(torch::zeros({2, 3, 32, 32})).sizes(), (std::vector<int64_t>{2, 3})) << entry.name;
+      const TensorMap own = state_dict_of(*classifier);
+      const std::string name = classifier->backbone().head_name() + (head == HeadKind::kMlp ? ".4" : "");
+      EXPECT_EQ(own.at(name + ".bias").numel(), 3) << entry.name;
     }
   }
+}
+
+TEST(Classifier, TheSmallStemIsForResidualNetworksOfAnyImageSize) {
+  EXPECT_EQ(Classifier(narrow(), 3, 0)->forward(torch::zeros({2, 3, 40, 36})).sizes(), (std::vector<int64_t>{2, 3}));
+  ClassifierConfig config = tiny("vit_b_16");
+  config.stem = Stem::kSmall;
+  EXPECT_THROW(Classifier(config, 3, 0), ConfigError);
+}
+
+TEST(Classifier, VisionTransformersTakeImagesOfTheirSizeAlone) {
+  ClassifierConfig config = tiny("clip_vit_b_16");
+  EXPECT_THROW(Classifier(config, 3, 0)->forward(torch::zeros({1, 3, 48, 48})), ShapeError);
+  config.image_size_px = 40;
+  EXPECT_THROW(Classifier(config, 3, 0), ConfigError);
+}
+
+TEST(Classifier, TransformersHaveThePublishedNumbersOfParameters) {
+  const auto parameters = [](const std::string& backbone) {
+    ClassifierConfig config;
+    config.backbone = backbone;
+    return parameter_count(*Classifier(config, 1000, 0));
+  };
+  EXPECT_EQ(parameters("vit_b_16"), 86'567'656);  // torchvision's model cards
+  EXPECT_EQ(parameters("vit_b_32"), 88'224'232);
+  EXPECT_EQ(parameters("clip_vit_b_16") - 513'000, 86'192'640);  // the visual part of OpenAI's ViT-B/16
+  EXPECT_EQ(parameters("clip_vit_b_32") - 513'000, 87'849'216);
+}
+
+TEST(Classifier, TheMlpHeadIsDomainBeds) {
+  Classifier classifier(tiny("resnet18", HeadKind::kMlp), 3, 0);
+  const TensorMap own = state_dict_of(*classifier);
+  EXPECT_EQ(own.at("fc.0.weight").sizes(), (std::vector<int64_t>{16, 32}));
+  EXPECT_EQ(own.at("fc.2.weight").sizes(), (std::vector<int64_t>{8, 16}));
+  EXPECT_EQ(own.at("fc.4.weight").sizes(), (std::vector<int64_t>{3, 8}));
+  EXPECT_EQ(classifier->head_parameters().size(), 6u);
+  const at::Tensor feature = torch::randn({5, 32});
+  const auto layer = [&](const at::Tensor& x, const std::string& name) {
+    return torch::linear(x, own.at(name + ".weight"), own.at(name + ".bias"));
+  };
+  const at::Tensor expected = layer(layer(layer(feature, "fc.0").relu(), "fc.2").relu(), "fc.4");
+  EXPECT_TRUE(torch::allclose(classifier->classify(feature), expected));
 }
 
 TEST(Classifier, FrozenBatchNormKeepsItsStatisticsAndStillLearnsItsWeights) {
@@ -126,6 +176,20 @@ TEST_F(PretrainedWeights, OfAnotherNumberOfClassesKeepTheNewHead) {
   config.weights.clear();
   EXPECT_TRUE(torch::equal(loaded["fc.weight"], Classifier(config, 3, 2)->named_parameters()["fc.weight"]));
   EXPECT_TRUE(torch::equal(loaded["conv1.weight"], Classifier(config, 10, 1)->named_parameters()["conv1.weight"]));
+}
+
+TEST_F(PretrainedWeights, WithoutAHeadOrForAnMlpHeadKeepTheNewHead) {
+  ClassifierConfig config = narrow();
+  TensorMap file = state_dict_of(*Classifier(config, 3, 1));
+  save_tensors(path_, file);
+  config.weights = path_;
+  config.head = HeadKind::kMlp;
+  const auto with_mlp = Classifier(config, 3, 2)->named_parameters();
+  EXPECT_TRUE(torch::equal(with_mlp["conv1.weight"], file.at("conv1.weight")));
+  file.erase("fc.weight");
+  file.erase("fc.bias");
+  save_tensors(path_, file);
+  EXPECT_TRUE(torch::equal(with_mlp["fc.0.weight"], Classifier(config, 3, 2)->named_parameters()["fc.0.weight"]));
 }
 
 TEST_F(PretrainedWeights, OfAnotherWidthAreRefusedWithEveryName) {

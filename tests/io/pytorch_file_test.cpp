@@ -167,7 +167,7 @@ TEST(PytorchFile, ManyNamesOfOneStorageAreNotMultiplied) {
 TEST(PytorchFile, ArchivesThatAreNoCheckpointSayWhatTheyAre) {
   expect_refused(made_zip({{"a/x.npy", "1"}}), "0 data.pkl");
   expect_refused(made_zip({{"a/data.pkl", "."}, {"b/data.pkl", "."}}), "2 data.pkl");
-  expect_refused(made_zip({{"a/data.pkl", "."}, {"a/constants.pkl", "."}}), "TorchScript");
+  expect_refused(made_zip({{"a/data.pkl", "N."}, {"a/constants.pkl", "."}}), "TorchScript archive of something else");
   expect_refused(made_zip({{"a/data.pkl", "N.", 8}}), "compressed (method 8)");
   expect_refused(made_zip({{"a/data.pkl", "N."}, {"a/byteorder", "big"}}), "byte order 'big'");
   expect_refused(made_checkpoint("}."), "holds 0 dictionaries of tensors");
@@ -175,6 +175,33 @@ TEST(PytorchFile, ArchivesThatAreNoCheckpointSayWhatTheyAre) {
       made_checkpoint("}" + pickled_text("a") + "}" + pickled_text("w") + pickled_tensor({}) + "ss" + pickled_text("b") + "}" +
                       pickled_text("w") + pickled_tensor({}) + "ss."),
       "holds 2 dictionaries of tensors; expected a state_dict, alone or below the key 'state_dict' (its keys: a, b)");
+}
+
+// A TorchScript archive: modules are objects whose attributes are set on them.
+std::string made_torchscript(const std::string& pickle) {
+  return made_zip({{"a/data.pkl", pickle}, {"a/constants.pkl", "N."}, {"a/data/0", std::string(24, '\1')}});
+}
+std::string pickled_module(const std::string& attributes) { return "c__torch__.some\nModule\n)\x81}" + attributes + "b"; }
+
+TEST(PytorchFile, TorchScriptModulesGiveTheirTensorsByDottedNames) {
+  const std::string inner = pickled_module(pickled_text("weight") + pickled_tensor({}) + "s" + pickled_text("training") + "\x89s");
+  const std::string bytes = made_torchscript("\x80\x02" + pickled_module(pickled_text("conv1") + inner + "s") + ".");
+  const PytorchFile file = PytorchFile::parse(std::as_bytes(std::span(bytes)));
+  ASSERT_EQ(file.entries().size(), 1u);
+  EXPECT_EQ(file.entries()[0].name, "conv1.weight");
+  EXPECT_EQ(file.entries()[0].shape, (std::vector<std::int64_t>{2, 3}));
+}
+
+TEST(PytorchFile, TorchScriptModulesWithoutEndAreRefused) {
+  // A module that is its own attribute, and one whose levels double: 2^40 paths in a few hundred bytes.
+  expect_refused(made_torchscript("c__torch__\nM\n)\x81q\1}" + pickled_text("m") + "h\1sb."), "without end");
+  std::string doubling = pickled_module("") + "q" + std::string(1, '\0');
+  for (char level = 1; level < 40; ++level) {
+    const std::string below = "h" + std::string(1, static_cast<char>(level - 1));
+    doubling += "0" + pickled_module(pickled_text("a") + below + "s" + pickled_text("b") + below + "s") + "q" + level;
+  }
+  expect_refused(made_torchscript(doubling + "."), "without end");
+  expect_refused(made_torchscript("c__torch__\nM\n)\x81Nb."), "something else than named attributes");
 }
 
 TEST(PytorchFile, NamesThatCannotBeShownAreRefused) {

@@ -1,10 +1,11 @@
-// Residual networks against torchvision's numbers (tests/parity/vision/README.txt: what was run, tolerances).
+// Residual networks and vision transformers against torchvision's numbers (tests/parity/vision/README.txt: what was run, tolerances).
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <fstream>
 #include <iostream>
 
+#include "domainfusion/classifiers/backbones/vit.h"
 #include "domainfusion/classifiers/classifier.h"
 #include "domainfusion/io/tensor_file.h"
 #include "domainfusion/nn/state_dict.h"
@@ -61,6 +62,30 @@ std::string read_shape(const json& description, ResnetShape& shape) {
   return "";
 }
 
+// The same for vision transformers.
+std::string read_shape(const json& description, VitShape& shape) {
+  const std::map<std::string, int64_t VitShape::*> known = {
+      {"image", &VitShape::image_size_px}, {"patch", &VitShape::patch},   {"layers", &VitShape::layers},
+      {"heads", &VitShape::heads},         {"hidden", &VitShape::hidden}, {"mlp", &VitShape::mlp}};
+  for (const auto& [key, value] : description.at("args").items()) {
+    if (!known.count(key)) return "args." + key;
+    shape.*known.at(key) = value.get<int64_t>();
+  }
+  return "";
+}
+
+// The network of a case, or null, and then `reason` says which field is not supported.
+std::shared_ptr<Backbone> make_backbone(const json& description, std::string& reason) {
+  if (description.at("make") == "vit") {
+    VitShape shape;
+    reason = read_shape(description, shape);
+    return reason.empty() ? std::make_shared<Vit>(shape) : nullptr;
+  }
+  ResnetShape shape;
+  reason = read_shape(description, shape);
+  return reason.empty() ? std::make_shared<Resnet>(shape) : nullptr;
+}
+
 double rms(const at::Tensor& x) { return x.to(torch::kFloat64).square().mean().sqrt().item<double>(); }
 
 void expect_near(const at::Tensor& actual, const at::Tensor& expected, double tolerance, const std::string& what) {
@@ -74,9 +99,9 @@ class Vision : public testing::TestWithParam<VisionCase> {
   void SetUp() override {
     const auto [folder, name] = GetParam();
     const json description = json::parse(std::ifstream(folder / (name + ".json")));
-    ResnetShape shape;
-    const std::string reason = read_shape(description, shape);
-    if (!reason.empty()) {
+    std::string reason;
+    const auto backbone = make_backbone(description, reason);
+    if (!backbone) {
       std::cout << "left out: " << (folder / name).string() << " (" << reason << " is not supported)\n";
       return;
     }
@@ -87,8 +112,8 @@ class Vision : public testing::TestWithParam<VisionCase> {
     order_ = description.at("grad_norm_order").get<std::vector<std::string>>();
     ClassifierConfig config;
     config.weights = folder / (name + ".safetensors");
-    backbone_ = std::make_shared<Resnet>(shape);
-    classifier_ = Classifier(backbone_, config, description.at("classes").get<int64_t>(), 0);
+    resnet_ = std::dynamic_pointer_cast<Resnet>(backbone);
+    classifier_ = Classifier(backbone, config, description.at("classes").get<int64_t>(), 0);
   }
 
   void expect_forward(const std::string& key, const at::Tensor& actual) {
@@ -100,7 +125,7 @@ class Vision : public testing::TestWithParam<VisionCase> {
   at::Tensor image_, label_;
   TensorMap expected_;
   std::vector<std::string> order_;
-  std::shared_ptr<Resnet> backbone_;
+  std::shared_ptr<Resnet> resnet_;  // null for other networks
   Classifier classifier_{nullptr};
 };
 
@@ -109,9 +134,11 @@ class Vision : public testing::TestWithParam<VisionCase> {
 TEST_P(Vision, EvalModeForwardAndImageGradientAreTorchvisions) {
   if (classifier_.is_empty()) return;
   classifier_->eval();
-  const auto stages = backbone_->stages(image_);
-  expect_forward("eval.layer1.sample0", stages[0].narrow(0, 0, 1));
-  expect_forward("eval.layer4", stages[3]);
+  if (resnet_) {
+    const auto stages = resnet_->stages(image_);
+    expect_forward("eval.layer1.sample0", stages[0].narrow(0, 0, 1));
+    expect_forward("eval.layer4", stages[3]);
+  }
   expect_forward("eval.features", classifier_->features(image_));
   expect_forward("eval.logits", classifier_->forward(image_));
   if (!expected_.count("eval.grad.x0")) return;

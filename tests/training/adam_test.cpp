@@ -48,6 +48,29 @@ TEST(Adam, WithDecoupledDecayEqualsTorchsAdamW) {
   EXPECT_TRUE(torch::allclose(w, w_torch, 1e-4, 2e-5));
 }
 
+TEST(Adam, ScaledLearningRatesAreTorchsParameterGroups) {
+  torch::manual_seed(5);
+  const at::Tensor w0 = torch::randn({7, 5}), b0 = torch::randn({11});
+  at::Tensor w = w0.clone().requires_grad_(), b = b0.clone().requires_grad_();
+  at::Tensor w_torch = w0.clone().requires_grad_(), b_torch = b0.clone().requires_grad_();
+  Adam adam({w, b}, {.lr = 0.01});
+  adam.scale_lr({b}, 10);
+  std::vector<torch::optim::OptimizerParamGroup> groups;
+  groups.emplace_back(std::vector<at::Tensor>{w_torch}, std::make_unique<torch::optim::AdamOptions>(0.01));
+  groups.emplace_back(std::vector<at::Tensor>{b_torch}, std::make_unique<torch::optim::AdamOptions>(0.1));
+  torch::optim::Adam reference(groups, torch::optim::AdamOptions(0.01));
+  for (int i = 0; i < 10; ++i) {
+    adam.zero_grad();
+    reference.zero_grad();
+    (loss_of(w, b) + loss_of(w_torch, b_torch)).backward();
+    adam.step();
+    reference.step();
+  }
+  EXPECT_TRUE(torch::allclose(w, w_torch, 1e-4, 2e-5));
+  EXPECT_TRUE(torch::allclose(b, b_torch, 1e-4, 2e-5));
+  EXPECT_THROW(adam.scale_lr({torch::zeros({3})}, 2), ConfigError);
+}
+
 TEST(Adam, ContinuesFromItsSavedStateBitForBit) {
   torch::manual_seed(4);
   const at::Tensor w0 = torch::randn({9});

@@ -1,5 +1,6 @@
 #pragma once
-// The domain-generalization network theta: a backbone, dropout and a linear head, with torchvision's state-dict names.
+// The domain-generalization network theta: a backbone, dropout and a head, with the state-dict names of torchvision or
+// CLIP.
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/linear.h>
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "domainfusion/classifiers/backbones/backbone.h"
 #include "domainfusion/classifiers/backbones/resnet.h"
@@ -16,6 +18,11 @@
 
 namespace domainfusion {
 
+// "linear", or DomainBed's nonlinear classifier: F -> F/2 -> F/4 -> classes with ReLU between.
+enum class HeadKind { kLinear, kMlp };
+// What images are normalised with before they enter the backbone; auto: what the backbone's published weights expect.
+enum class Normalize { kAuto, kImagenet, kClip };
+
 struct ClassifierConfig {
   std::string backbone = "resnet18";
   Stem stem = Stem::kImagenet;
@@ -23,6 +30,12 @@ struct ClassifierConfig {
   std::string weights;
   bool freeze_batch_norm = false;
   double dropout = 0;
+  HeadKind head = HeadKind::kLinear;
+  Normalize normalize = Normalize::kAuto;
+  bool clip_projection = true;
+  // Of the images to come; follows loader.image_size_px and is no option of its own. Only vision transformers depend on
+  // it.
+  std::int64_t image_size_px = 224;
   void describe(ConfigFields& fields);
 };
 
@@ -30,10 +43,11 @@ struct ClassifierConfig {
 using BackboneRegistry = Registry<Backbone, const ClassifierConfig&>;
 const BackboneRegistry& backbones();
 
-// The children of the backbone are registered directly, so that keys are "conv1.weight" … "fc.bias".
+// The children of the backbone are registered directly, so that keys are "conv1.weight" … "fc.bias"; layers of an MLP
+// head are "fc.0", "fc.2", "fc.4".
 class ClassifierImpl : public torch::nn::Module {
  public:
-  // Registers backbone and head; weights are torchvision's initialisation drawn from (seed, parameter name), then, if
+  // Registers backbone and head; weights are the published initialisation drawn from (seed, parameter name), then, if
   // config.weights names a file, what that file holds (load_pretrained).
   // `classes` >= 2, else ConfigError. Throws what load_pretrained throws.
   ClassifierImpl(const ClassifierConfig& config, std::int64_t classes, std::uint64_t seed);
@@ -41,7 +55,8 @@ class ClassifierImpl : public torch::nn::Module {
   ClassifierImpl(std::shared_ptr<Backbone> backbone, const ClassifierConfig& config, std::int64_t classes,
                  std::uint64_t seed);
 
-  // image_NCHW float32, normalised, any H and W the backbone takes -> logits_NK. Dropout acts in train mode.
+  // image_NCHW float32, normalised with ImageNet's statistics whatever the backbone expects (it is brought to those of
+  // CLIP here), any H and W the backbone takes -> logits_NK. Dropout acts in train mode.
   at::Tensor forward(const at::Tensor& image_NCHW);
   // -> features [N, F], before dropout.
   at::Tensor features(const at::Tensor& image_NCHW);
@@ -56,14 +71,21 @@ class ClassifierImpl : public torch::nn::Module {
   std::int64_t classes() const { return classes_; }
   std::int64_t feature_size() const { return backbone_->feature_size(); }
   Backbone& backbone() { return *backbone_; }
+  // The layers behind the features.
+  std::vector<at::Tensor> head_parameters() const;
+  bool uses_clip_statistics() const { return clip_statistics_; }
 
  private:
+  void add_head(HeadKind kind);
   void initialise(std::uint64_t seed);
+  at::Tensor apply_head(at::Tensor feature_NF);
 
   std::shared_ptr<Backbone> backbone_;
-  torch::nn::Linear head_{nullptr};
+  std::vector<torch::nn::Linear> head_;
   std::int64_t classes_;
   bool freeze_batch_norm_;
+  bool clip_statistics_;
+  at::Tensor clip_scale_, clip_shift_;  // from ImageNet's statistics to CLIP's
   double dropout_;
   std::uint64_t dropout_seed_ = 0, dropout_step_ = 0, dropout_call_ = 0;
 };

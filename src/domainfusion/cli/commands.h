@@ -13,6 +13,7 @@ void add_demo_data_command(CLI::App& app);
 void add_data_command(CLI::App& app);
 void add_train_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
+void add_export_command(CLI::App& app);
 void add_predict_command(CLI::App& app);
 void add_pretrain_command(CLI::App& app);
 void add_bench_command(CLI::App& app);

@@ -29,6 +29,7 @@ TrainedModel load_trained_model(const std::filesystem::path& run, const std::str
   }
   // The weights that training started from are not needed, and may be elsewhere by now.
   model.config.classifier.weights.clear();
+  model.config.classifier.image_size_px = model.config.loader.image_size_px;
   const auto file = run / (name + ".safetensors");
   check<IoError>(
       std::filesystem::exists(file),
@@ -41,12 +42,16 @@ TrainedModel load_trained_model(const std::filesystem::path& run, const std::str
   return model;
 }
 
-at::Tensor TrainedModel::probabilities(const Image& image) {
+at::Tensor TrainedModel::probabilities(std::span<const Image> images) {
   torch::NoGradGuard no_grad;
-  const auto size = static_cast<int>(config.loader.image_size_px);
-  at::Tensor image_NCHW = torch::empty({1, 3, size, size});
-  write_normalised(evaluation_view(image, size), image_NCHW.data_ptr<float>());
-  return classifier->forward(image_NCHW).softmax(1).squeeze(0);
+  const std::int64_t size = config.loader.image_size_px;
+  at::Tensor image_NCHW = torch::empty({std::ssize(images), 3, size, size});
+  float* target = image_NCHW.data_ptr<float>();
+  for (const Image& image : images) {
+    write_normalised(evaluation_view(image, static_cast<int>(size)), target);
+    target += 3 * size * size;
+  }
+  return classifier->forward(image_NCHW).softmax(1);
 }
 
 }  // namespace domainfusion

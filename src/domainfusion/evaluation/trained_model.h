@@ -2,6 +2,7 @@
 // The selected model of a run, ready to classify.
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,8 @@ struct TrainedModel {
   std::vector<std::string> class_names;
   Classifier classifier{nullptr};  // in eval mode, on the CPU
 
-  // Softmax of the logits of one picture, [K], float32.
-  at::Tensor probabilities(const Image& image);
+  // Softmax of the logits of N >= 1 pictures, [N, K], float32.
+  at::Tensor probabilities(std::span<const Image> images);
 };
 
 constexpr const char* kSelectedModel = "best";

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstring>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/io/readable_text.h"
@@ -150,6 +151,7 @@ class PickleMachine {
   void push_global(std::string_view module, std::string_view name);
   void call(Ref callee, Ref arguments);
   void instantiate(Ref type, Ref arguments);
+  bool set_attributes(Ref module, Ref attributes);
   void append_to(Ref container, const std::vector<Ref>& items);
   void set_items(Ref container, const std::vector<Ref>& items);
   void memoize(std::uint64_t key, Ref value) { memo_[key] = value; }
@@ -171,6 +173,7 @@ class PickleMachine {
   std::vector<std::size_t> marks_;
   std::unordered_map<std::uint64_t, Ref> memo_;
   std::unordered_map<std::string, Ref> named_;  // kGlobal values by name
+  std::unordered_set<Ref> modules_;             // dictionaries that stand for TorchScript modules
   std::size_t items_ = 0;
 };
 
@@ -219,6 +222,11 @@ void PickleMachine::call(Ref callee, Ref arguments) {
 void PickleMachine::instantiate(Ref type, Ref arguments) {
   check<FormatError>(pickle_.is(type, Kind::kGlobal), "its pickle makes an object of something that is no class");
   const Pickle::NamedGlobal& global = global_of(type);
+  if (global.use == PickleGlobal::Use::kModule) {
+    push(Kind::kDict);
+    modules_.insert(stack_.back());
+    return;
+  }
   if (global.use != PickleGlobal::Use::kOpaque) return call(type, arguments);
   push_items(Kind::kObject, {type});
 }
@@ -236,6 +244,14 @@ void PickleMachine::set_items(Ref container, const std::vector<Ref>& items) {
   check<FormatError>(pickle_.is(container, Kind::kDict),
                      "its pickle sets keys of something that is no dictionary: it is damaged");
   append(container, items);
+}
+
+bool PickleMachine::set_attributes(Ref module, Ref attributes) {
+  check<FormatError>(pickle_.is(attributes, Kind::kDict) && attributes != module,
+                     "its pickle gives a TorchScript module something else than named attributes: it is damaged");
+  const auto items = pickle_.items(attributes);
+  append(module, {items.begin(), items.end()});
+  return true;
 }
 
 bool PickleMachine::push_plain(unsigned char opcode) {
@@ -445,9 +461,10 @@ bool PickleMachine::use_object(unsigned char opcode) {
       instantiate(parts[0], parts[1]);
       return true;
     }
-    case 'b': {  // BUILD: attributes of an object, which no weights need
-      pop();
+    case 'b': {  // BUILD: attributes of an object, which no weights need but those of TorchScript modules
+      const Ref attributes = pop();
       const Ref target = top();
+      if (modules_.contains(target)) return set_attributes(target, attributes);
       check<FormatError>(pickle_.is(target, Kind::kDict) || is_opaque(target),
                          "its pickle sets attributes of something that is no object: it is damaged or hostile");
       return true;

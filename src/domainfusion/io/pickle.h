@@ -21,7 +21,8 @@ struct PickleGlobal {
     kName,    // may be named, never called
     kOpaque,  // a class of the training program: may be named and instantiated without content (NEWOBJ), not called
     kCall,    // calling it is recorded with its arguments
-    kDict     // calling it makes a dict
+    kDict,    // calling it makes a dict
+    kModule  // a TorchScript class: instantiating it (NEWOBJ) makes a dict, which the attributes set on it (BUILD) fill
   };
   std::string_view name;  // "torch.FloatStorage"; with a "." at its end: everything below it
   Use use;

@@ -25,6 +25,8 @@ constexpr std::string_view kZipStart = "PK\3\4";
 constexpr std::string_view kMagicNumber = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 constexpr std::int64_t kLegacyProtocol = 1001;
 constexpr std::size_t kMaxDimensions = 64;
+// Of TorchScript modules.
+constexpr std::size_t kMaxAttributes = 1'000'000, kMaxDepth = 100, kMaxNameBytes = 1000;
 constexpr std::uint64_t kMaxSharing = 8, kSmall = 1 << 20;
 
 std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
@@ -155,6 +157,37 @@ class CheckpointReader {
     return all;
   }
 
+  // The parameters and buffers of a TorchScript module, by their dotted names.
+  std::vector<StoredTensor> module_tensors() const {
+    check<FormatError>(pickle_.is(pickle_.root(), Kind::kDict),
+                       "is a TorchScript archive of something else than a module");
+    struct Level {
+      Ref module;
+      std::string prefix;
+      std::size_t depth;
+    };
+    std::vector<StoredTensor> all;
+    std::vector<Level> open{{pickle_.root(), "", 0}};
+    std::size_t visited = 0;
+    while (!open.empty()) {
+      const auto [module, prefix, depth] = std::move(open.back());
+      open.pop_back();
+      const auto attributes = pickle_.items(module);
+      visited += attributes.size();
+      check<FormatError>(visited <= kMaxAttributes && depth <= kMaxDepth && prefix.size() <= kMaxNameBytes,
+                         "holds modules inside one another without end, or {} attributes: it is damaged or hostile",
+                         visited);
+      for (std::size_t i = 0; i + 1 < attributes.size(); i += 2) {
+        const std::string name = prefix + std::string(pickle_.text(attributes[i]));
+        if (pickle_.is(attributes[i + 1], Kind::kDict)) open.push_back({attributes[i + 1], name + ".", depth + 1});
+        if (!is_tensor(pickle_, attributes[i + 1])) continue;
+        check_tensor_name(name);
+        all.push_back(tensor(name, attributes[i + 1]));
+      }
+    }
+    return all;
+  }
+
   TensorMetadata metadata() const {
     TensorMetadata found;
     const auto entries = pickle_.items(pickle_.root());
@@ -250,9 +283,9 @@ struct Checkpoint {
   TensorMetadata metadata;
 };
 
-Checkpoint read_checkpoint(const Pickle& pickle, StorageBytes bytes_of) {
+Checkpoint read_checkpoint(const Pickle& pickle, StorageBytes bytes_of, bool torchscript = false) {
   CheckpointReader reader(pickle, std::move(bytes_of));
-  return {reader.tensors(), reader.metadata()};
+  return {torchscript ? reader.module_tensors() : reader.tensors(), reader.metadata()};
 }
 
 // "<folder>/" of the archive's one "<folder>/data.pkl".
@@ -272,21 +305,21 @@ std::string zip_folder(const ZipArchive& archive) {
 Checkpoint read_zip(Bytes bytes) {
   const ZipArchive archive = ZipArchive::parse(bytes);
   const std::string folder = zip_folder(archive);
-  check<FormatError>(!archive.contains(folder + "constants.pkl"),
-                     "is a TorchScript program; save the state_dict of the model that it was made from");
   if (archive.contains(folder + "byteorder")) {
     const std::string_view order = text_of(archive.stored(folder + "byteorder"));
     check<FormatError>(order == "little", "was written with byte order '{}'; only little-endian files are read",
                        readable_text(order));
   }
   const Pickle pickle = Pickle::parse(archive.stored(folder + "data.pkl"), pytorch_globals());
-  return read_checkpoint(pickle, [&](const Storage& storage) {
+  const auto bytes_of = [&](const Storage& storage) {
     const Bytes stored = archive.stored(folder + "data/" + std::string(storage.key));
     const std::uint64_t size = storage_size(storage);
     check<FormatError>(size <= stored.size(), "storage '{}' has {} bytes; {} elements of {} need {}: it is truncated",
                        readable_text(storage.key), stored.size(), storage.count, name_of(storage.type), size);
     return stored.first(size);
-  });
+  };
+  // Its code is never looked at.
+  return read_checkpoint(pickle, bytes_of, archive.contains(folder + "constants.pkl"));
 }
 
 // The pickles at the start of an older file, one after the other.

@@ -43,6 +43,8 @@ constexpr std::array kOthers = {
     PickleGlobal{"builtins.int", Use::kName}, PickleGlobal{"builtins.float", Use::kName},
     PickleGlobal{"builtins.dict", Use::kName}, PickleGlobal{"builtins.list", Use::kName},
     PickleGlobal{"builtins.str", Use::kName}, PickleGlobal{"typing.Any", Use::kName},
+    // TorchScript archives: their modules, and the types of their lists and dictionaries.
+    PickleGlobal{"__torch__.", Use::kModule}, PickleGlobal{"torch.jit._pickle.", Use::kCall},
     // Classes that the checkpoints of latent-diffusion and its descendants name beside the weights.
     PickleGlobal{"pytorch_lightning.", Use::kOpaque}, PickleGlobal{"lightning.", Use::kOpaque},
     PickleGlobal{"lightning_fabric.", Use::kOpaque}, PickleGlobal{"omegaconf.", Use::kOpaque}};

@@ -6,23 +6,8 @@
 #include <cmath>
 #include <map>
 
-#include "domainfusion/core/random.h"
-
 namespace domainfusion {
 namespace {
-
-void fill_uniform(at::Tensor parameter, double bound, RandomStream& stream) {
-  const at::Tensor values = torch::empty(parameter.sizes(), torch::kFloat32);
-  float* out = values.data_ptr<float>();
-  for (std::int64_t i = 0; i < values.numel(); ++i) out[i] = static_cast<float>(stream.uniform(-bound, bound));
-  parameter.copy_(values);
-}
-
-void fill_normal(at::Tensor parameter, double deviation, RandomStream& stream) {
-  const at::Tensor values = torch::empty(parameter.sizes(), torch::kFloat32);
-  stream.fill_normal({values.data_ptr<float>(), static_cast<std::size_t>(values.numel())});
-  parameter.copy_(values.mul_(deviation));
-}
 
 bool contains_any(std::string_view name, std::initializer_list<std::string_view> parts) {
   return std::any_of(parts.begin(), parts.end(), [&](std::string_view part) { return name.find(part) != name.npos; });
@@ -37,6 +22,19 @@ bool lies_on_the_trunk(std::string_view name) {
 std::string stem_of(const std::string& name) { return name.substr(0, name.rfind('.') + 1); }
 
 }  // namespace
+
+void fill_uniform(at::Tensor parameter, double bound, RandomStream& stream) {
+  const at::Tensor values = torch::empty(parameter.sizes(), torch::kFloat32);
+  float* out = values.data_ptr<float>();
+  for (std::int64_t i = 0; i < values.numel(); ++i) out[i] = static_cast<float>(stream.uniform(-bound, bound));
+  parameter.copy_(values);
+}
+
+void fill_normal(at::Tensor parameter, double deviation, RandomStream& stream) {
+  const at::Tensor values = torch::empty(parameter.sizes(), torch::kFloat32);
+  stream.fill_normal({values.data_ptr<float>(), static_cast<std::size_t>(values.numel())});
+  parameter.copy_(values.mul_(deviation));
+}
 
 void initialise_parameters(torch::nn::Module& module, std::uint64_t seed, std::string_view purpose, double embedding_std) {
   const torch::NoGradGuard no_grad;

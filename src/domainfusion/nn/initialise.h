@@ -6,7 +6,14 @@
 #include <cstdint>
 #include <string_view>
 
+#include "domainfusion/core/random.h"
+
 namespace domainfusion {
+
+// Overwrites a float parameter of any device with draws from `stream`, in row-major order: U(-bound, bound) or N(0, deviation^2).
+// For use under torch::NoGradGuard.
+void fill_uniform(at::Tensor parameter, double bound, RandomStream& stream);
+void fill_normal(at::Tensor parameter, double deviation, RandomStream& stream);
 
 // Sets every parameter as torch's modules do by default, from RandomStream(seed, "<purpose>/<parameter name>"): weights of
 // linear and convolution layers and their biases U(-1/sqrt(fan_in), 1/sqrt(fan_in)); embeddings (a 2-D weight whose name

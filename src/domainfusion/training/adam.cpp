@@ -52,16 +52,18 @@ void Adam::step() {
   ++steps_;
   const double correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_));
   const double correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_));
-  const Scales scales{static_cast<float>(options_.beta1),
-                      static_cast<float>(options_.beta2),
-                      static_cast<float>(options_.eps),
-                      static_cast<float>(options_.decoupled_decay ? 0 : options_.weight_decay),
-                      static_cast<float>(options_.decoupled_decay ? 1 - lr_ * options_.weight_decay : 1),
-                      static_cast<float>(lr_ / correction1),
-                      static_cast<float>(1 / std::sqrt(correction2))};
+  Scales scales{static_cast<float>(options_.beta1),
+                static_cast<float>(options_.beta2),
+                static_cast<float>(options_.eps),
+                static_cast<float>(options_.decoupled_decay ? 0 : options_.weight_decay),
+                1,
+                0,
+                static_cast<float>(1 / std::sqrt(correction2))};
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const at::Tensor gradient = parameters_[i].grad();
     if (!gradient.defined()) continue;
+    scales.kept = static_cast<float>(options_.decoupled_decay ? 1 - lr_of(i) * options_.weight_decay : 1);
+    scales.step_size = static_cast<float>(lr_of(i) / correction1);
     if (parameters_[i].is_cpu() && parameters_[i].is_contiguous()) {
       fused_cpu_step(parameters_[i], gradient.contiguous(), exp_avg_[i], exp_avg_sq_[i], scales);
     } else {

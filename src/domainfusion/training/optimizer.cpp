@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+
 #include "domainfusion/core/error.h"
 
 namespace domainfusion {
@@ -11,6 +13,17 @@ void Optimizer::zero_grad() {
 }
 
 double Optimizer::clip_grad_norm(double max_norm) { return torch::nn::utils::clip_grad_norm_(parameters_, max_norm); }
+
+void Optimizer::scale_lr(const std::vector<at::Tensor>& parameters, double multiplier) {
+  for (const at::Tensor& parameter : parameters) {
+    const auto found = std::find_if(parameters_.begin(), parameters_.end(),
+                                    [&](const at::Tensor& own) { return own.is_same(parameter); });
+    check<ConfigError>(found != parameters_.end(),
+                       "a parameter of shape {} whose learning rate is to be scaled is not optimized",
+                       fmt::join(parameter.sizes(), " x "));
+    lr_multipliers_[static_cast<std::size_t>(found - parameters_.begin())] = multiplier;
+  }
+}
 
 std::vector<at::Tensor> Optimizer::zero_buffers() const {
   std::vector<at::Tensor> zeros;

@@ -22,7 +22,8 @@ const std::set<std::string> kFreeOnResume = {"/config/loader/workers",   "/confi
                                              "/config/cost_limit_hours", "/config/data/root",
                                              "/config/data/cache_mb",    "/config/data/cache",
                                              "/config/data/cache_folder", "/config/ldm",
-                                             "/config/ldm_tokenizer",    "/config/keep_checkpoints"};
+                                             "/config/ldm_tokenizer",    "/config/keep_checkpoints",
+                                             "/config/tensorboard"};
 
 void create_folder(const fs::path& path) {
   for (fs::path part = path; !part.empty(); part = part.parent_path()) {
@@ -79,13 +80,6 @@ int lock_folder(const fs::path& path) {
   return file;
 }
 
-// The step that a record belongs to, counted so that "kept on a resume at step n" means "below n"; -1 for other records.
-std::int64_t first_step_of(const json& record) {
-  const std::int64_t step = record.value("step", std::int64_t{-1});
-  const std::string type = record.value("type", "");
-  return type == "validation" || type == "test" ? step - 1 : step;
-}
-
 bool comes_after_training(const json& record) { return record.value("type", "") == "test" || record.contains("model"); }
 
 }  // namespace
@@ -125,6 +119,11 @@ JsonLinesWriter& RunFolder::records() {
   return *records_;
 }
 
+void RunFolder::write_record(const json& record) {
+  records().write(record);
+  if (sink_) sink_->write(record);
+}
+
 void RunFolder::discard_if_fresh() {
   if (!fresh_) return;
   records_.reset();
@@ -135,10 +134,11 @@ void RunFolder::discard_if_fresh() {
 void RunFolder::rewind_records(std::int64_t step) {
   const fs::path file = path_ / "records.jsonl";
   records_.reset();
+  if (sink_) sink_->rewind(step);
   if (!fs::exists(file)) return;
   std::string kept;
   for (const json& record : read_json_lines(file)) {
-    if (first_step_of(record) < step && !comes_after_training(record)) kept += record.dump() + "\n";
+    if (steps_done_at(record) <= step && !comes_after_training(record)) kept += record.dump() + "\n";
   }
   write_file_atomically(file, kept);
 }

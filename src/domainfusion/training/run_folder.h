@@ -5,14 +5,17 @@
 //   records.jsonl             typed records (run_records.h)
 //   checkpoint.safetensors    everything that --resume needs
 //   checkpoint-STEP.safetensors  those of all validations, with keep_checkpoints
+//   events.out.tfevents.…     the records for TensorBoard
 //   best.safetensors          the selected model, with torchvision's names
 //   swad.safetensors          an average of weights, named after its method, once the run is finished
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "domainfusion/io/json_lines.h"
+#include "domainfusion/training/record_sink.h"
 
 namespace domainfusion {
 
@@ -35,8 +38,10 @@ class RunFolder {
   std::filesystem::path checkpoint_file() const { return path_ / "checkpoint.safetensors"; }
   std::filesystem::path best_file() const { return path_ / "best.safetensors"; }
 
-  // Appends to records.jsonl.
-  void write_record(const nlohmann::json& record) { records().write(record); }
+  // Appends to records.jsonl, then tells the sink.
+  void write_record(const nlohmann::json& record);
+  // Every record and rewinding from here on is told to `sink` (may be null).
+  void set_sink(std::shared_ptr<RecordSink> sink) { sink_ = std::move(sink); }
   // Removes the folder again if this object found nothing there (or was told to overwrite it): a run that was refused leaves
   // nothing that the next try would stumble over.
   void discard_if_fresh();
@@ -51,6 +56,7 @@ class RunFolder {
   int lock_ = -1;
   bool fresh_ = false;
   std::unique_ptr<JsonLinesWriter> records_;
+  std::shared_ptr<RecordSink> sink_;
 };
 
 // run.json of `run`; IoError that says what a run folder is when there is none, FormatError if it is broken.

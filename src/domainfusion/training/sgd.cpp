@@ -20,7 +20,7 @@ void Sgd::step() {
       momentum_[i].mul_(options_.momentum).add_(gradient);
       gradient = options_.nesterov ? gradient.add(momentum_[i], options_.momentum) : momentum_[i];
     }
-    parameters_[i].add_(gradient, -lr_);
+    parameters_[i].add_(gradient, -lr_of(i));
   }
 }
 

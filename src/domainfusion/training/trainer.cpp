@@ -52,6 +52,7 @@ Trainer::Trainer(RunSetup setup, std::shared_ptr<const DomainDataset> dataset, T
   split_domains();
   make_context();
   folder_ = std::make_unique<RunFolder>(options_.run_folder, options_.mode, description());
+  folder_->set_sink(options_.sink);
   context_.run_folder = folder_->path();
 }
 
@@ -95,6 +96,7 @@ void Trainer::make_context() {
   check<ConfigError>(!config.classifier.freeze_batch_norm || !config.classifier.weights.empty(),
                      "classifier.freeze_batch_norm keeps the statistics of pretrained weights: name them with classifier.weights");
   context_.config = config;
+  context_.config.classifier.image_size_px = config.loader.image_size_px;
   context_.device = device_of(config.device);
   check<ConfigError>(
       config.precision != "float16",
@@ -103,9 +105,10 @@ void Trainer::make_context() {
   context_.seed = static_cast<std::uint64_t>(config.seed);
   context_.steps_per_epoch = config.steps_per_epoch(in_images, static_cast<std::int64_t>(sources_.size()));
   context_.total_steps = config.total_steps(context_.steps_per_epoch);
-  context_.classifier = Classifier(config.classifier, dataset_->number_of_classes(), context_.seed);
+  context_.classifier = Classifier(context_.config.classifier, dataset_->number_of_classes(), context_.seed);
   context_.classifier->to(context_.device);
   optimizer_ = make_optimizer(config.optimizer, context_.classifier->parameters());
+  optimizer_->scale_lr(context_.classifier->head_parameters(), config.optimizer.head_lr_multiplier);
   context_.optimizer = optimizer_.get();
   averaging_ = make_averaging(config.averaging);
   context_.holdout = guard_.get();
@@ -246,6 +249,7 @@ void Trainer::train_step(std::int64_t step) {
   setup_.algorithm->before_step(step);
   context_.classifier->begin_step(context_.seed, step);
   last_step_ = setup_.algorithm->update(step, to_device(loader_->batch(step), context_.device));
+  last_step_.scalars["lr"] = optimizer_->lr();
   folder_->write_record(to_json(last_step_));
   if (averaging_) averaging_->after_step(step, *context_.classifier);
 }

@@ -33,6 +33,7 @@ struct TrainerOptions {
   std::filesystem::path run_folder;
   RunMode mode = RunMode::kNew;
   bool accept_cost = false;  // --yes
+  std::shared_ptr<RecordSink> sink = nullptr;  // told of every record; may be null
 };
 
 class Trainer {

@@ -11,6 +11,7 @@ void OptimizerConfig::describe(ConfigFields& fields) {
                 {{"adam", OptimizerName::kAdam}, {"adamw", OptimizerName::kAdamW}, {"sgd", OptimizerName::kSgd}},
                 "sgd: with momentum");
   fields.real("lr", lr, {0, 1e30}, "learning rate");
+  fields.real("head_lr_multiplier", head_lr_multiplier, {0, 1e6}, "learning rate of the classifier's head in units of lr");
   fields.real("weight_decay", weight_decay, {0, 1e30},
               "added to the gradient (L2); adamw: weights shrink by lr times this");
   fields.real("momentum", momentum, {0, 0.9999}, "of sgd");
@@ -68,6 +69,7 @@ void TrainingConfig::describe(ConfigFields& fields) {
   fields.boolean("keep_checkpoints", keep_checkpoints,
                  "keep each validation's checkpoint, as checkpoint-STEP.safetensors");
   fields.real("cost_limit_hours", cost_limit_hours, {0, 1e9}, "estimated cost above which --yes is needed");
+  fields.boolean("tensorboard", tensorboard, "also write the records as TensorBoard event files into the run folder");
   fields.group("data", data);
   fields.group("loader", loader);
   fields.group("optimizer", optimizer);

@@ -19,6 +19,7 @@ enum class OptimizerName { kAdam, kAdamW, kSgd };
 struct OptimizerConfig {
   OptimizerName name = OptimizerName::kAdam;
   double lr = 5e-5;
+  double head_lr_multiplier = 1;
   double weight_decay = 0;  // added to the gradient (L2); adamw: decoupled
   double momentum = 0.9;    // of sgd
   bool nesterov = false;
@@ -58,6 +59,7 @@ struct TrainingConfig {
   CheckpointAt checkpoint_at = CheckpointAt::kAuto;
   bool keep_checkpoints = false;
   double cost_limit_hours = 24;
+  bool tensorboard = true;
   DataConfig data;
   LoaderConfig loader;
   OptimizerConfig optimizer;

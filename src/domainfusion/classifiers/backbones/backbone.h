@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "domainfusion/io/tensor_file.h"
+
 namespace domainfusion {
 
 class Backbone : public torch::nn::Module {
@@ -12,8 +14,15 @@ class Backbone : public torch::nn::Module {
   // image_NCHW float32, normalised -> features [N, feature_size()], before dropout and head.
   virtual at::Tensor features(const at::Tensor& image_NCHW) = 0;
   virtual int64_t feature_size() const = 0;
-  // Name of the linear head in torchvision's state dict of this network ("fc").
+  // Where the head stands in the published state dict of this network ("fc", "heads.head").
   virtual std::string head_name() const = 0;
+  // Draws the first weights as the published implementation does, from (seed, "init <name>").
+  virtual void initialise(std::uint64_t seed) = 0;
+  // Brings tensors of a file under this network's names and shapes, where the field has several forms of them (older
+  // names, another input size); what does not fit stays as it is and is reported by the loading.
+  virtual void adapt_weights(TensorMap& /*weights*/) const {}
+  // Whether the published weights expect images normalised with CLIP's statistics in place of ImageNet's.
+  virtual bool expects_clip_statistics() const { return false; }
 };
 
 }  // namespace domainfusion

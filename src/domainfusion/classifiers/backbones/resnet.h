@@ -37,6 +37,9 @@ class Resnet : public Backbone {
   at::Tensor features(const at::Tensor& image_NCHW) override;
   int64_t feature_size() const override { return feature_size_; }
   std::string head_name() const override { return "fc"; }
+  void initialise(std::uint64_t seed) override;
+  // Takes files written before torchvision counted batches: they lack "num_batches_tracked".
+  void adapt_weights(TensorMap& weights) const override;
 
  private:
   torch::nn::Sequential make_stage(const ResnetShape& shape, int stage);

@@ -57,17 +57,11 @@ std::vector<std::int64_t> chosen_indices(const DomainDataset& dataset, std::int6
   return split == "in" ? parts.in : parts.out;
 }
 
-void evaluate_model(const std::string& run, const EvaluateArguments& arguments) {
-  TrainedModel model = load_trained_model(run, arguments.model);
-  if (!arguments.data.empty()) model.config.data.root = arguments.data;
-  const auto dataset = open_dataset(model.config.data);
-  check<ConfigError>(dataset->class_names() == model.class_names,
-                     "'{}' has the classes {}, the run was trained on {}: choose a set with the same class folders",
-                     model.config.data.root, fmt::join(dataset->class_names(), ", "), fmt::join(model.class_names, ", "));
-  const std::int64_t domain = dataset->domain_index(arguments.domain);
-  const auto indices = chosen_indices(*dataset, domain, model.config, arguments.split);
+void evaluate_domain(const std::string& run, TrainedModel& model, const DomainDataset& dataset, std::int64_t domain,
+                     const EvaluateArguments& arguments) {
+  const auto indices = chosen_indices(dataset, domain, model.config, arguments.split);
   const Figures figures =
-      evaluate_images([&](const at::Tensor& image_NCHW) { return model.classifier->forward(image_NCHW); }, *dataset, domain,
+      evaluate_images([&](const at::Tensor& image_NCHW) { return model.classifier->forward(image_NCHW); }, dataset, domain,
                       indices, model.config.loader.image_size_px, at::kCPU);
   std::vector<std::vector<std::int64_t>> confusion;
   for (std::int64_t k = 0; k < figures.confusion_KK.size(0); ++k) {
@@ -75,14 +69,30 @@ void evaluate_model(const std::string& run, const EvaluateArguments& arguments) 
     confusion.emplace_back(row.data_ptr<std::int64_t>(), row.data_ptr<std::int64_t>() + row.numel());
   }
   fmt::print("{}: {:.1f} % of {} images of '{}' ({}), cross-entropy {:.3f}\n", run, 100 * figures.accuracy(), indices.size(),
-             arguments.domain, arguments.split, figures.mean_loss);
+             dataset.domain_names()[static_cast<std::size_t>(domain)], arguments.split, figures.mean_loss);
   const auto cells = class_cells(confusion, model.class_names);
   fmt::print("{}", arguments.markdown ? markdown_table(cells) : text_table(cells));
 }
 
-void evaluate(const EvaluateArguments& arguments) {
-  check<ConfigError>(arguments.data.empty() || !arguments.domain.empty(), "--data needs --domain: whose images?");
+// One domain by name, else all.
+void evaluate_model(const std::string& run, const EvaluateArguments& arguments) {
+  TrainedModel model = load_trained_model(run, arguments.model);
+  if (!arguments.data.empty()) model.config.data.root = arguments.data;
+  const auto dataset = open_dataset(model.config.data);
+  check<ConfigError>(dataset->class_names() == model.class_names,
+                     "'{}' has the classes {}, the run was trained on {}: choose a set with the same class folders",
+                     model.config.data.root, fmt::join(dataset->class_names(), ", "), fmt::join(model.class_names, ", "));
   if (!arguments.domain.empty()) {
+    evaluate_domain(run, model, *dataset, dataset->domain_index(arguments.domain), arguments);
+    return;
+  }
+  for (std::int64_t domain = 0; domain < dataset->number_of_domains(); ++domain) {
+    evaluate_domain(run, model, *dataset, domain, arguments);
+  }
+}
+
+void evaluate(const EvaluateArguments& arguments) {
+  if (!arguments.domain.empty() || !arguments.data.empty()) {
     for (const std::string& run : arguments.runs) evaluate_model(run, arguments);
     return;
   }
@@ -100,7 +110,7 @@ void add_evaluate_command(CLI::App& app) {
   auto arguments = std::make_shared<EvaluateArguments>();
   command->add_option("runs", arguments->runs, "run folders")->required();
   command->add_option("--domain", arguments->domain, "classify this domain's images anew with the runs' models");
-  command->add_option("--data", arguments->data, "another set with the same classes, for --domain");
+  command->add_option("--data", arguments->data, "another set with the same classes: its --domain, or all of its domains");
   command->add_option("--split", arguments->split, "which images of --domain")
       ->check(CLI::IsMember({"in", "out", "all"}))
       ->capture_default_str();

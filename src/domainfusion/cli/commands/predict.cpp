@@ -1,43 +1,94 @@
-// domainfusion predict: a run's model on picture files, one JSON line each.
+// domainfusion predict: a run's model on pictures, one JSON line each.
 #include <torch/torch.h>
 
 #include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/data/image_files.h"
 #include "domainfusion/evaluation/trained_model.h"
 
 namespace domainfusion {
 namespace {
 
-nlohmann::ordered_json prediction(TrainedModel& model, const std::string& path) {
-  const at::Tensor probability_K = model.probabilities(read_image(path));
-  const auto best = static_cast<std::size_t>(probability_K.argmax().item<std::int64_t>());
-  nlohmann::ordered_json all = nlohmann::ordered_json::object();
-  for (std::size_t k = 0; k < model.class_names.size(); ++k) {
-    all[model.class_names[k]] = probability_K[static_cast<std::int64_t>(k)].item<float>();
+constexpr std::size_t kBatch = 32;
+
+// The files themselves, and every picture below the folders.
+std::vector<std::string> files_of(const std::vector<std::string>& paths) {
+  std::vector<std::string> files;
+  for (const std::string& path : paths) {
+    if (!std::filesystem::is_directory(path)) {
+      files.push_back(path);
+      continue;
+    }
+    const std::vector<std::string> below = image_files_below(path);
+    check<IoError>(!below.empty(), "the folder '{}' holds no pictures", path);
+    for (const std::string& file : below) files.push_back((std::filesystem::path(path) / file).string());
   }
-  return {{"image", path},
-          {"class", model.class_names[best]},
-          {"probability", all[model.class_names[best]]},
-          {"probabilities", all}};
+  return files;
 }
 
-void predict(const std::string& run, const std::string& which, const std::vector<std::string>& images) {
-  TrainedModel model = load_trained_model(run, which);
-  for (const std::string& path : images) {
-    fmt::print("{}\n", prediction(model, path).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+nlohmann::ordered_json prediction(const std::string& path, const at::Tensor& probability_K,
+                                  const std::vector<std::string>& class_names) {
+  const auto best = static_cast<std::size_t>(probability_K.argmax().item<std::int64_t>());
+  nlohmann::ordered_json all = nlohmann::ordered_json::object();
+  for (std::size_t k = 0; k < class_names.size(); ++k) {
+    all[class_names[k]] = probability_K[static_cast<std::int64_t>(k)].item<float>();
   }
+  return {{"image", path}, {"class", class_names[best]}, {"probability", all[class_names[best]]}, {"probabilities", all}};
+}
+
+// Pictures are read and classified in batches; those that cannot be read are left out and said at once.
+class Predictions {
+ public:
+  Predictions(const std::string& run, const std::string& model) : model_(load_trained_model(run, model)) {}
+
+  void add(const std::string& path) {
+    try {
+      images_.push_back(read_image(path));
+      paths_.push_back(path);
+    } catch (const Error& error) {
+      fmt::print(stderr, "left out: {}\n", error.what());
+      ++left_out_;
+    }
+    if (images_.size() == kBatch) print();
+  }
+  void print() {
+    if (images_.empty()) return;
+    const at::Tensor probability_NK = model_.probabilities(images_);
+    for (std::size_t i = 0; i < paths_.size(); ++i) {
+      const auto line = prediction(paths_[i], probability_NK[static_cast<std::int64_t>(i)], model_.class_names);
+      fmt::print("{}\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    }
+    images_.clear();
+    paths_.clear();
+  }
+  std::size_t left_out() const { return left_out_; }
+
+ private:
+  TrainedModel model_;
+  std::vector<Image> images_;
+  std::vector<std::string> paths_;
+  std::size_t left_out_ = 0;
+};
+
+void predict(const std::string& run, const std::string& model, const std::vector<std::string>& paths) {
+  Predictions predictions(run, model);
+  const std::vector<std::string> files = files_of(paths);
+  for (const std::string& path : files) predictions.add(path);
+  predictions.print();
+  check<IoError>(predictions.left_out() == 0, "{} of {} pictures could not be read (named above); the others are classified",
+                 predictions.left_out(), files.size());
 }
 
 }  // namespace
 
 void add_predict_command(CLI::App& app) {
-  auto* command = app.add_subcommand("predict", "classify picture files with a run's model; prints JSON lines");
+  auto* command = app.add_subcommand("predict", "classify pictures with a run's model; prints JSON lines");
   auto run = std::make_shared<std::string>();
   auto model = std::make_shared<std::string>(kSelectedModel);
   auto images = std::make_shared<std::vector<std::string>>();
   command->add_option("run", *run, "run folder")->required();
-  command->add_option("images", *images, "JPEG, PNG or WebP files")->required();
+  command->add_option("images", *images, "JPEG, PNG or WebP files, or folders of them")->required();
   command->add_option("--model", *model, kModelHelp)->capture_default_str();
   command->callback([run, model, images] { with_context("predict", [&] { predict(*run, *model, *images); }); });
 }

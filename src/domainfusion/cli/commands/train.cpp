@@ -5,6 +5,7 @@
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/evaluation/result_table.h"
 #include "domainfusion/report/round_pictures.h"
+#include "domainfusion/report/tensorboard/event_log.h"
 #include "domainfusion/training/trainer.h"
 
 namespace domainfusion {
@@ -47,8 +48,10 @@ void train(const TrainArguments& arguments) {
   RunSetup setup = make_run_setup(arguments.recipe, arguments.overrides, options_of(arguments));
   auto dataset = open_dataset(setup.config.data);
   const RunMode mode = arguments.resume ? RunMode::kResume : arguments.overwrite ? RunMode::kOverwrite : RunMode::kNew;
+  std::shared_ptr<RecordSink> sink;
+  if (setup.config.tensorboard) sink = std::make_shared<EventLog>(arguments.out, setup.fields().to_json());
   Trainer trainer(std::move(setup), std::move(dataset),
-                  {.run_folder = arguments.out, .mode = mode, .accept_cost = arguments.yes});
+                  {.run_folder = arguments.out, .mode = mode, .accept_cost = arguments.yes, .sink = std::move(sink)});
   if (!trainer.run()) return;
   fmt::print("{}", describe_run(read_run(arguments.out)));
   const std::filesystem::path out = arguments.out;

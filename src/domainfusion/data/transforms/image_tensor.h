@@ -12,6 +12,9 @@ namespace domainfusion {
 // ImageNet's statistics, which torchvision's weights expect.
 constexpr std::array<float, 3> kImageNetMean{0.485f, 0.456f, 0.406f};
 constexpr std::array<float, 3> kImageNetStd{0.229f, 0.224f, 0.225f};
+// CLIP's, which its image encoders expect.
+constexpr std::array<float, 3> kClipMean{0.48145466f, 0.4578275f, 0.40821073f};
+constexpr std::array<float, 3> kClipStd{0.26862954f, 0.26130258f, 0.27577711f};
 
 // float32 [3, H, W] in [0, 1]: byte / 255 (torchvision's ToTensor).
 at::Tensor image_to_tensor01(const Image& image);
