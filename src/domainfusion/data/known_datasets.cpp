@@ -12,6 +12,13 @@ extern const std::vector<std::pair<std::string_view, std::string_view>> embedded
 
 namespace {
 
+void read_protocol(const nlohmann::json& domainbed, KnownDataset& dataset) {
+  if (domainbed.empty()) return;
+  dataset.environments = domainbed.at("environments").get<std::vector<std::string>>();
+  dataset.steps = domainbed.at("steps");
+  dataset.checkpoint_frequency = domainbed.at("checkpoint_frequency");
+}
+
 KnownDataset parse(std::string_view text) {
   const auto object = nlohmann::json::parse(text);
   KnownDataset dataset;
@@ -23,6 +30,7 @@ KnownDataset parse(std::string_view text) {
   }
   dataset.class_names = object.value("classes", std::vector<std::string>{});
   dataset.number_of_classes = object.at("number_of_classes");
+  read_protocol(object.value("domainbed", nlohmann::json::object()), dataset);
   return dataset;
 }
 
@@ -63,6 +71,13 @@ const KnownDataset* find_known_dataset(const std::vector<std::string>& domain_na
     const bool classes_fit = known.class_names.empty() ? std::ssize(class_names) <= known.number_of_classes
                                                        : contains_all(known.class_names, class_names);
     if (classes_fit) return &known;
+  }
+  return nullptr;
+}
+
+const KnownDataset* find_known_dataset(std::string_view name) {
+  for (const KnownDataset& known : known_datasets()) {
+    if (folded(known.name) == folded(name)) return &known;
   }
   return nullptr;
 }

@@ -17,6 +17,10 @@ struct KnownDataset {
   std::vector<std::string> domain_descriptions;  // one per domain
   std::vector<std::string> class_names;          // empty where the list is not kept here
   std::int64_t number_of_classes = 0;
+  std::vector<std::string>
+      environments;        // DomainBed's short names of the domains; empty where it does not know the set
+  std::int64_t steps = 0;  // DomainBed's number of steps and checkpoint frequency; 0 likewise
+  std::int64_t checkpoint_frequency = 0;
   std::string note;
 
   // Of a domain of this set, case, '_', '-' and spaces not counting; words_of_name() if it is none.
@@ -31,6 +35,9 @@ const std::vector<KnownDataset>& known_datasets();
 // first of several.
 const KnownDataset* find_known_dataset(const std::vector<std::string>& domain_names,
                                        const std::vector<std::string>& class_names);
+
+// By name ("PACS", "office_home"), case, '_', '-' and spaces not counting; nullptr if none.
+const KnownDataset* find_known_dataset(std::string_view name);
 
 // "art_painting" -> "art painting": '_' and '-' become spaces.
 std::string words_of_name(std::string_view name);
