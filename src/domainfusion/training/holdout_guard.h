@@ -14,19 +14,23 @@ namespace domainfusion {
 
 class HoldoutGuard {
  public:
-  // `out_indices[d]`: OUT images of domain d of `dataset`; ignored for the target.
-  HoldoutGuard(std::shared_ptr<const DomainDataset> dataset, std::int64_t target_domain,
+  // `held_out`: the target, and in leave-one-domain-out runs a second domain. `out_indices[d]`: OUT images of domain d
+  // of `dataset`; ignored for held-out ones.
+  HoldoutGuard(std::shared_ptr<const DomainDataset> dataset, std::vector<std::int64_t> held_out,
                std::vector<std::vector<std::int64_t>> out_indices);
 
-  // Name of the held-out domain, for guards on prompts and on the domains that an LDM was trained on.
-  const std::string& target_name() const;
-  // How many images of the target, or of the sources' OUT splits, have one of these SHA-256 hashes. Reads files when called.
+  const std::string& target_name() const { return names_.front(); }
+  // Names of all held-out domains, for guards on prompts and on the domains that an LDM was trained on.
+  const std::vector<std::string>& held_out_names() const { return names_; }
+  // How many images of the held-out domains, or of the sources' OUT splits, have one of these SHA-256 hashes. Reads
+  // files when called.
   std::int64_t target_images_among(const std::set<std::string>& hashes) const;
   std::int64_t out_images_among(const std::set<std::string>& hashes) const;
 
  private:
   std::shared_ptr<const DomainDataset> dataset_;
-  std::int64_t target_domain_;
+  std::vector<std::int64_t> held_out_;
+  std::vector<std::string> names_;
   std::vector<std::vector<std::int64_t>> out_indices_;
 };
 

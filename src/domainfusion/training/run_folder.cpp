@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 // Options that change where and how fast a run happens, never its numbers.
-const std::set<std::string> kFreeOnResume = {"/config/loader/workers",   "/config/loader/ahead_steps",
+const std::set<std::string> kWithoutEffect = {"/config/loader/workers",   "/config/loader/ahead_steps",
                                              "/config/cost_limit_hours", "/config/data/root",
                                              "/config/data/cache_mb",    "/config/ldm",
                                              "/config/ldm_tokenizer",    "/config/keep_checkpoints"};
@@ -51,7 +51,7 @@ std::string differences(const json& before, const json& now) {
   std::string text;
   for (const std::string& key : keys) {
     const json a = old_values.value(key, json()), b = new_values.value(key, json());
-    if (a == b || kFreeOnResume.count(key)) continue;
+    if (a == b || !changes_results(key)) continue;
     text += fmt::format("{}{} was {}, is {}", text.empty() ? "" : "; ", key.substr(1), a.dump(), b.dump());
   }
   return text;
@@ -82,10 +82,13 @@ int lock_folder(const fs::path& path) {
 std::int64_t first_step_of(const json& record) {
   const std::int64_t step = record.value("step", std::int64_t{-1});
   const std::string type = record.value("type", "");
-  return type == "validation" || type == "test" ? step - 1 : step;
+  return type == "validation" || type == "cross_validation" || type == "test" ? step - 1 : step;
 }
 
-bool comes_after_training(const json& record) { return record.value("type", "") == "test" || record.contains("model"); }
+bool comes_after_training(const json& record) {
+  const std::string type = record.value("type", "");
+  return type == "test" || type == "oracle" || record.contains("model");
+}
 
 }  // namespace
 
@@ -141,6 +144,8 @@ void RunFolder::rewind_records(std::int64_t step) {
   }
   write_file_atomically(file, kept);
 }
+
+bool changes_results(const std::string& pointer) { return kWithoutEffect.count(pointer) == 0; }
 
 json read_run_description(const fs::path& run) {
   check<IoError>(fs::exists(run / "run.json"), "'{}' is not a run folder: it holds no run.json", run.string());

@@ -107,12 +107,14 @@ std::vector<DomainSelection> DomainFusion::all_images() const {
 }
 
 std::map<std::string, std::string> DomainFusion::target_description() const {
-  const std::string& target = context().holdout->target_name();
+  const std::vector<std::string>& held_out = context().holdout->held_out_names();
   std::vector<std::string> names = context().source_in->domain_names();
-  names.push_back(target);
+  names.insert(names.end(), held_out.begin(), held_out.end());
   const KnownDataset* known = find_known_dataset(names, context().source_in->class_names());
-  if (!known) return {{target, words_of_name(target)}};
-  return {{target, known->description_of(target)}};
+  std::map<std::string, std::string> descriptions;
+  for (const std::string& name : held_out)
+    descriptions[name] = known ? known->description_of(name) : words_of_name(name);
+  return descriptions;
 }
 
 void DomainFusion::prepare_rounds() {
