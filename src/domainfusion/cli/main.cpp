@@ -38,6 +38,7 @@ int run(int argc, char** argv) {
   add_demo_data_command(app);
   add_train_command(app);
   add_evaluate_command(app);
+  add_sweep_command(app);
   add_tables_command(app);
   add_predict_command(app);
   add_pretrain_command(app);

@@ -11,6 +11,7 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/data/known_datasets.h"
 #include "domainfusion/evaluation/run_result.h"
+#include "domainfusion/evaluation/sweep_plan.h"
 #include "domainfusion/io/json_lines.h"
 
 namespace domainfusion {
@@ -20,8 +21,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 const double kUnknown = std::nan("");
-
-std::string domainbed_name(const std::string& algorithm) { return algorithm == "erm" ? "ERM" : algorithm; }
 
 std::int64_t place_of(const std::string& name, const std::vector<std::string>& names) {
   const auto place = std::find(names.begin(), names.end(), name);
@@ -35,7 +34,7 @@ ProtocolRun header_of(const RunResult& result) {
   ProtocolRun run;
   run.path = result.path;
   run.dataset = result.dataset;
-  run.algorithm = domainbed_name(result.algorithm);
+  run.algorithm = domainbed_algorithm(result.algorithm);
   run.environments = result.domain_names;
   run.test_envs.push_back(place_of(result.test_domain, run.environments));
   if (!result.cross_validation_domain.empty()) {
@@ -194,7 +193,27 @@ void add_domainbed_runs(const fs::path& file, std::vector<ProtocolRun>& runs) {
   });
 }
 
+// ---- runs that a sweep has not begun
+
+void add_planned_runs(const fs::path& folder, std::vector<ProtocolRun>& runs) {
+  const SweepRequest request = read_sweep_request(folder);
+  for (const PlannedRun& planned : plan_sweep(request)) {
+    ProtocolRun run;
+    run.path = folder / "runs" / planned.name;
+    if (fs::exists(run.path / "run.json")) continue;
+    run.dataset = request.dataset;
+    run.algorithm = request.algorithm;
+    run.environments = request.environments;
+    run.test_envs = planned.test_envs;
+    run.trial_seed = planned.trial_seed;
+    run.hparams_seed = planned.hparams_seed;
+    run.seed = planned.seed;
+    runs.push_back(std::move(run));
+  }
+}
+
 void search(const fs::path& folder, std::vector<ProtocolRun>& runs) {
+  if (fs::exists(folder / "sweep.json")) add_planned_runs(folder, runs);
   if (fs::exists(folder / "run.json")) return add_our_runs(folder, runs);
   if (fs::exists(folder / "results.jsonl")) return add_domainbed_runs(folder / "results.jsonl", runs);
   std::set<fs::path> inner;
@@ -218,6 +237,8 @@ std::vector<ProtocolRun> find_runs(const std::vector<fs::path>& folders) {
   }
   return runs;
 }
+
+std::string domainbed_algorithm(const std::string& algorithm) { return algorithm == "erm" ? "ERM" : algorithm; }
 
 void rename_algorithm(ProtocolRun& run, const std::string& name) {
   run.algorithm = name;

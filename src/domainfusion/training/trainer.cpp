@@ -50,12 +50,6 @@ std::vector<std::vector<std::int64_t>> nested(const at::Tensor& confusion_KK) {
   return rows;
 }
 
-std::string dataset_name(const DomainDataset& dataset, const TrainingConfig& config) {
-  const KnownDataset* known = find_known_dataset(dataset.domain_names(), dataset.class_names());
-  if (known) return known->name;
-  return std::filesystem::path(config.data.root + "/").lexically_normal().parent_path().filename().string();
-}
-
 // DomainBed draws other values for some sets, so it matters which set this is.
 void check_benchmark(const DomainDataset& dataset, const TrainingConfig& config) {
   const KnownDataset* known = find_known_dataset(dataset.domain_names(), dataset.class_names());
@@ -73,6 +67,24 @@ std::vector<std::int64_t> first_indices(std::int64_t n) {
 }
 
 }  // namespace
+
+std::string dataset_name(const DomainDataset& dataset, const TrainingConfig& config) {
+  const KnownDataset* known = find_known_dataset(dataset.domain_names(), dataset.class_names());
+  if (known) return known->name;
+  return std::filesystem::path(config.data.root + "/").lexically_normal().parent_path().filename().string();
+}
+
+at::Device device_of(const std::string& name) {
+  if (name == "auto") return torch::cuda::is_available() ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  try {
+    const at::Device device(name);
+    check<DeviceError>(device.is_cpu() || (device.is_cuda() && torch::cuda::is_available()),
+                       "device = '{}': there is no such device here; use device = cpu", name);
+    return device;
+  } catch (const c10::Error&) {
+    throw ConfigError(fmt::format("device = '{}': expected auto, cpu, cuda or cuda:N", name));
+  }
+}
 
 Trainer::Trainer(RunSetup setup, std::shared_ptr<const DomainDataset> dataset, TrainerOptions options)
     : setup_(std::move(setup)), options_(std::move(options)), dataset_(std::move(dataset)) {
