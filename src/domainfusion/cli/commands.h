@@ -12,6 +12,8 @@ void add_demo_command(CLI::App& app);
 void add_demo_data_command(CLI::App& app);
 void add_train_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
+void add_compare_command(CLI::App& app);
+void add_reproduce_command(CLI::App& app);
 void add_sweep_command(CLI::App& app);
 void add_tables_command(CLI::App& app);
 void add_predict_command(CLI::App& app);

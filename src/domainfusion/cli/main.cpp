@@ -38,6 +38,8 @@ int run(int argc, char** argv) {
   add_demo_data_command(app);
   add_train_command(app);
   add_evaluate_command(app);
+  add_compare_command(app);
+  add_reproduce_command(app);
   add_sweep_command(app);
   add_tables_command(app);
   add_predict_command(app);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
+
 #include "domainfusion/evaluation/protocol_table.h"
 #include "domainfusion/evaluation/system_names.h"
 
@@ -37,6 +39,15 @@ void print_result_tables(std::vector<ProtocolRun> runs, SelectionRule rule, cons
     first = false;
   }
   print_missing(missing_runs(runs, rule), format);
+}
+
+void add_selection_option(CLI::App& command, SelectionRule& rule) {
+  const std::map<std::string, SelectionRule> rules{{"training_domain", SelectionRule::kTrainingDomain},
+                                                   {"leave_one_out", SelectionRule::kLeaveOneOut},
+                                                   {"oracle", SelectionRule::kOracle}};
+  command.add_option("--selection", rule, "rule that chooses hyper-parameters and checkpoints; oracle looks at the target")
+      ->transform(CLI::CheckedTransformer(rules))
+      ->default_str("training_domain");
 }
 
 }  // namespace domainfusion

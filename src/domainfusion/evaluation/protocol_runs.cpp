@@ -46,6 +46,7 @@ ProtocolRun header_of(const RunResult& result) {
   run.finished = result.test.has_value();
   if (!result.validations.empty()) run.last_step = result.validations.back().step - 1;
   run.config = result.config;
+  run.provenance = result.provenance;
   run.hparams = result.hparams;
   run.args = {{"dataset", run.dataset},
               {"algorithm", run.algorithm},

@@ -21,6 +21,7 @@ struct ProtocolRun {
   std::int64_t last_step = -1;   // from 0; -1 before the first record
   nlohmann::json args, hparams;  // as DomainBed writes them
   nlohmann::json config;         // of our runs; null for DomainBed's
+  nlohmann::json provenance;     // likewise (training/provenance.h)
   std::vector<ProtocolRecord> records;
   std::vector<nlohmann::json>
       more;  // one per record: what else a line of DomainBed's results.jsonl holds ("loss", "epoch")

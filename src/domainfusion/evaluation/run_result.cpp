@@ -31,6 +31,7 @@ void read_description(const json& description, RunResult& result) {
     result.hparams_seed = config.value("hparams_seed", std::int64_t{0});
     result.hparams = description.value("hparams", json());
     result.config = config;
+    result.provenance = description.value("provenance", json());
     result.class_names = description.at("classes").get<std::vector<std::string>>();
     result.domain_names = description.at("domains").get<std::vector<std::string>>();
     result.images = description.at("images").get<std::map<std::string, std::int64_t>>();

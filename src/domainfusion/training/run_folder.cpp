@@ -8,6 +8,7 @@
 #include <set>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/log.h"
 #include "domainfusion/io/atomic_file.h"
 #include "domainfusion/io/file_bytes.h"
 
@@ -55,6 +56,14 @@ std::string differences(const json& before, const json& now) {
     text += fmt::format("{}{} was {}, is {}", text.empty() ? "" : "; ", key.substr(1), a.dump(), b.dump());
   }
   return text;
+}
+
+void warn_of_other_code(const json& before, const json& now) {
+  const json::json_pointer code("/provenance/code");
+  const std::string old_code = before.value(code, ""), new_code = now.value(code, "");
+  if (!old_code.empty() && old_code != new_code) {
+    log_warning("the run was started by version {} and is continued by {}", old_code, new_code);
+  }
 }
 
 void remove_old_run(const fs::path& path) {
@@ -108,7 +117,9 @@ RunFolder::RunFolder(fs::path path, RunMode mode, const json& description)
                          path_.string());
     }
     if (mode == RunMode::kResume && fs::exists(path_ / "run.json")) {
-      const std::string changed = differences(read_run_description(path_), description);
+      const json before = read_run_description(path_);
+      warn_of_other_code(before, description);
+      const std::string changed = differences(before, description);
       check<ConfigError>(changed.empty(), "--resume: '{}' was started with another configuration: {}", path_.string(),
                          changed);
     }
@@ -145,7 +156,9 @@ void RunFolder::rewind_records(std::int64_t step) {
   write_file_atomically(file, kept);
 }
 
-bool changes_results(const std::string& pointer) { return kWithoutEffect.count(pointer) == 0; }
+bool changes_results(const std::string& pointer) {
+  return kWithoutEffect.count(pointer) == 0 && !pointer.starts_with("/provenance");
+}
 
 json read_run_description(const fs::path& run) {
   check<IoError>(fs::exists(run / "run.json"), "'{}' is not a run folder: it holds no run.json", run.string());

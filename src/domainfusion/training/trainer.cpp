@@ -15,6 +15,7 @@
 #include "domainfusion/training/averaging/batch_norm_statistics.h"
 #include "domainfusion/training/hparams.h"
 #include "domainfusion/training/make_optimizer.h"
+#include "domainfusion/training/provenance.h"
 #include "domainfusion/training/source_view.h"
 
 namespace domainfusion {
@@ -120,6 +121,7 @@ json Trainer::description() {
           {"dataset", dataset_name(*dataset_, setup_.config)},
           {"config", setup_.fields().to_json()},
           {"hparams", hparams_in_use(setup_.config)},
+          {"provenance", provenance_of(setup_.config, *dataset_, *context_.source_in)},
           {"domains", dataset_->domain_names()},
           {"classes", dataset_->class_names()},
           {"images", sizes}};

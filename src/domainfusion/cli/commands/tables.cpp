@@ -32,18 +32,11 @@ void add_tables_command(CLI::App& app) {
   auto* command = app.add_subcommand(
       "tables", "accuracy per held-out domain over trials, from folders of runs, ours and DomainBed's");
   auto arguments = std::make_shared<TablesArguments>();
-  const std::map<std::string, SelectionRule> rules{{"training_domain", SelectionRule::kTrainingDomain},
-                                                   {"leave_one_out", SelectionRule::kLeaveOneOut},
-                                                   {"oracle", SelectionRule::kOracle}};
   command->add_option("folders", arguments->folders, "folders below which runs are looked for")->required();
   command->add_option("--format", arguments->format, "domainbed: a folder that DomainBed's collect_results.py reads")
       ->check(CLI::IsMember({"text", "markdown", "latex", "csv", "domainbed"}))
       ->capture_default_str();
-  command
-      ->add_option("--selection", arguments->rule,
-                   "rule that chooses hyper-parameters and checkpoints; oracle looks at the target")
-      ->transform(CLI::CheckedTransformer(rules))
-      ->default_str("training_domain");
+  add_selection_option(*command, arguments->rule);
   command->add_option("--out", arguments->out, "folder for --format domainbed");
   command->callback([arguments] { with_context("tables", [&] { tables(*arguments); }); });
 }
