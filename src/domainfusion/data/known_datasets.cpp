@@ -27,6 +27,7 @@ KnownDataset parse(std::string_view text) {
   for (const auto& domain : object.at("domains")) {
     dataset.domain_names.push_back(domain.at("name"));
     dataset.domain_descriptions.push_back(domain.at("description"));
+    dataset.images.push_back(domain.value("images", std::int64_t{0}));
   }
   dataset.class_names = object.value("classes", std::vector<std::string>{});
   dataset.number_of_classes = object.at("number_of_classes");

@@ -15,6 +15,7 @@ struct KnownDataset {
   std::string name;                              // "PACS"
   std::vector<std::string> domain_names;         // sorted, as folders are named
   std::vector<std::string> domain_descriptions;  // one per domain
+  std::vector<std::int64_t> images;              // one per domain; 0 where not known
   std::vector<std::string> class_names;          // empty where the list is not kept here
   std::int64_t number_of_classes = 0;
   std::vector<std::string>

@@ -10,6 +10,7 @@
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/data/known_datasets.h"
+#include "domainfusion/evaluation/result_table.h"
 #include "domainfusion/evaluation/run_result.h"
 #include "domainfusion/evaluation/sweep_plan.h"
 #include "domainfusion/io/json_lines.h"
@@ -91,10 +92,12 @@ std::map<std::int64_t, HeldOutFigures> held_out_figures(const RunResult& result,
   }
   if (!result.cross_validation_domain.empty()) return figures;
   for (const OracleRecord& record : result.oracles) {
+    if (record.model != model) continue;
     figures[record.step] = {{{record.domain, record.in_accuracy}}, {{record.domain, record.out_accuracy}}};
   }
   // Runs from before there were oracle records.
-  if (result.test) figures[result.test->step].in[result.test->domain] = result.test->accuracy;
+  const std::optional<TestRecord>& test = model.empty() ? result.test : result.average_test;
+  if (test) figures[test->step].in[test->domain] = test->accuracy;
   return figures;
 }
 
@@ -144,6 +147,13 @@ void add_our_runs(const fs::path& folder, std::vector<ProtocolRun>& runs) {
     ProtocolRun run = header_of(result);
     add_records(result, result.validations, "", run);
     runs.push_back(run);
+    const std::string method = result.config.value(json::json_pointer("/averaging/method"), "none");
+    if (method == "none" || !result.cross_validation_domain.empty()) return;
+    ProtocolRun average = header_of(result);
+    average.algorithm = averaged_system(run.algorithm, method);
+    average.args["algorithm"] = average.algorithm;
+    if (result.average_validation) add_records(result, {&*result.average_validation, 1}, method, average);
+    runs.push_back(std::move(average));
   });
 }
 
@@ -209,6 +219,9 @@ void add_planned_runs(const fs::path& folder, std::vector<ProtocolRun>& runs) {
     run.trial_seed = planned.trial_seed;
     run.hparams_seed = planned.hparams_seed;
     run.seed = planned.seed;
+    runs.push_back(run);
+    if (request.averaging == "none" || planned.test_envs.size() > 1) continue;
+    run.algorithm = averaged_system(request.algorithm, request.averaging);
     runs.push_back(std::move(run));
   }
 }

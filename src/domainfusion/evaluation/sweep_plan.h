@@ -13,6 +13,7 @@ namespace domainfusion {
 struct SweepRequest {
   std::string dataset;                    // DomainBed's name where there is one
   std::string algorithm;                  // likewise
+  std::string averaging = "none";         // averaging.method: each run yields the averaged model too
   std::vector<std::string> environments;  // all domains of the set, sorted
   std::vector<std::string> targets;       // some of them
   std::int64_t trials = 3;

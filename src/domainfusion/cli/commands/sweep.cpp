@@ -62,6 +62,7 @@ Sweep::Sweep(const SweepArguments& arguments, int threads)
                      "with --set hparams=domainbed",
                      arguments.hparams);
   request_ = {sizes_.name,      domainbed_algorithm(setup.config.algorithm),
+              setup.config.averaging.method,
               sizes_.domain_names, targets_of(arguments.targets, sizes_.domain_names),
               arguments.trials, arguments.hparams,
               arguments.cross_validation};
