@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 
+#include "domainfusion/core/placement.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/data/known_datasets.h"
-#include "domainfusion/nn/state_dict.h"
 #include "domainfusion/training/adam.h"
 
 namespace domainfusion {
