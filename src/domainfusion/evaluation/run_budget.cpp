@@ -128,8 +128,11 @@ std::string describe_budget(const RunSetup& setup, const SetSizes& sizes, const 
     text += fmt::format("  images      {} to learn from, {} to select the model, {} held out\n", budget.in_images,
                         budget.out_images, budget.held_out_images);
   }
-  text += fmt::format("  steps       {} of {} images: {} images, {:.1f} epochs\n", budget.steps, budget.images_per_step, trained,
-                      static_cast<double>(budget.steps) / static_cast<double>(std::max<std::int64_t>(1, budget.steps_per_epoch)));
+  text += fmt::format("  steps       {} of {} images: {} images", budget.steps, budget.images_per_step, trained);
+  if (budget.steps_per_epoch > 0) {
+    text += fmt::format(", {:.1f} epochs", static_cast<double>(budget.steps) / static_cast<double>(budget.steps_per_epoch));
+  }
+  text += "\n";
   text += fmt::format("  validations {}, with the test {} images in all\n", budget.validations, budget.evaluated_images);
   return text + fmt::format("  time        {} on {}: {:.3f} s a step of plain training by a short measurement, without reading images\n",
                             format_seconds(estimated_seconds(budget, times)), device_of(config.device).str(),

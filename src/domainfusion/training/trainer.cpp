@@ -75,18 +75,6 @@ std::string dataset_name(const DomainDataset& dataset, const TrainingConfig& con
   return std::filesystem::path(config.data.root + "/").lexically_normal().parent_path().filename().string();
 }
 
-at::Device device_of(const std::string& name) {
-  if (name == "auto") return torch::cuda::is_available() ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
-  try {
-    const at::Device device(name);
-    check<DeviceError>(device.is_cpu() || (device.is_cuda() && torch::cuda::is_available()),
-                       "device = '{}': there is no such device here; use device = cpu", name);
-    return device;
-  } catch (const c10::Error&) {
-    throw ConfigError(fmt::format("device = '{}': expected auto, cpu, cuda or cuda:N", name));
-  }
-}
-
 Trainer::Trainer(RunSetup setup, std::shared_ptr<const DomainDataset> dataset, TrainerOptions options)
     : setup_(std::move(setup)), options_(std::move(options)), dataset_(std::move(dataset)) {
   require_domains(*dataset_, 2, "training with a held-out domain");

@@ -29,8 +29,6 @@ struct RunSetup {
 RunSetup make_run_setup(const std::filesystem::path& recipe, const std::vector<std::string>& overrides,
                         const std::vector<std::pair<std::string, nlohmann::json>>& options);
 
-// Of `device`: auto is CUDA where there is one. ConfigError, DeviceError.
-at::Device device_of(const std::string& name);
 // The set's known name ("PACS"), else that of its folder.
 std::string dataset_name(const DomainDataset& dataset, const TrainingConfig& config);
 
