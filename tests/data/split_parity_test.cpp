@@ -5,6 +5,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "domainfusion/data/python_text.h"
 #include "domainfusion/data/split.h"
 #include "domainfusion/io/file_bytes.h"
 #include "domainfusion/io/safetensors.h"
@@ -17,8 +18,8 @@ TEST(SplitParity, SeedHashesEqualDomainBeds) {
   ASSERT_FALSE(folders.empty());
   for (const auto& folder : folders) {
     for (const auto& example : nlohmann::json::parse(read_file(folder / "seed_hash.json"))) {
-      EXPECT_EQ(seed_hash(example["repr"].get<std::string>()), example["value"].get<std::uint32_t>())
-          << folder << example["repr"];
+      EXPECT_EQ(python_tuple(example["args"]), example["repr"].get<std::string>());
+      EXPECT_EQ(seed_hash(example["args"]), example["value"].get<std::uint32_t>()) << folder << example["repr"];
     }
   }
 }

@@ -18,10 +18,10 @@ using Keys = std::vector<std::int64_t>;
 }  // namespace
 
 TEST(Split, SeedsAreTheMd5OfPythonsTupleText) {
-  EXPECT_EQ(seed_hash("(0, 0)"), 894182419u);
-  EXPECT_EQ(seed_hash("(0, 5)"), 1833038383u);
-  EXPECT_EQ(seed_hash("(1, 2)"), 1981683110u);
-  EXPECT_EQ(seed_hash("(2, 5)"), 941488192u);
+  EXPECT_EQ(seed_hash({0, 0}), 894182419u);
+  EXPECT_EQ(seed_hash({0, 5}), 1833038383u);
+  EXPECT_EQ(seed_hash({1, 2}), 1981683110u);
+  EXPECT_EQ(seed_hash({2, 5}), 941488192u);
 }
 
 TEST(Split, OutSplitsOfPacsAreThoseOfDomainBed) {

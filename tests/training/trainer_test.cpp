@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "domainfusion/io/json_lines.h"
 #include "domainfusion/training/source_view.h"
 #include "training/toy_run.h"
 
@@ -37,6 +38,69 @@ TEST(Trainer, LearnsAToySetAndRecordsWhatItDid) {
   EXPECT_EQ(count(place / "run", "step"), 60u);
   EXPECT_EQ(count(place / "run", "validation"), 3u);
   EXPECT_EQ(count(place / "run", "test"), 1u);
+}
+
+TEST(Trainer, TheHeldOutDomainIsNotReadBetweenTheFirstStepAndTheLast) {
+  TemporaryFolder place;
+  auto dataset = std::make_shared<ToyDataset>();
+  std::atomic<int> early{0};
+  dataset->on_read = [&](std::int64_t domain) {
+    if (domain != 2 || !std::filesystem::exists(place / "run/records.jsonl")) return;
+    const std::size_t steps = count(place / "run", "step");
+    early += steps > 0 && steps < 9;
+  };
+  ASSERT_TRUE(toy_run("erm", place / "run", dataset));
+  EXPECT_EQ(early, 0);
+}
+
+TEST(Trainer, OracleRecordsHoldBothSplitsOfTheTargetForTheSelectedAndTheLastModel) {
+  TemporaryFolder place;
+  const auto tested = toy_run("erm", place / "run", std::make_shared<ToyDataset>());
+  std::map<std::int64_t, OracleRecord> oracles;
+  for (const auto& line : read_json_lines(place / "run/records.jsonl")) {
+    if (line.at("type") != "oracle") continue;
+    const OracleRecord record = oracle_record(line);
+    oracles[record.step] = record;
+  }
+  ASSERT_TRUE(oracles.count(9));
+  ASSERT_TRUE(oracles.count(tested->step));
+  EXPECT_EQ(oracles[tested->step].in_accuracy, tested->accuracy);
+  EXPECT_EQ(oracles.size(), tested->step == 9 ? 1u : 2u);
+}
+
+TEST(Trainer, ASecondHeldOutDomainIsNotLearnedFromAndIsEvaluatedAtEachValidation) {
+  TemporaryFolder place;
+  auto dataset = std::make_shared<ToyDataset>(40);
+  ASSERT_TRUE(toy_run("erm", place / "run", dataset, RunMode::kNew,
+                      {"cross_validation_domain=blue", "checkpoint_frequency=3"}));
+  std::vector<CrossValidationRecord> found;
+  for (const auto& line : read_json_lines(place / "run/records.jsonl")) {
+    if (line.at("type") == "cross_validation") found.push_back(cross_validation_record(line));
+    if (line.at("type") == "validation") EXPECT_EQ(validation_record(line).accuracy.size(), 1u);
+  }
+  ASSERT_EQ(found.size(), 3u);
+  EXPECT_EQ(found[2].step, 9);
+  EXPECT_TRUE(found[0].in_accuracy.count("red") && found[0].in_accuracy.count("blue"));
+  const std::string twice = error_of([&] {
+    toy_run("erm", place / "twice", std::make_shared<ToyDataset>(), RunMode::kNew, {"cross_validation_domain=red"});
+  });
+  EXPECT_NE(twice.find("named twice"), std::string::npos) << twice;
+}
+
+TEST(Trainer, AugmentedValidationIsAnotherFigureAndAlwaysTheSameOne) {
+  TemporaryFolder place;
+  const auto losses = [&](const std::string& folder, const std::string& option) {
+    toy_run("erm", place / folder, std::make_shared<ToyDataset>(40), RunMode::kNew, {option});
+    std::vector<double> found;
+    for (const auto& line : read_json_lines(place / folder / "records.jsonl")) {
+      if (line.at("type") == "validation") found.push_back(validation_record(line).mean_loss);
+    }
+    return found;
+  };
+  const auto plain = losses("plain", "augment_validation=false"),
+             augmented = losses("augmented", "augment_validation=true");
+  EXPECT_NE(plain, augmented);
+  EXPECT_EQ(augmented, losses("again", "augment_validation=true"));
 }
 
 TEST(Trainer, AnEpochSeesAsManyImagesAsTheInSplitsHold) {
@@ -208,7 +272,7 @@ TEST(SourceView, ShowsItsPartAloneAndNumbersItAnew) {
 
 TEST(HoldoutGuard, CountsImagesOfTargetAndOutSplitsByTheirHashes) {
   auto dataset = std::make_shared<ToyDataset>();
-  const HoldoutGuard guard(dataset, 2, {{0, 1}, {4}, {0}});
+  const HoldoutGuard guard(dataset, {2}, {{0, 1}, {4}, {0}});
   EXPECT_EQ(guard.target_name(), "red");
   const std::set<std::string> hashes{dataset->image_hash(2, 7), dataset->image_hash(1, 4), dataset->image_hash(0, 3)};
   EXPECT_EQ(guard.target_images_among(hashes), 1);

@@ -40,6 +40,10 @@ int run(int argc, char** argv) {
   add_train_command(app);
   add_evaluate_command(app);
   add_export_command(app);
+  add_compare_command(app);
+  add_reproduce_command(app);
+  add_sweep_command(app);
+  add_tables_command(app);
   add_predict_command(app);
   add_pretrain_command(app);
   add_bench_command(app);

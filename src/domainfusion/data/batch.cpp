@@ -33,11 +33,12 @@ void write_plain(const DomainDataset& dataset, std::int64_t domain, std::int64_t
 }  // namespace
 
 Batch evaluation_batch(const DomainDataset& dataset, std::int64_t domain, std::span<const std::int64_t> indices,
-                       std::int64_t image_size_px) {
+                       std::int64_t image_size_px, const ImageView& view) {
   const auto n = static_cast<std::int64_t>(indices.size());
   Batch batch;
   batch.image_NCHW = filled_images(n, image_size_px, [&](std::int64_t i, float* target) {
-    write_normalised(evaluation_view(dataset.image(domain, indices[i]), static_cast<int>(image_size_px)), target);
+    const Image image = dataset.image(domain, indices[i]);
+    write_normalised(view ? view(image, indices[i]) : evaluation_view(image, static_cast<int>(image_size_px)), target);
   });
   batch.label_N = torch::empty({n}, torch::kInt64);
   for (std::int64_t i = 0; i < n; ++i)

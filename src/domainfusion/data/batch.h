@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <span>
 
 #include "domainfusion/data/domain_dataset.h"
@@ -19,10 +20,13 @@ struct Batch {
   std::int64_t size() const { return label_N.size(0); }
 };
 
-// The images in the given order without augmentation (evaluation_view). Decodes on all ATen threads. ConfigError if
-// `indices` is empty; what the dataset throws.
+// What becomes of image `index` before it is a tensor: a picture of the asked size.
+using ImageView = std::function<Image(const Image& image, std::int64_t index)>;
+
+// The images in the given order through `view`; without one, not augmented (evaluation_view). Decodes on all ATen
+// threads. ConfigError if `indices` is empty; what the dataset throws.
 Batch evaluation_batch(const DomainDataset& dataset, std::int64_t domain, std::span<const std::int64_t> indices,
-                       std::int64_t image_size_px);
+                       std::int64_t image_size_px, const ImageView& view = {});
 
 // float32 [N, 3, S, S] in [0, 1] as a diffusion model wants them: whole images resized with PIL's lanczos filter, as
 // diffusers does. Decodes on all ATen threads. Errors as above.

@@ -35,6 +35,13 @@ void read_classes(const json& classes, KnownDataset& dataset) {
   }
 }
 
+void read_protocol(const json& domainbed, KnownDataset& dataset) {
+  if (domainbed.empty()) return;
+  dataset.environments = domainbed.at("environments").get<std::vector<std::string>>();
+  dataset.steps = domainbed.at("steps");
+  dataset.checkpoint_frequency = domainbed.at("checkpoint_frequency");
+}
+
 KnownDataset parse(std::string_view text) {
   const json object = json::parse(text);
   KnownDataset dataset;
@@ -46,6 +53,7 @@ KnownDataset parse(std::string_view text) {
   for (const json& archive : object.value("archives", json::array())) {
     dataset.archives.push_back({archive.at("url"), archive.value("sha256", "")});
   }
+  read_protocol(object.value("domainbed", json::object()), dataset);
   return dataset;
 }
 
@@ -123,6 +131,13 @@ KnownDataset read_dataset_description(const std::filesystem::path& file) {
         "{{name: words}}}}",
         file.string(), error.what()));
   }
+}
+
+const KnownDataset* find_known_dataset(std::string_view name) {
+  for (const KnownDataset& known : known_datasets()) {
+    if (folded(known.name) == folded(name)) return &known;
+  }
+  return nullptr;
 }
 
 std::string words_of_name(std::string_view name) {

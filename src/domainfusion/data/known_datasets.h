@@ -32,6 +32,9 @@ struct KnownDataset {
   std::map<std::string, std::string> class_words;          // of classes whose name is not the word for them
   std::int64_t number_of_classes = 0;
   std::vector<DatasetArchive> archives;  // empty where no address is sure
+  std::vector<std::string> environments;  // DomainBed's short names of the domains; empty where it does not know the set
+  std::int64_t steps = 0;                 // DomainBed's number of steps and checkpoint frequency; 0 likewise
+  std::int64_t checkpoint_frequency = 0;
   std::string note;
 
   // Of a domain of this set, case, '_', '-' and spaces not counting; words_of_name() if it is none.
@@ -60,6 +63,9 @@ const KnownDataset* find_known_dataset(const std::vector<std::string>& domain_na
 //   {"domains": [{"name": "clay", "description": "clay figure"}, …], "classes": {"n02084071": "dog", …}}
 // `classes` is a list of names, or an object from names to words. IoError, or FormatError that names the file.
 KnownDataset read_dataset_description(const std::filesystem::path& file);
+
+// By name ("PACS", "office_home"), case, '_', '-' and spaces not counting; nullptr if none.
+const KnownDataset* find_known_dataset(std::string_view name);
 
 // "art_painting" -> "art painting": '_' and '-' become spaces.
 std::string words_of_name(std::string_view name);

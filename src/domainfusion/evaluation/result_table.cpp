@@ -38,6 +38,27 @@ std::string tested_text(const std::string& system, const TestRecord& test,
          text_table(class_cells(test.confusion, class_names));
 }
 
+std::string latex_text(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text.compare(i, 2, "±") == 0) {
+      out += "$\\pm$";
+      ++i;
+    } else {
+      if (std::string_view("%&#_${}").find(text[i]) != std::string_view::npos) out += '\\';
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+std::string csv_text(const std::string& text) {
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + "\"";
+}
+
 }  // namespace
 
 void ResultTable::add(const std::string& system, const std::string& domain, double accuracy) {
@@ -46,10 +67,20 @@ void ResultTable::add(const std::string& system, const std::string& domain, doub
   values_[{system, domain}].push_back(accuracy);
 }
 
+void ResultTable::expect(const std::string& system, const std::string& domain, std::size_t runs) {
+  add_once(systems_, system);
+  add_once(domains_, domain);
+  expected_[{system, domain}] = runs;
+}
+
 std::string ResultTable::cell(const std::string& system, const std::string& domain) const {
   const auto found = values_.find({system, domain});
   if (found == values_.end()) return "-";
-  return percent(mean_and_error(found->second), found->second.size());
+  const std::size_t runs = found->second.size();
+  const auto expected = expected_.find({system, domain});
+  const std::string text = percent(mean_and_error(found->second), runs);
+  if (expected == expected_.end() || runs >= expected->second) return text;
+  return fmt::format("{} ({} of {})", text, runs, expected->second);
 }
 
 std::string ResultTable::mean_cell(const std::string& system) const {
@@ -77,6 +108,25 @@ Cells ResultTable::cells() const {
 std::string ResultTable::text() const { return text_table(cells()); }
 std::string ResultTable::markdown() const { return markdown_table(cells()); }
 
+std::string ResultTable::latex() const { return latex_table(cells()); }
+
+std::string ResultTable::csv() const {
+  std::string text = "system,domain,mean,standard_error,runs,expected\n";
+  for (const std::string& system : systems_) {
+    for (const std::string& domain : domains_) {
+      const auto found = values_.find({system, domain});
+      const std::size_t runs = found == values_.end() ? 0 : found->second.size();
+      const auto expected = expected_.find({system, domain});
+      const MeanAndError figure = runs ? mean_and_error(found->second) : MeanAndError{};
+      text += fmt::format("{},{},{},{},{},{}\n", csv_text(system), csv_text(domain),
+                          runs ? fmt::format("{}", 100 * figure.mean) : "",
+                          runs ? fmt::format("{}", 100 * figure.standard_error) : "", runs,
+                          expected == expected_.end() ? runs : expected->second);
+    }
+  }
+  return text;
+}
+
 std::string text_table(const Cells& cells) {
   std::vector<std::size_t> widths;
   for (const auto& row : cells) {
@@ -102,6 +152,16 @@ std::string markdown_table(const Cells& cells) {
     text += "\n";
   }
   return text;
+}
+
+std::string latex_table(const Cells& cells) {
+  std::string text = fmt::format("\\begin{{tabular}}{{l{}}}\n\\hline\n", std::string(cells[0].size() - 1, 'r'));
+  for (std::size_t r = 0; r < cells.size(); ++r) {
+    std::vector<std::string> row;
+    for (const std::string& cell : cells[r]) row.push_back(latex_text(cell));
+    text += fmt::format("{} \\\\\n{}", fmt::join(row, " & "), r == 0 ? "\\hline\n" : "");
+  }
+  return text + "\\hline\n\\end{tabular}\n";
 }
 
 Cells class_cells(const std::vector<std::vector<std::int64_t>>& confusion, const std::vector<std::string>& class_names) {

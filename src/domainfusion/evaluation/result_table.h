@@ -1,5 +1,5 @@
 #pragma once
-// Tables of results, as text and as Markdown.
+// Tables of results, as text, Markdown, LaTeX and CSV.
 
 #include <map>
 #include <string>
@@ -15,9 +15,15 @@ class ResultTable {
  public:
   // `accuracy` in [0, 1]; rows and columns keep the order in which they first came.
   void add(const std::string& system, const std::string& domain, double accuracy);
+  // Makes the cell, empty if nothing is added; a cell of fewer than `runs` runs says so.
+  void expect(const std::string& system, const std::string& domain, std::size_t runs);
 
   std::string text() const;
   std::string markdown() const;
+  std::string latex() const;  // a tabular
+  // "system,domain,mean,standard_error,runs,expected": one line per cell, accuracy in percent, unrounded; no mean over
+  // domains.
+  std::string csv() const;
 
  private:
   std::vector<std::vector<std::string>> cells() const;
@@ -26,11 +32,13 @@ class ResultTable {
 
   std::vector<std::string> systems_, domains_;
   std::map<std::pair<std::string, std::string>, std::vector<double>> values_;
+  std::map<std::pair<std::string, std::string>, std::size_t> expected_;
 };
 
 // Rows of cells as columns of equal width (the first row is the head), or as a Markdown table.
 std::string text_table(const std::vector<std::vector<std::string>>& cells);
 std::string markdown_table(const std::vector<std::vector<std::string>>& cells);
+std::string latex_table(const std::vector<std::vector<std::string>>& cells);
 
 // Per true class: number of images, accuracy, and what it was taken for (the confusion row), as cells of a table.
 std::vector<std::vector<std::string>> class_cells(const std::vector<std::vector<std::int64_t>>& confusion,

@@ -1,6 +1,7 @@
 #include "domainfusion/evaluation/run_result.h"
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/data/known_datasets.h"
 #include "domainfusion/io/json_lines.h"
 #include "domainfusion/training/run_folder.h"
 
@@ -9,6 +10,16 @@ namespace {
 
 using nlohmann::json;
 
+// Runs from before there was a "dataset" in run.json say it by domains and classes.
+std::string dataset_name(const json& description, const RunResult& result) {
+  if (description.contains("dataset")) return description.at("dataset");
+  const KnownDataset* known = find_known_dataset(result.domain_names, result.class_names);
+  return known ? known->name
+               : std::filesystem::path(description.at("config").at("data").at("root").get<std::string>())
+                     .filename()
+                     .string();
+}
+
 void read_description(const json& description, RunResult& result) {
   try {
     const json& config = description.at("config");
@@ -16,7 +27,15 @@ void read_description(const json& description, RunResult& result) {
     result.test_domain = config.at("test_domain");
     result.seed = config.at("seed");
     result.trial_seed = config.at("trial_seed");
+    result.cross_validation_domain = config.value("cross_validation_domain", "");
+    result.hparams_seed = config.value("hparams_seed", std::int64_t{0});
+    result.hparams = description.value("hparams", json());
+    result.config = config;
+    result.provenance = description.value("provenance", json());
     result.class_names = description.at("classes").get<std::vector<std::string>>();
+    result.domain_names = description.at("domains").get<std::vector<std::string>>();
+    result.images = description.at("images").get<std::map<std::string, std::int64_t>>();
+    result.dataset = dataset_name(description, result);
   } catch (const json::exception& error) {
     throw FormatError(fmt::format("'{}': {}", (result.path / "run.json").string(), error.what()));
   }
@@ -48,6 +67,9 @@ RunResult read_run(const std::filesystem::path& run) {
       if (type == "validation") add_validation(validation_record(line), result);
       if (type == "guard") result.guard = guard_record(line);
       if (type == "test") add_test(test_record(line), result);
+      if (type == "step") result.step_losses.push_back(line.value("loss", 0.0));
+      if (type == "cross_validation") result.cross_validations.push_back(cross_validation_record(line));
+      if (type == "oracle") result.oracles.push_back(oracle_record(line));
     }
   });
   return result;
@@ -57,18 +79,6 @@ const ValidationRecord* select_by_source_validation(std::span<const ValidationRe
   const ValidationRecord* best = nullptr;
   for (const ValidationRecord& record : validations) {
     if (!best || record.mean_accuracy > best->mean_accuracy) best = &record;
-  }
-  return best;
-}
-
-const RunResult* select_run(std::span<const RunResult> runs) {
-  const RunResult* best = nullptr;
-  double best_accuracy = -1;
-  for (const RunResult& run : runs) {
-    const ValidationRecord* selected = select_by_source_validation(run.validations);
-    if (!selected || selected->mean_accuracy < best_accuracy) continue;
-    best = &run;
-    best_accuracy = selected->mean_accuracy;
   }
   return best;
 }

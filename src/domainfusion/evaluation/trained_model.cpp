@@ -9,14 +9,14 @@
 
 namespace domainfusion {
 
-TrainingConfig recorded_config(const nlohmann::json& description) {
-  TrainingConfig config;
-  const auto algorithm = algorithms().make(description.at("config").at("algorithm").get<std::string>());
-  ConfigFields fields = fields_of(config);
-  algorithm->describe(fields);
-  fields.from_json(description.at("config"));
-  return config;
+RunSetup recorded_setup(const nlohmann::json& description) {
+  RunSetup setup;
+  setup.algorithm = algorithms().make(description.at("config").at("algorithm").get<std::string>());
+  setup.fields().from_json(description.at("config"));
+  return setup;
 }
+
+TrainingConfig recorded_config(const nlohmann::json& description) { return recorded_setup(description).config; }
 
 TrainedModel load_trained_model(const std::filesystem::path& run, const std::string& name) {
   const nlohmann::json description = read_run_description(run);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "domainfusion/classifiers/classifier.h"
-#include "domainfusion/training/training_config.h"
+#include "domainfusion/training/trainer.h"
 #include "domainfusion/training/validation.h"
 
 namespace domainfusion {
@@ -27,6 +27,9 @@ constexpr const char* kModelHelp =
 
 // Reads run.json and "<model>.safetensors" of the run. IoError, FormatError, ShapeError, naming the file.
 TrainedModel load_trained_model(const std::filesystem::path& run, const std::string& model = kSelectedModel);
+
+// The run that run.json describes, to be run again. ConfigError for options that this program does not have.
+RunSetup recorded_setup(const nlohmann::json& description);
 
 // The configuration in run.json, its algorithm's options included.
 TrainingConfig recorded_config(const nlohmann::json& description);

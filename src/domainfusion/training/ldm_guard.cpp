@@ -33,13 +33,16 @@ LdmProvenanceCheck check_ldm_provenance(const LatentDiffusion& ldm, const Holdou
   check<ConfigError>(finished == record->end() || *finished,
                      "LDM '{}': its training is not finished; continue it with `domainfusion pretrain … --resume`", folder);
   const std::set<std::string> hashes = texts_of(*record, "image_hashes", folder);
-  check<ConfigError>(!texts_of(*record, "domains", folder).contains(holdout.target_name()),
-                     "LDM '{}' was trained on the test domain '{}': train one on the source domains only", folder,
-                     holdout.target_name());
+  const std::set<std::string> domains = texts_of(*record, "domains", folder);
+  for (const std::string& name : holdout.held_out_names()) {
+    check<ConfigError>(!domains.contains(name),
+                       "LDM '{}' was trained on the test domain '{}': train one on the source domains only", folder,
+                       name);
+  }
   const std::int64_t target_images = holdout.target_images_among(hashes);
   check<ConfigError>(target_images == 0,
                      "LDM '{}' was trained on {} images of the test domain '{}': train one on the source domains only",
-                     folder, target_images, holdout.target_name());
+                     folder, target_images, fmt::join(holdout.held_out_names(), "', '"));
   const std::int64_t out_images = holdout.out_images_among(hashes);
   if (out_images > 0) {
     log_warning("LDM '{}' was trained on {} images that validate this run (another trial_seed of the split?): source "

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/log.h"
 #include "domainfusion/io/atomic_file.h"
 #include "domainfusion/io/file_bytes.h"
 
@@ -18,12 +19,10 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 // Options that change where and how fast a run happens, never its numbers.
-const std::set<std::string> kFreeOnResume = {"/config/loader/workers",   "/config/loader/ahead_steps",
-                                             "/config/cost_limit_hours", "/config/data/root",
-                                             "/config/data/cache_mb",    "/config/data/cache",
-                                             "/config/data/cache_folder", "/config/ldm",
-                                             "/config/ldm_tokenizer",    "/config/keep_checkpoints",
-                                             "/config/tensorboard"};
+const std::set<std::string> kWithoutEffect = {
+    "/config/loader/workers", "/config/loader/ahead_steps", "/config/cost_limit_hours",  "/config/data/root",
+    "/config/data/cache_mb",  "/config/data/cache",         "/config/data/cache_folder", "/config/ldm",
+    "/config/ldm_tokenizer",  "/config/keep_checkpoints",   "/config/tensorboard"};
 
 void create_folder(const fs::path& path) {
   for (fs::path part = path; !part.empty(); part = part.parent_path()) {
@@ -53,17 +52,26 @@ std::string differences(const json& before, const json& now) {
   std::string text;
   for (const std::string& key : keys) {
     const json a = old_values.value(key, json()), b = new_values.value(key, json());
-    if (a == b || kFreeOnResume.count(key)) continue;
+    if (a == b || !changes_results(key)) continue;
     text += fmt::format("{}{} was {}, is {}", text.empty() ? "" : "; ", key.substr(1), a.dump(), b.dump());
   }
   return text;
 }
 
+void warn_of_other_code(const json& before, const json& now) {
+  const json::json_pointer code("/provenance/code");
+  const std::string old_code = before.value(code, ""), new_code = now.value(code, "");
+  if (!old_code.empty() && old_code != new_code) {
+    log_warning("the run was started by version {} and is continued by {}", old_code, new_code);
+  }
+}
+
 void remove_old_run(const fs::path& path) {
-  check<ConfigError>(fs::exists(path / "run.json"),
-                     "--overwrite: '{}' holds files but no run.json: it is not a run folder, so nothing is removed; choose "
-                     "another --out",
-                     path.string());
+  check<ConfigError>(
+      fs::exists(path / "run.json"),
+      "--overwrite: '{}' holds files but no run.json: it is not a run folder, so nothing is removed; choose "
+      "another --out",
+      path.string());
   for (const auto& entry : fs::directory_iterator(path)) {
     if (entry.path().filename() != "lock") fs::remove_all(entry.path());
   }
@@ -80,7 +88,10 @@ int lock_folder(const fs::path& path) {
   return file;
 }
 
-bool comes_after_training(const json& record) { return record.value("type", "") == "test" || record.contains("model"); }
+bool comes_after_training(const json& record) {
+  const std::string type = record.value("type", "");
+  return type == "test" || type == "oracle" || record.contains("model");
+}
 
 }  // namespace
 
@@ -90,17 +101,20 @@ RunFolder::RunFolder(fs::path path, RunMode mode, const json& description)
   lock_ = lock_folder(path_);
   try {
     if (!holds_nothing(path_)) {
-      check<ConfigError>(mode != RunMode::kNew,
-                         "run folder '{}' is not empty: pass --resume to continue that run, --overwrite to start it anew, or "
-                         "choose another --out",
-                         path_.string());
+      check<ConfigError>(
+          mode != RunMode::kNew,
+          "run folder '{}' is not empty: pass --resume to continue that run, --overwrite to start it anew, or "
+          "choose another --out",
+          path_.string());
       if (mode == RunMode::kOverwrite) remove_old_run(path_);
       check<ConfigError>(mode != RunMode::kResume || fs::exists(path_ / "run.json"),
                          "--resume: '{}' holds files but no run.json: it is not a run folder; choose another --out",
                          path_.string());
     }
     if (mode == RunMode::kResume && fs::exists(path_ / "run.json")) {
-      const std::string changed = differences(read_run_description(path_), description);
+      const json before = read_run_description(path_);
+      warn_of_other_code(before, description);
+      const std::string changed = differences(before, description);
       check<ConfigError>(changed.empty(), "--resume: '{}' was started with another configuration: {}", path_.string(),
                          changed);
     }
@@ -141,6 +155,10 @@ void RunFolder::rewind_records(std::int64_t step) {
     if (steps_done_at(record) <= step && !comes_after_training(record)) kept += record.dump() + "\n";
   }
   write_file_atomically(file, kept);
+}
+
+bool changes_results(const std::string& pointer) {
+  return kWithoutEffect.count(pointer) == 0 && !pointer.starts_with("/provenance");
 }
 
 json read_run_description(const fs::path& run) {

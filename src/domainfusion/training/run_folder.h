@@ -59,6 +59,10 @@ class RunFolder {
   std::shared_ptr<RecordSink> sink_;
 };
 
+// Whether the entry of run.json that a JSON pointer names ("/config/loader/workers") can change a run's numbers; others
+// say where and how fast it happens.
+bool changes_results(const std::string& pointer);
+
 // run.json of `run`; IoError that says what a run folder is when there is none, FormatError if it is broken.
 nlohmann::json read_run_description(const std::filesystem::path& run);
 

@@ -55,6 +55,22 @@ json to_json(const GuardRecord& record) {
           {"source_images_in_target", record.source_images_in_target}};
 }
 
+json to_json(const CrossValidationRecord& record) {
+  return {{"type", "cross_validation"},
+          {"step", record.step},
+          {"in_accuracy", record.in_accuracy},
+          {"out_accuracy", record.out_accuracy}};
+}
+
+json to_json(const OracleRecord& record) {
+  return with_model({{"type", "oracle"},
+                     {"domain", record.domain},
+                     {"step", record.step},
+                     {"in_accuracy", record.in_accuracy},
+                     {"out_accuracy", record.out_accuracy}},
+                    record.model);
+}
+
 StepRecord step_record(const json& line) {
   return read_record(line, "step", [&] {
     StepRecord record{line.at("step"), {}};
@@ -82,6 +98,20 @@ TestRecord test_record(const json& line) {
 GuardRecord guard_record(const json& line) {
   return read_record(line, "guard", [&] {
     return GuardRecord{line.at("domain"), line.at("source_images_in_target").get<std::vector<std::string>>()};
+  });
+}
+
+CrossValidationRecord cross_validation_record(const json& line) {
+  return read_record(line, "cross_validation", [&] {
+    return CrossValidationRecord{line.at("step"), line.at("in_accuracy").get<std::map<std::string, double>>(),
+                                 line.at("out_accuracy").get<std::map<std::string, double>>()};
+  });
+}
+
+OracleRecord oracle_record(const json& line) {
+  return read_record(line, "oracle", [&] {
+    return OracleRecord{line.at("domain"), line.at("step"), line.at("in_accuracy"), line.at("out_accuracy"),
+                        line.value("model", "")};
   });
 }
 

@@ -41,14 +41,35 @@ struct GuardRecord {
   std::vector<std::string> source_images_in_target;  // paths of source images whose files lie in the held-out domain too
 };
 
+// {"type": "cross_validation"}: in leave-one-domain-out runs, what stands beside each validation: accuracy on the two
+// held-out domains, each of which validates the choice for the other.
+struct CrossValidationRecord {
+  std::int64_t step = 0;
+  std::map<std::string, double> in_accuracy, out_accuracy;  // by held-out domain
+};
+
+// {"type": "oracle"}: accuracy on both splits of the held-out domain, after training, of the selected model and of the
+// last one, and with "model" of an average. For DomainBed's oracle selection and tables in its form; nothing in a run
+// is chosen by it.
+struct OracleRecord {
+  std::string domain;
+  std::int64_t step = 0;  // optimizer steps of that model
+  double in_accuracy = 0, out_accuracy = 0;
+  std::string model;  // as in TestRecord
+};
+
 nlohmann::json to_json(const StepRecord& record);
 nlohmann::json to_json(const ValidationRecord& record);
 nlohmann::json to_json(const TestRecord& record);
 nlohmann::json to_json(const GuardRecord& record);
+nlohmann::json to_json(const CrossValidationRecord& record);
+nlohmann::json to_json(const OracleRecord& record);
 // FormatError that names the missing or wrong field.
 StepRecord step_record(const nlohmann::json& line);
 ValidationRecord validation_record(const nlohmann::json& line);
 TestRecord test_record(const nlohmann::json& line);
 GuardRecord guard_record(const nlohmann::json& line);
+CrossValidationRecord cross_validation_record(const nlohmann::json& line);
+OracleRecord oracle_record(const nlohmann::json& line);
 
 }  // namespace domainfusion

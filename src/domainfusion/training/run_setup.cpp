@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "domainfusion/config/config_file.h"
+#include "domainfusion/training/hparams.h"
 #include "domainfusion/training/trainer.h"
 
 namespace domainfusion {
@@ -36,9 +37,15 @@ RunSetup make_run_setup(const std::filesystem::path& recipe, const std::vector<s
   RunSetup setup;
   setup.algorithm = algorithms().make(algorithm_name(table, overrides, options));
   const ConfigFields fields = setup.fields();
-  if (!recipe.empty()) apply_recipe(fields, recipe);
-  for (const std::string& assignment : overrides) apply_override(fields, assignment);
-  for (const auto& [key, value] : options) fields.at(key).set(value);
+  const auto apply_explicit = [&] {
+    if (!recipe.empty()) apply_recipe(fields, recipe);
+    for (const std::string& assignment : overrides) apply_override(fields, assignment);
+    for (const auto& [key, value] : options) fields.at(key).set(value);
+  };
+  apply_explicit();
+  // Drawn values depend on explicit ones (the seeds) and give way to them.
+  for (const auto& [key, value] : domainbed_options(setup.config)) fields.at(key).set(value);
+  apply_explicit();
   return setup;
 }
 

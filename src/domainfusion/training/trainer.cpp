@@ -2,16 +2,20 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "domainfusion/core/log.h"
 #include "domainfusion/core/placement.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/core/threads.h"
+#include "domainfusion/data/known_datasets.h"
 #include "domainfusion/metrics/classification.h"
 #include "domainfusion/nn/state_dict.h"
 #include "domainfusion/training/averaging/batch_norm_statistics.h"
+#include "domainfusion/training/hparams.h"
 #include "domainfusion/training/make_optimizer.h"
+#include "domainfusion/training/provenance.h"
 #include "domainfusion/training/source_view.h"
 
 namespace domainfusion {
@@ -35,6 +39,16 @@ std::vector<std::vector<std::int64_t>> nested(const at::Tensor& confusion_KK) {
   return rows;
 }
 
+// DomainBed draws other values for some sets, so it matters which set this is.
+void check_benchmark(const DomainDataset& dataset, const TrainingConfig& config) {
+  const KnownDataset* known = find_known_dataset(dataset.domain_names(), dataset.class_names());
+  if (config.hparams == HparamSource::kNone || known == nullptr || known->steps == 0) return;
+  check<ConfigError>(
+      find_known_dataset(config.benchmark) == known,
+      "hparams = domainbed with benchmark = '{}', but these are the images of {}: set benchmark = \"{}\"",
+      config.benchmark, known->name, known->name);
+}
+
 std::vector<std::int64_t> first_indices(std::int64_t n) {
   std::vector<std::int64_t> indices(static_cast<std::size_t>(n));
   for (std::int64_t i = 0; i < n; ++i) indices[static_cast<std::size_t>(i)] = i;
@@ -43,12 +57,19 @@ std::vector<std::int64_t> first_indices(std::int64_t n) {
 
 }  // namespace
 
+std::string dataset_name(const DomainDataset& dataset, const TrainingConfig& config) {
+  const KnownDataset* known = find_known_dataset(dataset.domain_names(), dataset.class_names());
+  if (known) return known->name;
+  return std::filesystem::path(config.data.root + "/").lexically_normal().parent_path().filename().string();
+}
+
 Trainer::Trainer(RunSetup setup, std::shared_ptr<const DomainDataset> dataset, TrainerOptions options)
     : setup_(std::move(setup)), options_(std::move(options)), dataset_(std::move(dataset)) {
   require_domains(*dataset_, 2, "training with a held-out domain");
   check<ConfigError>(!setup_.config.test_domain.empty(), "no test domain is given: choose one of {} with --test-domain",
                      fmt::join(dataset_->domain_names(), ", "));
-  target_ = dataset_->domain_index(setup_.config.test_domain);
+  check_benchmark(*dataset_, setup_.config);
+  hold_out_domains();
   split_domains();
   make_context();
   folder_ = std::make_unique<RunFolder>(options_.run_folder, options_.mode, description());
@@ -58,13 +79,26 @@ Trainer::Trainer(RunSetup setup, std::shared_ptr<const DomainDataset> dataset, T
 
 Trainer::~Trainer() = default;
 
+void Trainer::hold_out_domains() {
+  const TrainingConfig& config = setup_.config;
+  std::vector<std::string> names{config.test_domain};
+  if (!config.cross_validation_domain.empty()) {
+    require_domains(*dataset_, 3, "leave-one-domain-out cross-validation");
+    names.push_back(config.cross_validation_domain);
+  }
+  held_out_ = dataset_->domain_indices(names);
+}
+
 json Trainer::description() {
   json sizes = json::object();
   for (std::int64_t d = 0; d < dataset_->number_of_domains(); ++d) {
     sizes[dataset_->domain_names()[static_cast<std::size_t>(d)]] = dataset_->size(d);
   }
   return {{"format", 1},
+          {"dataset", dataset_name(*dataset_, setup_.config)},
           {"config", setup_.fields().to_json()},
+          {"hparams", hparams_in_use(setup_.config)},
+          {"provenance", provenance_of(setup_.config, *dataset_, *context_.source_in)},
           {"domains", dataset_->domain_names()},
           {"classes", dataset_->class_names()},
           {"images", sizes}};
@@ -79,14 +113,14 @@ void Trainer::split_domains() {
       return holdout_split(dataset_->size(d), config.trial_seed, d, config.holdout_fraction);
     }));
     out_indices.push_back(splits_.back().out);
-    if (d == target_) continue;
+    if (std::find(held_out_.begin(), held_out_.end(), d) != held_out_.end()) continue;
     sources_.push_back(d);
     in.push_back({d, splits_.back().in});
     out.push_back({d, splits_.back().out});
   }
   context_.source_in = std::make_shared<SourceView>(dataset_, std::move(in));
   source_out_ = std::make_shared<SourceView>(dataset_, std::move(out));
-  guard_ = std::make_unique<HoldoutGuard>(dataset_, target_, std::move(out_indices));
+  guard_ = std::make_unique<HoldoutGuard>(dataset_, held_out_, std::move(out_indices));
 }
 
 void Trainer::make_context() {
@@ -171,7 +205,7 @@ void Trainer::announce() const {
     out += source_out_->size(d);
   }
   log_info("{}: {} images of {} to learn from, {} to select the model; '{}' is held out", setup_.config.algorithm, in,
-           fmt::join(context_.source_in->domain_names(), ", "), out, guard_->target_name());
+           fmt::join(context_.source_in->domain_names(), ", "), out, fmt::join(guard_->held_out_names(), "' and '"));
   log_info("{} with {:.1f} M parameters at {} px, {} steps of {} images ({} an epoch) on {}", setup_.config.classifier.backbone,
            static_cast<double>(parameter_count(*context_.classifier)) * 1e-6, setup_.config.loader.image_size_px,
            context_.total_steps, loader_->images_per_step(), context_.steps_per_epoch, context_.device.str());
@@ -195,6 +229,7 @@ std::optional<TestRecord> Trainer::run() {
     if (checkpoint) setup_.algorithm->load(checkpoint->algorithm_tensors, checkpoint->algorithm_state);
     if (checkpoint && averaging_) averaging_->load(checkpoint->averaging_tensors, checkpoint->averaging_state);
     if (!train_from(checkpoint ? checkpoint->step : 0)) return std::nullopt;
+    test_last_model();
     const TestRecord selected = test_selected();
     if (averaging_) test_average();
     return selected;
@@ -238,6 +273,7 @@ bool Trainer::train_from(std::int64_t first_step) {
     log_info("stopped after {} of {} steps; a checkpoint is written, --resume continues", step, total);
     return false;
   }
+  steps_done_ = step;
   if (step < total)
     log_info("{}: the average is complete after {} of {} steps", setup_.config.averaging.method, step, total);
   progress.finish(fmt::format("source validation {:.1f} % at step {}", 100 * best_accuracy_, best_step_));
@@ -264,8 +300,9 @@ ValidationRecord Trainer::source_validation(std::int64_t steps_done) {
   context_.classifier->eval();
   const auto sources = static_cast<double>(sources_.size());
   for (std::int64_t d = 0; d < source_out_->number_of_domains(); ++d) {
-    const Figures figures = evaluate_images(predictor(), *source_out_, d, first_indices(source_out_->size(d)),
-                                            setup_.config.loader.image_size_px, context_.device);
+    const Figures figures =
+        evaluate_images(predictor(), *source_out_, d, first_indices(source_out_->size(d)),
+                        setup_.config.loader.image_size_px, context_.device, validation_view(steps_done, d));
     record.accuracy[source_out_->domain_names()[static_cast<std::size_t>(d)]] = figures.accuracy();
     record.mean_accuracy += figures.accuracy() / sources;
     record.mean_loss += figures.mean_loss / sources;
@@ -286,8 +323,40 @@ void Trainer::validate(std::int64_t steps_done) {
   }
   folder_->write_record(to_json(record));
   if (averaging_) averaging_->after_validation(record.mean_loss);
+  cross_validate(steps_done);
   write_checkpoint(steps_done);
   keep_checkpoint(steps_done);
+}
+
+// A draw per step, domain and image: the same whatever the batches.
+ImageView Trainer::validation_view(std::int64_t steps_done, std::int64_t domain) const {
+  if (!setup_.config.augment_validation) return {};
+  return [loader = setup_.config.loader, seed = context_.seed, steps_done, domain](const Image& image,
+                                                                                   std::int64_t index) {
+    RandomStream stream(seed, "validation.augment",
+                        {static_cast<std::uint64_t>(steps_done), static_cast<std::uint64_t>(domain),
+                         static_cast<std::uint64_t>(index)});
+    return augment(image, draw_augmentation(image.height, image.width, loader.augmentation, stream),
+                   static_cast<int>(loader.image_size_px));
+  };
+}
+
+Figures Trainer::held_out_figures(std::int64_t domain, const std::vector<std::int64_t>& indices) {
+  return evaluate_images(predictor(), *dataset_, domain, indices, setup_.config.loader.image_size_px, context_.device);
+}
+
+void Trainer::cross_validate(std::int64_t steps_done) {
+  if (held_out_.size() < 2) return;
+  CrossValidationRecord record{steps_done, {}, {}};
+  context_.classifier->eval();
+  for (const std::int64_t domain : held_out_) {
+    const std::string& name = dataset_->domain_names()[static_cast<std::size_t>(domain)];
+    const Split& split = splits_[static_cast<std::size_t>(domain)];
+    record.in_accuracy[name] = held_out_figures(domain, split.in).accuracy();
+    record.out_accuracy[name] = held_out_figures(domain, split.out).accuracy();
+  }
+  context_.classifier->train();
+  folder_->write_record(to_json(record));
 }
 
 void Trainer::write_checkpoint(std::int64_t steps_done) {
@@ -311,21 +380,30 @@ void Trainer::keep_checkpoint(std::int64_t steps_done) {
   check<IoError>(!failure, "'{}' cannot be written: {}", kept.string(), failure.message());
 }
 
-TestRecord Trainer::test(std::int64_t step) {
+void Trainer::write_oracle(std::int64_t step, double in_accuracy, const std::string& model) {
+  const std::int64_t target = held_out_.front();
+  const double out_accuracy = held_out_figures(target, splits_[static_cast<std::size_t>(target)].out).accuracy();
+  folder_->write_record(to_json(OracleRecord{guard_->target_name(), step, in_accuracy, out_accuracy, model}));
+}
+
+void Trainer::test_last_model() {
+  if (steps_done_ == best_step_) return;  // test_selected() looks at that model
   context_.classifier->eval();
-  const Figures figures =
-      evaluate_images(predictor(), *dataset_, target_, splits_[static_cast<std::size_t>(target_)].in,
-                      setup_.config.loader.image_size_px, context_.device);
-  return {dataset_->domain_names()[static_cast<std::size_t>(target_)],
-          step,
-          figures.accuracy(),
-          nested(figures.confusion_KK),
-          {}};
+  const std::int64_t target = held_out_.front();
+  write_oracle(steps_done_, held_out_figures(target, splits_[static_cast<std::size_t>(target)].in).accuracy(), "");
+}
+
+TestRecord Trainer::test(std::int64_t step, const std::string& model) {
+  context_.classifier->eval();
+  const std::int64_t target = held_out_.front();
+  const Figures figures = held_out_figures(target, splits_[static_cast<std::size_t>(target)].in);
+  write_oracle(step, figures.accuracy(), model);
+  return {guard_->target_name(), step, figures.accuracy(), nested(figures.confusion_KK), model};
 }
 
 TestRecord Trainer::test_selected() {
   load_model(folder_->best_file(), context_.classifier);
-  const TestRecord record = test(best_step_);
+  const TestRecord record = test(best_step_, "");
   folder_->write_record(to_json(record));
   return record;
 }
@@ -351,8 +429,8 @@ void Trainer::test_average() {
   const AveragedWeights average = averaging_->average();
   load_average(average);
   ValidationRecord validation = source_validation(average.next_step);
-  TestRecord tested = test(average.next_step);
-  validation.model = tested.model = method;
+  const TestRecord tested = test(average.next_step, method);
+  validation.model = method;
   save_model(folder_->path() / (method + ".safetensors"), context_.classifier, average.next_step,
              validation.mean_accuracy);
   json description = average.record;

@@ -24,10 +24,13 @@ struct RunSetup {
   // Options of run and algorithm; refers to this object.
   ConfigFields fields();
 };
-// From a recipe (empty path: none), then `overrides` ("a.b=c"), then `options` (key, value), the later winning.
-// ConfigError, IoError, FormatError.
+// From DomainBed's hyper-parameters where hparams = "domainbed", then a recipe (empty path: none), then `overrides`
+// ("a.b=c"), then `options` (key, value), the later winning. ConfigError, IoError, FormatError.
 RunSetup make_run_setup(const std::filesystem::path& recipe, const std::vector<std::string>& overrides,
                         const std::vector<std::pair<std::string, nlohmann::json>>& options);
+
+// The set's known name ("PACS"), else that of its folder.
+std::string dataset_name(const DomainDataset& dataset, const TrainingConfig& config);
 
 struct TrainerOptions {
   std::filesystem::path run_folder;
@@ -51,6 +54,7 @@ class Trainer {
 
  private:
   nlohmann::json description();
+  void hold_out_domains();
   void split_domains();
   void make_context();
   void announce() const;
@@ -65,16 +69,21 @@ class Trainer {
   void write_checkpoint(std::int64_t steps_done);
   void keep_checkpoint(std::int64_t steps_done);
   void check_optimizer_options() const;
-  TestRecord test(std::int64_t step);
+  void cross_validate(std::int64_t steps_done);
+  void test_last_model();
+  TestRecord test(std::int64_t step, const std::string& model);
   TestRecord test_selected();
   void test_average();
   void load_average(const AveragedWeights& average);
+  Figures held_out_figures(std::int64_t domain, const std::vector<std::int64_t>& indices);
+  void write_oracle(std::int64_t step, double in_accuracy, const std::string& model);
+  ImageView validation_view(std::int64_t steps_done, std::int64_t domain) const;
   Predictor predictor();
 
   RunSetup setup_;
   TrainerOptions options_;
   std::shared_ptr<const DomainDataset> dataset_;
-  std::int64_t target_ = 0;
+  std::vector<std::int64_t> held_out_;  // the target, then the cross-validation domain where there is one
   std::vector<std::int64_t> sources_;
   std::vector<Split> splits_;  // by domain of dataset_
   std::shared_ptr<const DomainDataset> source_out_;
@@ -89,6 +98,7 @@ class Trainer {
   double best_accuracy_ = -1;
   StepRecord last_step_;
   std::int64_t resumed_step_ = 0;
+  std::int64_t steps_done_ = 0;
 };
 
 }  // namespace domainfusion

@@ -46,6 +46,9 @@ double OptimizerConfig::lr_at(std::int64_t step, std::int64_t total_steps) const
 void TrainingConfig::describe(ConfigFields& fields) {
   fields.text("algorithm", algorithm, "see `domainfusion inspect algorithms`");
   fields.text("test_domain", test_domain, "the domain that is held out");
+  fields.text(
+      "cross_validation_domain", cross_validation_domain,
+      "a second held-out domain whose images are evaluated at every validation, for leave-one-domain-out selection");
   fields.text("ldm", ldm, "latent diffusion model: diffusers folder, hub cache folder (models--…), or CompVis file");
   fields.text("ldm_tokenizer", ldm_tokenizer, "tokenizer folder, for a CompVis file, which has none");
   fields.text("ldm_prediction_type", ldm_prediction_type, "epsilon, v_prediction or sample; empty: what the model's files say");
@@ -56,6 +59,15 @@ void TrainingConfig::describe(ConfigFields& fields) {
   fields.integer("seed", seed, {0, INT64_C(1) << 62}, "of every draw but the split");
   fields.integer("trial_seed", trial_seed, {0, INT64_C(1) << 31}, "of the IN/OUT split (DomainBed's)");
   fields.real("holdout_fraction", holdout_fraction, {0.01, 0.99}, "share of OUT images per domain");
+  fields.choice("hparams", hparams, {{"none", HparamSource::kNone}, {"domainbed", HparamSource::kDomainbed}},
+                "domainbed: what neither recipe nor --set names of lr, weight decay, batch size, dropout, "
+                "augmentation, steps and "
+                "checkpoint frequency takes DomainBed's value for (hparams_seed, trial_seed)");
+  fields.integer("hparams_seed", hparams_seed, {0, INT64_C(1) << 31},
+                 "0: DomainBed's default values; else random ones");
+  fields.text(
+      "benchmark", benchmark,
+      "DomainBed's name of the set (PACS, VLCS, OfficeHome, TerraIncognita, DomainNet), for its ranges of values");
   fields.integer("steps", steps, {1, INT64_C(1) << 40}, "optimizer steps");
   fields.integer("epochs", epochs, {0, INT64_C(1) << 32}, "over 0: that many epochs in place of `steps`");
   fields.integer("checkpoint_frequency", checkpoint_frequency, {1, INT64_C(1) << 40},
@@ -68,6 +80,8 @@ void TrainingConfig::describe(ConfigFields& fields) {
       "the end in any case; auto: domainbed with averaging.method = swad");
   fields.boolean("keep_checkpoints", keep_checkpoints,
                  "keep each validation's checkpoint, as checkpoint-STEP.safetensors");
+  fields.boolean("augment_validation", augment_validation,
+                 "source OUT images are augmented as in training, as DomainBed does (SWAD and MIRO do not)");
   fields.real("cost_limit_hours", cost_limit_hours, {0, 1e9}, "estimated cost above which --yes is needed");
   fields.boolean("tensorboard", tensorboard, "also write the records as TensorBoard event files into the run folder");
   fields.group("data", data);

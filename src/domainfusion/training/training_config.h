@@ -13,6 +13,9 @@
 
 namespace domainfusion {
 
+// Where the values of lr, batch size and so on come from that neither recipe nor --set names (training/hparams.h).
+enum class HparamSource { kNone, kDomainbed };
+
 enum class LrDecay { kConstant, kLinear, kCosine, kStep };
 enum class OptimizerName { kAdam, kAdamW, kSgd };
 
@@ -44,6 +47,7 @@ enum class CheckpointAt { kAuto, kMultiples, kDomainBed };
 struct TrainingConfig {
   std::string algorithm = "erm";
   std::string test_domain;  // held out: never seen before the final evaluation
+  std::string cross_validation_domain;  // a second one, for leave-one-domain-out selection; usually empty
   std::string ldm;          // latent diffusion model (see open_model), for algorithms that use one
   std::string ldm_tokenizer;        // tokenizer folder, for a model in one file
   std::string ldm_prediction_type;  // empty: what the model's files say
@@ -53,6 +57,10 @@ struct TrainingConfig {
   std::int64_t seed = 0;
   std::int64_t trial_seed = 0;
   double holdout_fraction = 0.2;
+  HparamSource hparams = HparamSource::kNone;
+  std::int64_t hparams_seed = 0;
+  std::string benchmark;  // DomainBed's name of the set: its ranges, steps and checkpoint frequency
+  bool augment_validation = false;
   std::int64_t steps = 5000;
   std::int64_t epochs = 0;
   std::int64_t checkpoint_frequency = 300;

@@ -3,7 +3,6 @@
 #include <torch/torch.h>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/data/batch.h"
 #include "domainfusion/metrics/classification.h"
 
 namespace domainfusion {
@@ -16,7 +15,8 @@ constexpr std::size_t kBatch = 64;
 double Figures::accuracy() const { return accuracy_of(confusion_KK); }
 
 Figures evaluate_images(const Predictor& predict, const DomainDataset& dataset, std::int64_t domain,
-                        std::span<const std::int64_t> indices, std::int64_t image_size_px, at::Device device) {
+                        std::span<const std::int64_t> indices, std::int64_t image_size_px, at::Device device,
+                        const ImageView& view) {
   check<ConfigError>(!indices.empty(), "domain '{}' has no images to evaluate",
                      dataset.domain_names().at(static_cast<std::size_t>(domain)));
   torch::NoGradGuard no_grad;
@@ -24,7 +24,7 @@ Figures evaluate_images(const Predictor& predict, const DomainDataset& dataset, 
   Figures figures{torch::zeros({classes, classes}, torch::kInt64)};
   for (std::size_t begin = 0; begin < indices.size(); begin += kBatch) {
     const auto part = indices.subspan(begin, std::min(kBatch, indices.size() - begin));
-    const Batch batch = evaluation_batch(dataset, domain, part, image_size_px);
+    const Batch batch = evaluation_batch(dataset, domain, part, image_size_px, view);
     const at::Tensor logits_NK = predict(batch.image_NCHW.to(device)).cpu();
     figures.confusion_KK += confusion_matrix(batch.label_N, logits_NK.argmax(1), classes);
     const at::Tensor loss = torch::nn::functional::cross_entropy(

@@ -1,5 +1,5 @@
 #pragma once
-// A classifier's answers on chosen images, without augmentation.
+// A classifier's answers on chosen images.
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
@@ -7,7 +7,7 @@
 #include <functional>
 #include <span>
 
-#include "domainfusion/data/domain_dataset.h"
+#include "domainfusion/data/batch.h"
 
 namespace domainfusion {
 
@@ -20,8 +20,10 @@ struct Figures {
   double accuracy() const;
 };
 
-// Images in batches of 64, whatever the number of threads; no gradients are kept. ConfigError if `indices` is empty.
+// Images, through `view` where one is given, in batches of 64, whatever the number of threads; no gradients are kept.
+// ConfigError if `indices` is empty.
 Figures evaluate_images(const Predictor& predict, const DomainDataset& dataset, std::int64_t domain,
-                        std::span<const std::int64_t> indices, std::int64_t image_size_px, at::Device device);
+                        std::span<const std::int64_t> indices, std::int64_t image_size_px, at::Device device,
+                        const ImageView& view = {});
 
 }  // namespace domainfusion

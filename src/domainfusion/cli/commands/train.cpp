@@ -4,6 +4,7 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/evaluation/result_table.h"
+#include "domainfusion/evaluation/run_budget.h"
 #include "domainfusion/report/round_pictures.h"
 #include "domainfusion/report/tensorboard/event_log.h"
 #include "domainfusion/training/trainer.h"
@@ -14,7 +15,7 @@ namespace {
 struct TrainArguments {
   std::string data, test_domain, algorithm, ldm, tokenizer, recipe, out;
   std::vector<std::string> overrides;
-  bool resume = false, overwrite = false, yes = false, skip_broken_images = false;
+  bool dry_run = false, resume = false, overwrite = false, yes = false, skip_broken_images = false;
 };
 
 // Flags are options with a short name; given ones win over recipe and --set.
@@ -44,7 +45,17 @@ std::string options_help() {
   return text;
 }
 
+void print_budget(const TrainArguments& arguments) {
+  RunSetup setup = make_run_setup(arguments.recipe, arguments.overrides, options_of(arguments));
+  const SetSizes sizes = sizes_of(setup.config);
+  if (setup.config.test_domain.empty()) setup.config.test_domain = sizes.domain_names.front();
+  const RunBudget budget = run_budget(setup, sizes);
+  fmt::print("{}", describe_budget(setup, sizes, budget, measure_step_times(setup, sizes.classes)));
+}
+
 void train(const TrainArguments& arguments) {
+  if (arguments.dry_run) return print_budget(arguments);
+  check<ConfigError>(!arguments.out.empty(), "--out is missing: the run folder to make");
   RunSetup setup = make_run_setup(arguments.recipe, arguments.overrides, options_of(arguments));
   auto dataset = open_dataset(setup.config.data);
   const RunMode mode = arguments.resume ? RunMode::kResume : arguments.overwrite ? RunMode::kOverwrite : RunMode::kNew;
@@ -73,7 +84,9 @@ void add_train_command(CLI::App& app) {
   command->add_option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none")->take_last();
   command->add_option("--recipe", arguments->recipe, "TOML file of options")->take_last();
   command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")->allow_extra_args(false);
-  command->add_option("--out", arguments->out, "run folder to make")->required()->take_last();
+  command->add_option("--out", arguments->out, "run folder to make")->take_last();
+  command->add_flag("--dry-run", arguments->dry_run,
+                    "print what the run would take: steps, images, hours; needs no images where `benchmark` names a known set");
   auto* resume = command->add_flag("--resume", arguments->resume, "continue the run in --out");
   command->add_flag("--overwrite", arguments->overwrite, "remove the run in --out and start anew")->excludes(resume);
   command->add_flag("--yes", arguments->yes, "start even if the estimated cost is over cost_limit_hours");

@@ -110,10 +110,13 @@ PromptWords DomainFusion::words(const std::vector<std::string>& domain_names) co
 }
 
 std::map<std::string, std::string> DomainFusion::target_description() const {
-  const std::string& target = context().holdout->target_name();
+  const std::vector<std::string>& held_out = context().holdout->held_out_names();
   std::vector<std::string> names = context().source_in->domain_names();
-  names.push_back(target);
-  return {{target, words(names).domain(target)}};
+  names.insert(names.end(), held_out.begin(), held_out.end());
+  const auto known = words(names);
+  std::map<std::string, std::string> descriptions;
+  for (const std::string& name : held_out) descriptions[name] = known.domain(name);
+  return descriptions;
 }
 
 void DomainFusion::prepare_rounds() {

@@ -1,0 +1,199 @@
+// domainfusion sweep: all runs of a table, planned, run side by side, repeated where they fail, continued where they stopped.
+#include <CLI/CLI.hpp>
+
+#include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/result_tables.h"
+#include "domainfusion/core/log.h"
+#include "domainfusion/core/progress.h"
+#include "domainfusion/core/threads.h"
+#include "domainfusion/evaluation/child_process.h"
+#include "domainfusion/evaluation/job_queue.h"
+#include "domainfusion/evaluation/run_budget.h"
+#include "domainfusion/evaluation/run_result.h"
+#include "domainfusion/evaluation/slurm_script.h"
+#include "domainfusion/evaluation/sweep_plan.h"
+
+namespace domainfusion {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct SweepArguments {
+  std::string recipe, data, algorithm, ldm, targets = "all", out;
+  std::vector<std::string> overrides;
+  std::int64_t trials = 3, hparams = 1, jobs = 1, retries = 1;
+  bool cross_validation = false, slurm = false, submit = false, dry_run = false, yes = false;
+};
+
+class Sweep {
+ public:
+  Sweep(const SweepArguments& arguments, int threads);
+  void print_plan() const;
+  void write_slurm() const;
+  void run() const;
+
+ private:
+  RunSetup setup_of(const PlannedRun& run) const;
+  std::vector<std::pair<std::string, nlohmann::json>> common_options() const;
+  std::vector<std::string> command_of(const PlannedRun& run) const;
+  fs::path folder_of(const PlannedRun& run) const { return out_ / "runs" / run.name; }
+  fs::path log_of(const PlannedRun& run) const { return out_ / "logs" / (run.name + ".log"); }
+  bool is_finished(const PlannedRun& run) const;
+  void make_folders() const;
+
+  const SweepArguments& arguments_;
+  fs::path out_;
+  int threads_;
+  SetSizes sizes_;
+  SweepRequest request_;
+  std::vector<PlannedRun> runs_;
+};
+
+std::vector<std::string> targets_of(const std::string& list, const std::vector<std::string>& domains) {
+  return list == "all" ? domains : CLI::detail::split(list, ',');
+}
+
+Sweep::Sweep(const SweepArguments& arguments, int threads)
+    : arguments_(arguments), out_(fs::absolute(arguments.out).lexically_normal()), threads_(threads) {
+  const RunSetup setup = make_run_setup(arguments.recipe, arguments.overrides, common_options());
+  sizes_ = sizes_of(setup.config);
+  check<ConfigError>(arguments.hparams == 1 || setup.config.hparams == HparamSource::kDomainbed,
+                     "--hparams {} without hparams = \"domainbed\": all of these runs would be the same; say so in the recipe, or "
+                     "with --set hparams=domainbed",
+                     arguments.hparams);
+  request_ = {sizes_.name,      domainbed_algorithm(setup.config.algorithm),
+              setup.config.averaging.method,
+              sizes_.domain_names, targets_of(arguments.targets, sizes_.domain_names),
+              arguments.trials, arguments.hparams,
+              arguments.cross_validation};
+  runs_ = plan_sweep(request_);
+}
+
+std::vector<std::pair<std::string, nlohmann::json>> Sweep::common_options() const {
+  std::vector<std::pair<std::string, nlohmann::json>> options;
+  const auto add = [&](const char* key, const std::string& value) {
+    if (!value.empty()) options.emplace_back(key, value);
+  };
+  add("data.root", arguments_.data.empty() ? "" : fs::absolute(arguments_.data).string());
+  add("algorithm", arguments_.algorithm);
+  add("ldm", arguments_.ldm.empty() ? "" : fs::absolute(arguments_.ldm).string());
+  return options;
+}
+
+RunSetup Sweep::setup_of(const PlannedRun& run) const {
+  auto options = common_options();
+  for (const auto& option : run.options()) options.push_back(option);
+  return make_run_setup(arguments_.recipe, arguments_.overrides, options);
+}
+
+std::vector<std::string> Sweep::command_of(const PlannedRun& run) const {
+  const std::int64_t each = std::max<std::int64_t>(1, threads_ / arguments_.jobs);
+  std::vector<std::string> command{fs::read_symlink("/proc/self/exe").string(), "--threads", std::to_string(each), "train",
+                                   "--resume", "--out", folder_of(run).string()};
+  if (arguments_.yes) command.push_back("--yes");
+  if (!arguments_.recipe.empty()) command.insert(command.end(), {"--recipe", fs::absolute(arguments_.recipe).string()});
+  std::vector<std::string> settings = arguments_.overrides;
+  auto options = common_options();
+  for (const auto& option : run.options()) options.push_back(option);
+  for (const auto& [key, value] : options) {
+    settings.push_back(fmt::format("{}={}", key, value.is_string() ? value.get<std::string>() : value.dump()));
+  }
+  for (const std::string& setting : settings) command.insert(command.end(), {"--set", setting});
+  return command;
+}
+
+bool Sweep::is_finished(const PlannedRun& run) const {
+  return fs::exists(folder_of(run) / "run.json") && read_run(folder_of(run)).test.has_value();
+}
+
+void Sweep::make_folders() const {
+  write_sweep_request(out_, request_);
+  fs::create_directories(out_ / "runs");
+  fs::create_directories(out_ / "logs");
+}
+
+void Sweep::print_plan() const {
+  std::map<std::int64_t, StepTimes> times;  // by batch size: a draw of hyper-parameters changes it
+  double seconds = 0;
+  std::int64_t images = 0;
+  for (const PlannedRun& run : runs_) {
+    RunSetup setup = setup_of(run);
+    const RunBudget budget = run_budget(setup, sizes_);
+    const std::int64_t batch = std::min<std::int64_t>(setup.config.loader.batch_size, 8);
+    if (!times.count(batch)) times[batch] = measure_step_times(setup, sizes_.classes);
+    const double own = estimated_seconds(budget, times[batch]);
+    fmt::print("{:<40} {:>7} steps of {:>4} images, lr {:<10.3g} {:>8}{}\n", run.name, budget.steps, budget.images_per_step,
+               setup.config.optimizer.lr, format_seconds(own), is_finished(run) ? ", finished" : "");
+    seconds += own;
+    images += budget.steps * budget.images_per_step;
+  }
+  fmt::print("{} runs, {} training images; about {} of plain training with this machine's threads, without reading images\n",
+             runs_.size(), images, format_seconds(seconds));
+}
+
+void Sweep::write_slurm() const {
+  make_folders();
+  std::vector<std::vector<std::string>> commands;
+  for (const PlannedRun& run : runs_) commands.push_back(command_of(run));
+  const fs::path script = write_slurm_script(out_, commands, arguments_.jobs);
+  log_info("{} runs in {}; started with: sbatch {}", runs_.size(), script.string(), script.string());
+  if (!arguments_.submit) return;
+  const fs::path log = out_ / "logs" / "sbatch.log";
+  const int code = ChildProcess({"/bin/sh", "-c", fmt::format("exec sbatch {}", shell_quoted(script.string()))}, log).wait();
+  check(code == 0, "sbatch ended with exit code {} (see {})", code, log.string());
+}
+
+void Sweep::run() const {
+  make_folders();
+  std::vector<Job> jobs;
+  for (const PlannedRun& run : runs_) {
+    jobs.push_back({run.name, command_of(run), log_of(run), [this, &run] { return is_finished(run); }});
+  }
+  const StopSignal stop;
+  const JobReport report = run_jobs(jobs, {arguments_.jobs, arguments_.retries, [&stop] { return stop.requested(); }});
+  log_info("{} of {} runs are finished, {} of them before", report.finished, runs_.size(), report.skipped);
+  print_result_tables(find_runs({out_}), SelectionRule::kTrainingDomain, "text");
+  if (report.stopped) return log_info("stopped; the same command continues");
+  check(report.failed.empty(), "{} runs failed:\n  {}\nthe same command tries them again", report.failed.size(),
+        fmt::join(report.failed, "\n  "));
+}
+
+void sweep(const SweepArguments& arguments, int threads) {
+  check<ConfigError>(!arguments.submit || arguments.slurm, "--submit belongs to --slurm");
+  const Sweep sweep(arguments, threads > 0 ? threads : available_cpus());
+  if (arguments.dry_run) return sweep.print_plan();
+  if (arguments.slurm) return sweep.write_slurm();
+  sweep.run();
+}
+
+}  // namespace
+
+void add_sweep_command(CLI::App& app) {
+  auto* command = app.add_subcommand(
+      "sweep", "all runs of a table: targets x trials x hyper-parameter seeds; the same command continues and extends it");
+  auto arguments = std::make_shared<SweepArguments>();
+  command->add_option("--recipe", arguments->recipe, "TOML file of options of each run")->take_last();
+  command->add_option("--data", arguments->data, "folder <domain>/<class>/<image>")->take_last();
+  command->add_option("--algorithm", arguments->algorithm, "see `domainfusion inspect algorithms`")->take_last();
+  command->add_option("--ldm", arguments->ldm, "latent diffusion model, for algorithms that use one")->take_last();
+  command->add_option("--set", arguments->overrides, "one option of each run, key=value; may be given often")->allow_extra_args(false);
+  command->add_option("--targets", arguments->targets, "domains to hold out in turn, with commas between; or all")->capture_default_str();
+  command->add_option("--trials", arguments->trials, "trial seeds 0, 1, …")->check(CLI::Range(1, 1000))->capture_default_str();
+  command->add_option("--hparams", arguments->hparams, "hyper-parameter seeds 0 (DomainBed's defaults), 1, …; DomainBed uses 20")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_flag("--cross-validation", arguments->cross_validation,
+                    "also the runs with two held-out domains that leave-one-domain-out selection needs");
+  command->add_option("--jobs", arguments->jobs, "runs at a time; they share the threads")->check(CLI::Range(1, 10000))->capture_default_str();
+  command->add_option("--retries", arguments->retries, "further tries of a run that failed")->check(CLI::Range(0, 100))->capture_default_str();
+  command->add_option("--out", arguments->out, "folder of the sweep")->required()->take_last();
+  command->add_flag("--slurm", arguments->slurm, "write an array job script for Slurm instead of running");
+  command->add_flag("--submit", arguments->submit, "hand that script to sbatch");
+  command->add_flag("--dry-run", arguments->dry_run, "print runs, steps, images and estimated time");
+  command->add_flag("--yes", arguments->yes, "start runs even if their estimated cost is over cost_limit_hours");
+  command->callback([arguments, &app] {
+    with_context("sweep", [&] { sweep(*arguments, app.get_option("--threads")->as<int>()); });
+  });
+}
+
+}  // namespace domainfusion

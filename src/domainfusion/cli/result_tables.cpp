@@ -1,0 +1,53 @@
+#include "domainfusion/cli/result_tables.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "domainfusion/evaluation/protocol_table.h"
+#include "domainfusion/evaluation/system_names.h"
+
+namespace domainfusion {
+namespace {
+
+std::string formatted(const ResultTable& table, const std::string& format) {
+  if (format == "markdown") return table.markdown();
+  if (format == "latex") return table.latex();
+  return format == "csv" ? table.csv() : table.text();
+}
+
+void print_missing(const std::vector<std::string>& missing, const std::string& format) {
+  if (missing.empty()) return;
+  // A file of numbers holds numbers.
+  std::FILE* place = format == "csv" ? stderr : stdout;
+  const char* comment = format == "latex" ? "% " : "";
+  fmt::print(place, "\n{}runs that are missing:\n", comment);
+  for (const std::string& line : missing) fmt::print(place, "{}{}{}\n", comment, format == "markdown" ? "- " : "  ", line);
+}
+
+}  // namespace
+
+void print_result_tables(std::vector<ProtocolRun> runs, SelectionRule rule, const std::string& format) {
+  tell_systems_apart(runs);
+  const char* comment = format == "latex" ? "% " : "";
+  bool first = true;
+  for (const auto& [dataset, table] : protocol_tables(runs, rule)) {
+    if (!first) fmt::print("\n");
+    if (format != "csv") fmt::print("{}{}, {}\n", comment, dataset, name_of(rule));
+    if (format == "markdown") fmt::print("\n");
+    fmt::print("{}", formatted(table, format));
+    first = false;
+  }
+  print_missing(missing_runs(runs, rule), format);
+}
+
+void add_selection_option(CLI::App& command, SelectionRule& rule) {
+  const std::map<std::string, SelectionRule> rules{{"training_domain", SelectionRule::kTrainingDomain},
+                                                   {"leave_one_out", SelectionRule::kLeaveOneOut},
+                                                   {"oracle", SelectionRule::kOracle}};
+  command.add_option("--selection", rule, "rule that chooses hyper-parameters and checkpoints; oracle looks at the target")
+      ->transform(CLI::CheckedTransformer(rules))
+      ->default_str("training_domain");
+}
+
+}  // namespace domainfusion

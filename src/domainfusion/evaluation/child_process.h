@@ -1,0 +1,35 @@
+#pragma once
+// A program that runs beside this one.
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace domainfusion {
+
+// Started on construction in a process group of its own (the terminal's Ctrl-C does not reach it), with its output appended to a
+// file. Where this process ends without a word, the child gets SIGTERM. Destruction of a running child sends SIGTERM and waits.
+class ChildProcess {
+ public:
+  // `command[0]` is a path. IoError if there is no process to be had or `log` cannot be written.
+  ChildProcess(const std::vector<std::string>& command, const std::filesystem::path& log);
+  ~ChildProcess();
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
+
+  // nullopt while it runs; then its exit code, or 128 + the signal that ended it.
+  std::optional<int> exit_code();
+  void terminate();  // SIGTERM
+  int wait();        // until it ends; the exit code
+
+ private:
+  void take(int status);
+
+  pid_t process_ = -1;
+  std::optional<int> exit_code_;
+};
+
+}  // namespace domainfusion

@@ -1,0 +1,35 @@
+#pragma once
+// Runs programs, some at a time, until all have done their work.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace domainfusion {
+
+struct Job {
+  std::string name;
+  std::vector<std::string> command;
+  std::filesystem::path log;       // output of every try, appended
+  std::function<bool()> finished;  // whether its work is done; a program that ends well without that counts as failed
+};
+
+struct JobQueueOptions {
+  std::int64_t at_once = 1;
+  std::int64_t retries = 1;  // further tries of a job that failed; not after exit code 2, a wrong command
+  std::function<bool()> stop_requested;
+};
+
+struct JobReport {
+  std::int64_t finished = 0;  // among them `skipped`, which were finished before
+  std::int64_t skipped = 0;
+  std::vector<std::string> failed;  // "NAME: exit code 1 (see LOG): last line"
+  bool stopped = false;             // by request: running programs got SIGTERM and were waited for
+};
+
+// Starts jobs in order. Says what happens in log lines. A failed job does not stop the others.
+JobReport run_jobs(const std::vector<Job>& jobs, const JobQueueOptions& options);
+
+}  // namespace domainfusion
