@@ -20,9 +20,9 @@ using nlohmann::json;
 
 // Options that change where and how fast a run happens, never its numbers.
 const std::set<std::string> kWithoutEffect = {"/config/loader/workers",   "/config/loader/ahead_steps",
-                                             "/config/cost_limit_hours", "/config/data/root",
-                                             "/config/data/cache_mb",    "/config/ldm",
-                                             "/config/ldm_tokenizer",    "/config/keep_checkpoints"};
+                                              "/config/cost_limit_hours", "/config/data/root",
+                                              "/config/data/cache_mb",    "/config/ldm",
+                                              "/config/ldm_tokenizer",    "/config/keep_checkpoints"};
 
 void create_folder(const fs::path& path) {
   for (fs::path part = path; !part.empty(); part = part.parent_path()) {
