@@ -3,7 +3,6 @@
 
 #include <cstring>
 #include <iostream>
-
 #include <nlohmann/json.hpp>
 
 #include "domainfusion/io/json_lines.h"
@@ -31,13 +30,15 @@ class SweepCommand : public testing::Test {
   }
   static std::string with_environments(std::string text) {
     for (const auto& [from, to] : {std::pair{"cartoon", "env0"}, {"photo", "env1"}, {"sketch", "env2"}}) {
-      for (auto at = text.find(from); at != std::string::npos; at = text.find(from)) text.replace(at, std::strlen(from), to);
+      for (auto at = text.find(from); at != std::string::npos; at = text.find(from))
+        text.replace(at, std::strlen(from), to);
     }
     return text;
   }
   // DomainBed's rules, restated in Python, read the exported folder and find the figures of `csv`.
   void expect_same_in_python(const std::string& folder, const std::string& rule, const std::string& csv) const {
-    const std::string script = std::string("python3 '") + DOMAINFUSION_TEST_DIR + "/end_to_end/domainbed_selection.py' '";
+    const std::string script =
+        std::string("python3 '") + DOMAINFUSION_TEST_DIR + "/end_to_end/domainbed_selection.py' '";
     const std::string out = (shell_ / "python.csv").string();
     const int status = std::system((script + (shell_ / folder).string() + "' " + rule + " >'" + out + "'").c_str());
     if (WEXITSTATUS(status) == 127) return void(std::cerr << "no python3: its reading of the folder is left out\n");
@@ -70,7 +71,8 @@ TEST_F(SweepCommand, TrainsEveryTargetAndTrialAndPrintsTheirTable) {
   const CommandResult swept = shell_.run(tiny_sweep("--trials 2 --jobs 2"));
   expect_success(swept);
   EXPECT_EQ(finished_runs(), 6u);
-  for (const char* domain : {"cartoon", "photo", "sketch", "mean"}) EXPECT_NE(swept.out.find(domain), std::string::npos);
+  for (const char* domain : {"cartoon", "photo", "sketch", "mean"})
+    EXPECT_NE(swept.out.find(domain), std::string::npos);
   EXPECT_EQ(swept.out.find("missing"), std::string::npos) << swept.out;
   EXPECT_EQ(shell_.run("tables sweep").out, swept.out);
   // Asked for again, it has nothing to do; asked for more, it does that alone.
@@ -83,7 +85,8 @@ TEST_F(SweepCommand, TrainsEveryTargetAndTrialAndPrintsTheirTable) {
 
 TEST_F(SweepCommand, AKilledSweepContinuesFromTheCheckpointsOfItsRuns) {
   const std::string longer = "--trials 1 --set steps=40 --set checkpoint_frequency=4 ";
-  EXPECT_TRUE(shell_.kill_when_exists(tiny_sweep(longer), "sweep/runs/cartoon-trial0-hparams00/checkpoint.safetensors", SIGKILL));
+  EXPECT_TRUE(shell_.kill_when_exists(tiny_sweep(longer), "sweep/runs/cartoon-trial0-hparams00/checkpoint.safetensors",
+                                      SIGKILL));
   const CommandResult partial = shell_.run("tables sweep");
   expect_success(partial);
   EXPECT_NE(partial.out.find("not started"), std::string::npos) << partial.out;
@@ -99,7 +102,8 @@ TEST_F(SweepCommand, AKilledSweepContinuesFromTheCheckpointsOfItsRuns) {
 
 TEST_F(SweepCommand, ATerminatedSweepEndsItsRunsWithCheckpoints) {
   const std::string longer = "--trials 1 --set steps=400 --set checkpoint_frequency=4 ";
-  EXPECT_TRUE(shell_.kill_when_exists(tiny_sweep(longer), "sweep/runs/cartoon-trial0-hparams00/checkpoint.safetensors", SIGTERM));
+  EXPECT_TRUE(shell_.kill_when_exists(tiny_sweep(longer), "sweep/runs/cartoon-trial0-hparams00/checkpoint.safetensors",
+                                      SIGTERM));
   const std::string log = CommandLine::text(shell_ / "sweep/logs/cartoon-trial0-hparams00.log");
   EXPECT_NE(log.find("a checkpoint is written"), std::string::npos) << log;
   EXPECT_FALSE(std::filesystem::exists(shell_ / "sweep/runs/photo-trial0-hparams00"));
@@ -126,7 +130,8 @@ TEST_F(SweepCommand, ASlurmScriptRunsEachCommandAsATaskOfAnArray) {
   expect_success(shell_.run(tiny_sweep("--trials 1 --slurm --jobs 2")));
   const std::string script = CommandLine::text(shell_ / "sweep/sweep.sbatch");
   EXPECT_NE(script.find("#SBATCH --array=0-2%2"), std::string::npos) << script;
-  const std::string task = "SLURM_ARRAY_TASK_ID=1 bash '" + (shell_ / "sweep/sweep.sbatch").string() + "' 2>/dev/null >/dev/null";
+  const std::string task =
+      "SLURM_ARRAY_TASK_ID=1 bash '" + (shell_ / "sweep/sweep.sbatch").string() + "' 2>/dev/null >/dev/null";
   EXPECT_EQ(std::system(task.c_str()), 0);
   EXPECT_EQ(finished_runs(), 1u);
 }
@@ -180,7 +185,8 @@ TEST_F(SweepCommand, EveryBenchmarksRecipeSaysWhatItTakesWithoutImages) {
   for (const auto& entry : std::filesystem::directory_iterator(DOMAINFUSION_TEST_DIR "/../recipes")) {
     if (entry.path().filename().string().rfind("domainbed_", 0) != 0) continue;
     // A small picture in place of 224 px: the plan is the same, its measurement quick.
-    const CommandResult plan = shell_.run("train --dry-run --set loader.image_size_px=32 --recipe " + entry.path().string());
+    const CommandResult plan =
+        shell_.run("train --dry-run --set loader.image_size_px=32 --recipe " + entry.path().string());
     EXPECT_EQ(plan.exit_code, 0) << entry.path() << plan.err;
     for (const char* fact : {"steps", "images", "time"}) EXPECT_NE(plan.out.find(fact), std::string::npos) << plan.out;
     ++recipes;

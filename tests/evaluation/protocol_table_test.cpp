@@ -54,7 +54,8 @@ TEST(ProtocolTable, CellsSayWhatTheyWaitFor) {
   EXPECT_EQ(missing_runs(runs, SelectionRule::kTrainingDomain),
             (std::vector<std::string>{"set, ERM, sketch, trial 1: hparams 0 stopped after 300 steps"}));
   const std::string csv = tables.at("set").csv();
-  EXPECT_NE(csv.find("system,domain,mean,standard_error,runs,expected\nERM,art,62.5,8.8388347648318"), std::string::npos)
+  EXPECT_NE(csv.find("system,domain,mean,standard_error,runs,expected\nERM,art,62.5,8.8388347648318"),
+            std::string::npos)
       << csv;
   EXPECT_NE(csv.find("ERM,sketch,70,0,1,2\n"), std::string::npos) << csv;
   EXPECT_NE(tables.at("set").latex().find("ERM & 62.5 $\\pm$ 8.8 & 70.0 (1 of 2) & 66.2 \\\\"), std::string::npos)

@@ -10,10 +10,10 @@
 namespace domainfusion {
 
 TEST(PairedTest, TheIncompleteBetaFunctionHasItsKnownValues) {
-  EXPECT_NEAR(incomplete_beta(1, 1, 0.3), 0.3, 1e-14);                     // x
-  EXPECT_NEAR(incomplete_beta(2, 1, 0.3), 0.09, 1e-14);                    // x^2
-  EXPECT_NEAR(incomplete_beta(1, 3, 0.3), 1 - std::pow(0.7, 3), 1e-14);    // 1 - (1 - x)^b
-  EXPECT_NEAR(incomplete_beta(2, 2, 0.3), 0.09 * (3 - 0.6), 1e-14);        // x^2 (3 - 2 x)
+  EXPECT_NEAR(incomplete_beta(1, 1, 0.3), 0.3, 1e-14);                   // x
+  EXPECT_NEAR(incomplete_beta(2, 1, 0.3), 0.09, 1e-14);                  // x^2
+  EXPECT_NEAR(incomplete_beta(1, 3, 0.3), 1 - std::pow(0.7, 3), 1e-14);  // 1 - (1 - x)^b
+  EXPECT_NEAR(incomplete_beta(2, 2, 0.3), 0.09 * (3 - 0.6), 1e-14);      // x^2 (3 - 2 x)
   EXPECT_NEAR(incomplete_beta(0.5, 0.5, 0.3), 2 / std::acos(-1.0) * std::asin(std::sqrt(0.3)), 1e-13);
   EXPECT_NEAR(incomplete_beta(40, 60, 0.9), 1, 1e-12);
   EXPECT_EQ(incomplete_beta(3, 4, 0), 0);

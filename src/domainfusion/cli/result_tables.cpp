@@ -22,7 +22,8 @@ void print_missing(const std::vector<std::string>& missing, const std::string& f
   std::FILE* place = format == "csv" ? stderr : stdout;
   const char* comment = format == "latex" ? "% " : "";
   fmt::print(place, "\n{}runs that are missing:\n", comment);
-  for (const std::string& line : missing) fmt::print(place, "{}{}{}\n", comment, format == "markdown" ? "- " : "  ", line);
+  for (const std::string& line : missing)
+    fmt::print(place, "{}{}{}\n", comment, format == "markdown" ? "- " : "  ", line);
 }
 
 }  // namespace
@@ -45,7 +46,8 @@ void add_selection_option(CLI::App& command, SelectionRule& rule) {
   const std::map<std::string, SelectionRule> rules{{"training_domain", SelectionRule::kTrainingDomain},
                                                    {"leave_one_out", SelectionRule::kLeaveOneOut},
                                                    {"oracle", SelectionRule::kOracle}};
-  command.add_option("--selection", rule, "rule that chooses hyper-parameters and checkpoints; oracle looks at the target")
+  command
+      .add_option("--selection", rule, "rule that chooses hyper-parameters and checkpoints; oracle looks at the target")
       ->transform(CLI::CheckedTransformer(rules))
       ->default_str("training_domain");
 }

@@ -56,9 +56,7 @@ ChildProcess::~ChildProcess() {
   wait();
 }
 
-void ChildProcess::take(int status) {
-  exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
+void ChildProcess::take(int status) { exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
 
 std::optional<int> ChildProcess::exit_code() {
   int status = 0;

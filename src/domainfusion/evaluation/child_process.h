@@ -10,8 +10,9 @@
 
 namespace domainfusion {
 
-// Started on construction in a process group of its own (the terminal's Ctrl-C does not reach it), with its output appended to a
-// file. Where this process ends without a word, the child gets SIGTERM. Destruction of a running child sends SIGTERM and waits.
+// Started on construction in a process group of its own (the terminal's Ctrl-C does not reach it), with its output
+// appended to a file. Where this process ends without a word, the child gets SIGTERM. Destruction of a running child
+// sends SIGTERM and waits.
 class ChildProcess {
  public:
   // `command[0]` is a path. IoError if there is no process to be had or `log` cannot be written.

@@ -108,6 +108,8 @@ class JobQueue {
 
 }  // namespace
 
-JobReport run_jobs(const std::vector<Job>& jobs, const JobQueueOptions& options) { return JobQueue(jobs, options).run(); }
+JobReport run_jobs(const std::vector<Job>& jobs, const JobQueueOptions& options) {
+  return JobQueue(jobs, options).run();
+}
 
 }  // namespace domainfusion

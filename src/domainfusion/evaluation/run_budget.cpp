@@ -56,7 +56,8 @@ SetSizes sizes_of(const TrainingConfig& config) {
     return sizes_of(*dataset, dataset_name(*dataset, config));
   }
   const KnownDataset* known = find_known_dataset(config.benchmark);
-  check<ConfigError>(known != nullptr, "benchmark = '{}' is no known set: name one, or give images with --data", config.benchmark);
+  check<ConfigError>(known != nullptr, "benchmark = '{}' is no known set: name one, or give images with --data",
+                     config.benchmark);
   return {known->name, known->domain_names, known->images, known->number_of_classes};
 }
 
@@ -117,11 +118,12 @@ double estimated_seconds(const RunBudget& budget, const StepTimes& times) {
          times.evaluate_seconds_per_image * static_cast<double>(budget.evaluated_images);
 }
 
-std::string describe_budget(const RunSetup& setup, const SetSizes& sizes, const RunBudget& budget, const StepTimes& times) {
+std::string describe_budget(const RunSetup& setup, const SetSizes& sizes, const RunBudget& budget,
+                            const StepTimes& times) {
   const TrainingConfig& config = setup.config;
   const std::int64_t trained = budget.steps * budget.images_per_step;
-  std::string text = fmt::format("{} on {}: {} held out, learning from {}\n", config.algorithm, sizes.name, config.test_domain,
-                                 fmt::join(budget.sources, ", "));
+  std::string text = fmt::format("{} on {}: {} held out, learning from {}\n", config.algorithm, sizes.name,
+                                 config.test_domain, fmt::join(budget.sources, ", "));
   text += fmt::format("  network     {} at {} px, {} classes, batch {} per domain, lr {}\n", config.classifier.backbone,
                       config.loader.image_size_px, sizes.classes, config.loader.batch_size, config.optimizer.lr);
   if (budget.in_images > 0) {
@@ -130,13 +132,17 @@ std::string describe_budget(const RunSetup& setup, const SetSizes& sizes, const 
   }
   text += fmt::format("  steps       {} of {} images: {} images", budget.steps, budget.images_per_step, trained);
   if (budget.steps_per_epoch > 0) {
-    text += fmt::format(", {:.1f} epochs", static_cast<double>(budget.steps) / static_cast<double>(budget.steps_per_epoch));
+    text +=
+        fmt::format(", {:.1f} epochs", static_cast<double>(budget.steps) / static_cast<double>(budget.steps_per_epoch));
   }
   text += "\n";
-  text += fmt::format("  validations {}, with the test {} images in all\n", budget.validations, budget.evaluated_images);
-  return text + fmt::format("  time        {} on {}: {:.3f} s a step of plain training by a short measurement, without reading images\n",
-                            format_seconds(estimated_seconds(budget, times)), device_of(config.device).str(),
-                            times.train_seconds_per_image * static_cast<double>(budget.images_per_step));
+  text +=
+      fmt::format("  validations {}, with the test {} images in all\n", budget.validations, budget.evaluated_images);
+  return text + fmt::format(
+                    "  time        {} on {}: {:.3f} s a step of plain training by a short measurement, without reading "
+                    "images\n",
+                    format_seconds(estimated_seconds(budget, times)), device_of(config.device).str(),
+                    times.train_seconds_per_image * static_cast<double>(budget.images_per_step));
 }
 
 }  // namespace domainfusion

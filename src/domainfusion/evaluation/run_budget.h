@@ -19,7 +19,8 @@ struct SetSizes {
   std::int64_t classes = 0;
 };
 SetSizes sizes_of(const DomainDataset& dataset, const std::string& name);
-// The folder set of `config` if data.root names one, else the known set that `benchmark` names. ConfigError if neither does.
+// The folder set of `config` if data.root names one, else the known set that `benchmark` names. ConfigError if neither
+// does.
 SetSizes sizes_of(const TrainingConfig& config);
 
 struct RunBudget {
@@ -36,13 +37,14 @@ struct StepTimes {
   double train_seconds_per_image = 0;  // forward, backward and Adam
   double evaluate_seconds_per_image = 0;
 };
-// Trains and evaluates the run's classifier on a few images of noise at the run's size on its device. What the algorithm adds and
-// what reading images costs is not in it.
+// Trains and evaluates the run's classifier on a few images of noise at the run's size on its device. What the
+// algorithm adds and what reading images costs is not in it.
 StepTimes measure_step_times(const RunSetup& setup, std::int64_t classes);
 
 double estimated_seconds(const RunBudget& budget, const StepTimes& times);
 
 // "ERM on PACS: …", one fact a line.
-std::string describe_budget(const RunSetup& setup, const SetSizes& sizes, const RunBudget& budget, const StepTimes& times);
+std::string describe_budget(const RunSetup& setup, const SetSizes& sizes, const RunBudget& budget,
+                            const StepTimes& times);
 
 }  // namespace domainfusion

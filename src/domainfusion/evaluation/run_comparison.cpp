@@ -97,9 +97,10 @@ std::string describe_gap(const std::vector<PairedFigures>& pairs) {
   std::string text = text_table(cells);
   if (pairs.size() < 2) return text + "one pair says nothing of seed noise: run more trials\n";
   const PairedTest test = paired_test(a, b);
-  text += fmt::format("B - A: {:+.2f} ± {:.2f}, paired t-test over {} pairs: t = {:.2f}, p = {:.3g}\n", test.mean_difference,
-                      test.standard_error, pairs.size(), test.t, test.p);
-  return text + (test.p > kNoise ? "the gap is inside seed noise (p > 0.05)\n" : "the gap is larger than seed noise explains (p <= 0.05)\n");
+  text += fmt::format("B - A: {:+.2f} ± {:.2f}, paired t-test over {} pairs: t = {:.2f}, p = {:.3g}\n",
+                      test.mean_difference, test.standard_error, pairs.size(), test.t, test.p);
+  return text + (test.p > kNoise ? "the gap is inside seed noise (p > 0.05)\n"
+                                 : "the gap is larger than seed noise explains (p <= 0.05)\n");
 }
 
 }  // namespace domainfusion

@@ -10,8 +10,9 @@
 
 namespace domainfusion {
 
-// "optimizer.lr: 0.001 | 0.0005": an entry of config, code, data or weights whose values in `a` are not those in `b`; "a, b" where a
-// group has several. What changes no number (data.root, loader.workers) is passed over, and so are runs of DomainBed.
+// "optimizer.lr: 0.001 | 0.0005": an entry of config, code, data or weights whose values in `a` are not those in `b`;
+// "a, b" where a group has several. What changes no number (data.root, loader.workers) is passed over, and so are runs
+// of DomainBed.
 std::vector<std::string> differences(const std::vector<ProtocolRun>& a, const std::vector<ProtocolRun>& b);
 
 struct PairedFigures {

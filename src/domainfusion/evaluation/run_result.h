@@ -21,9 +21,9 @@ struct RunResult {
   std::int64_t seed = 0;
   std::int64_t trial_seed = 0;
   std::int64_t hparams_seed = 0;
-  nlohmann::json config;   // of run.json
+  nlohmann::json config;      // of run.json
   nlohmann::json provenance;  // code, data and weights (training/provenance.h); null in older runs
-  nlohmann::json hparams;  // in DomainBed's terms; null unless hparams = "domainbed"
+  nlohmann::json hparams;     // in DomainBed's terms; null unless hparams = "domainbed"
   std::vector<std::string> class_names;
   std::map<std::string, std::int64_t> images;  // by domain
   std::vector<double> step_losses;             // of training, by step

@@ -43,7 +43,8 @@ std::vector<Envs> held_out_sets(const SweepRequest& request) {
 
 std::string folder_name(const std::string& domains, const PlannedRun& run) {
   std::string name = fmt::format("{}-trial{}-hparams{:02}", domains, run.trial_seed, run.hparams_seed);
-  std::replace_if(name.begin(), name.end(), [](char c) { return c == ' ' || c == '/'; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == ' ' || c == '/'; }, '_');
   return name;
 }
 
@@ -84,16 +85,17 @@ std::vector<PlannedRun> plan_sweep(const SweepRequest& request) {
 void write_sweep_request(const fs::path& folder, const SweepRequest& request) {
   if (fs::exists(folder / "sweep.json")) {
     const SweepRequest old = read_sweep_request(folder);
-    check<ConfigError>(
-        old.dataset == request.dataset && old.algorithm == request.algorithm && old.averaging == request.averaging && old.environments == request.environments,
-        "'{}' holds a sweep of {} on {} ({}), this one is of {} on {} ({}): choose another --out", folder.string(),
-        old.algorithm, old.dataset, fmt::join(old.environments, ", "), request.algorithm, request.dataset,
-        fmt::join(request.environments, ", "));
+    check<ConfigError>(old.dataset == request.dataset && old.algorithm == request.algorithm &&
+                           old.averaging == request.averaging && old.environments == request.environments,
+                       "'{}' holds a sweep of {} on {} ({}), this one is of {} on {} ({}): choose another --out",
+                       folder.string(), old.algorithm, old.dataset, fmt::join(old.environments, ", "),
+                       request.algorithm, request.dataset, fmt::join(request.environments, ", "));
   }
   fs::create_directories(folder);
-  const json description{{"dataset", request.dataset}, {"algorithm", request.algorithm}, {"averaging", request.averaging}, {"environments", request.environments},
-                         {"targets", request.targets}, {"trials", request.trials},       {"hparams", request.hparams},
-                         {"cross_validation", request.cross_validation}};
+  const json description{{"dataset", request.dataset},     {"algorithm", request.algorithm},
+                         {"averaging", request.averaging}, {"environments", request.environments},
+                         {"targets", request.targets},     {"trials", request.trials},
+                         {"hparams", request.hparams},     {"cross_validation", request.cross_validation}};
   write_file_atomically(folder / "sweep.json", description.dump(2) + "\n");
 }
 
@@ -101,8 +103,9 @@ SweepRequest read_sweep_request(const fs::path& folder) {
   const fs::path file = folder / "sweep.json";
   try {
     const json description = json::parse(read_file(file));
-    return {description.at("dataset"), description.at("algorithm"), description.at("averaging"), description.at("environments"), description.at("targets"),
-            description.at("trials"),  description.at("hparams"),   description.at("cross_validation")};
+    return {description.at("dataset"),      description.at("algorithm"),       description.at("averaging"),
+            description.at("environments"), description.at("targets"),         description.at("trials"),
+            description.at("hparams"),      description.at("cross_validation")};
   } catch (const json::exception& error) {
     throw FormatError(fmt::format("'{}': {}", file.string(), error.what()));
   }

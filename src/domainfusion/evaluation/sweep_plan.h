@@ -32,12 +32,13 @@ struct PlannedRun {
   std::vector<std::pair<std::string, nlohmann::json>> options() const;
 };
 
-// Trial by trial, within it by hyper-parameter seed, then by target, so that a sweep cut short has whole trials. A pair of held-out
-// domains is one run, whichever of them is the target. ConfigError for a target that is no domain of the set.
+// Trial by trial, within it by hyper-parameter seed, then by target, so that a sweep cut short has whole trials. A pair
+// of held-out domains is one run, whichever of them is the target. ConfigError for a target that is no domain of the
+// set.
 std::vector<PlannedRun> plan_sweep(const SweepRequest& request);
 
-// sweep.json in the folder of a sweep: the request, so that tables know what to expect. ConfigError if another sweep's is there;
-// asking for more trials, hyper-parameter seeds or targets of the same sweep is no other one.
+// sweep.json in the folder of a sweep: the request, so that tables know what to expect. ConfigError if another sweep's
+// is there; asking for more trials, hyper-parameter seeds or targets of the same sweep is no other one.
 void write_sweep_request(const std::filesystem::path& folder, const SweepRequest& request);
 // IoError, FormatError naming the file.
 SweepRequest read_sweep_request(const std::filesystem::path& folder);

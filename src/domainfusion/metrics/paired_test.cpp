@@ -32,10 +32,11 @@ double beta_fraction(double a, double b, double x) {
 }  // namespace
 
 double incomplete_beta(double a, double b, double x) {
-  check<ConfigError>(a > 0 && b > 0 && x >= 0 && x <= 1, "incomplete beta of a = {}, b = {}, x = {}: expected a, b > 0, x in [0, 1]",
-                     a, b, x);
+  check<ConfigError>(a > 0 && b > 0 && x >= 0 && x <= 1,
+                     "incomplete beta of a = {}, b = {}, x = {}: expected a, b > 0, x in [0, 1]", a, b, x);
   if (x == 0 || x == 1) return x;
-  const double front = std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x));
+  const double front =
+      std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x));
   if (x < (a + 1) / (a + b + 2)) return front * beta_fraction(a, b, x) / a;
   return 1 - front * beta_fraction(b, a, 1 - x) / b;
 }
@@ -46,8 +47,8 @@ double two_sided_p_value(double t, double freedom) {
 }
 
 PairedTest paired_test(std::span<const double> a, std::span<const double> b) {
-  check<ConfigError>(a.size() == b.size() && a.size() >= 2, "a paired test of {} and {} values: expected as many, 2 at least",
-                     a.size(), b.size());
+  check<ConfigError>(a.size() == b.size() && a.size() >= 2,
+                     "a paired test of {} and {} values: expected as many, 2 at least", a.size(), b.size());
   const auto n = static_cast<double>(a.size());
   PairedTest test;
   for (std::size_t i = 0; i < a.size(); ++i) test.mean_difference += (b[i] - a[i]) / n;

@@ -8,9 +8,11 @@
 
 namespace domainfusion {
 
-// {"code": code_version(), "data_hash", "weights_hash", "ldm_hash"}; hashes are SHA-256, null where there is nothing to hash.
-// data_hash: paths of all images of `dataset`, and the content of eight images of `source_in` spread over it; no held-out image is
-// read. weights_hash: the file classifier.weights. ldm_hash: names and sizes of the model's files. IoError.
-nlohmann::json provenance_of(const TrainingConfig& config, const DomainDataset& dataset, const DomainDataset& source_in);
+// {"code": code_version(), "data_hash", "weights_hash", "ldm_hash"}; hashes are SHA-256, null where there is nothing to
+// hash. data_hash: paths of all images of `dataset`, and the content of eight images of `source_in` spread over it; no
+// held-out image is read. weights_hash: the file classifier.weights. ldm_hash: names and sizes of the model's files.
+// IoError.
+nlohmann::json provenance_of(const TrainingConfig& config, const DomainDataset& dataset,
+                             const DomainDataset& source_in);
 
 }  // namespace domainfusion

@@ -21,7 +21,8 @@ std::vector<ProtocolRun> side(const std::string& folder, const std::string& syst
   tell_systems_apart(runs);
   if (system.empty()) return runs;
   std::erase_if(runs, [&](const ProtocolRun& run) { return run.algorithm != system; });
-  check<ConfigError>(!runs.empty(), "no run of the system '{}' is in '{}'; `domainfusion tables` lists them", system, folder);
+  check<ConfigError>(!runs.empty(), "no run of the system '{}' is in '{}'; `domainfusion tables` lists them", system,
+                     folder);
   return runs;
 }
 
@@ -38,7 +39,8 @@ void compare(const CompareArguments& arguments) {
 
 void add_compare_command(CLI::App& app) {
   auto* command = app.add_subcommand(
-      "compare", "what two runs or folders of runs differ in, and whether their gap is inside seed noise (paired t-test)");
+      "compare",
+      "what two runs or folders of runs differ in, and whether their gap is inside seed noise (paired t-test)");
   auto arguments = std::make_shared<CompareArguments>();
   command->add_option("a", arguments->a, "run folder, or folder of runs")->required();
   command->add_option("b", arguments->b, "the same")->required();

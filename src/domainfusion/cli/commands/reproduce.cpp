@@ -1,6 +1,5 @@
 // domainfusion reproduce: runs again what a run folder records, and compares the figures.
 #include <CLI/CLI.hpp>
-
 #include <cmath>
 
 #include "domainfusion/cli/commands.h"
@@ -36,20 +35,23 @@ double largest_difference(const RunResult& a, const RunResult& b) {
 
 void compare_figures(const RunResult& then, const RunResult& now, double tolerance) {
   const double largest = largest_difference(then, now);
-  fmt::print("'{}': {:.4f} % then, {:.4f} % now\n", then.test_domain, 100 * then.test->accuracy, 100 * now.test->accuracy);
+  fmt::print("'{}': {:.4f} % then, {:.4f} % now\n", then.test_domain, 100 * then.test->accuracy,
+             100 * now.test->accuracy);
   fmt::print("largest difference of the target's and the {} validation accuracies: {:.4f} %\n", now.validations.size(),
              100 * largest);
   const bool same_losses = then.step_losses == now.step_losses;
   fmt::print("{}\n", same_losses ? "the loss of every step is the same to the bit" : "losses of steps differ");
   check(100 * largest <= tolerance,
-        "the figures differ by up to {:.4f} %, more than --tolerance {}; other threads, processors or libraries change the last "
+        "the figures differ by up to {:.4f} %, more than --tolerance {}; other threads, processors or libraries change "
+        "the last "
         "bits, from which training moves away",
         100 * largest, tolerance);
 }
 
 void reproduce(const ReproduceArguments& arguments) {
   const RunResult then = read_run(arguments.run);
-  check<ConfigError>(then.test.has_value(), "'{}' is not finished: continue it with `domainfusion train --resume`", arguments.run);
+  check<ConfigError>(then.test.has_value(), "'{}' is not finished: continue it with `domainfusion train --resume`",
+                     arguments.run);
   const nlohmann::json description = read_run_description(arguments.run);
   RunSetup setup = recorded_setup(description);
   if (!arguments.data.empty()) setup.config.data.root = arguments.data;
@@ -70,7 +72,9 @@ void add_reproduce_command(CLI::App& app) {
   command->add_option("run", arguments->run, "folder of a finished run")->required();
   command->add_option("--out", arguments->out, "folder of the repetition; a stopped one is continued")->required();
   command->add_option("--data", arguments->data, "the set, if it is elsewhere now");
-  command->add_option("--tolerance", arguments->tolerance, "largest difference of an accuracy that is no failure, in percent")
+  command
+      ->add_option("--tolerance", arguments->tolerance,
+                   "largest difference of an accuracy that is no failure, in percent")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_flag("--yes", arguments->yes, "start even if the estimated cost is over cost_limit_hours");

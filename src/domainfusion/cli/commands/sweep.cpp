@@ -1,4 +1,5 @@
-// domainfusion sweep: all runs of a table, planned, run side by side, repeated where they fail, continued where they stopped.
+// domainfusion sweep: all runs of a table, planned, run side by side, repeated where they fail, continued where they
+// stopped.
 #include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
@@ -57,14 +58,18 @@ Sweep::Sweep(const SweepArguments& arguments, int threads)
     : arguments_(arguments), out_(fs::absolute(arguments.out).lexically_normal()), threads_(threads) {
   const RunSetup setup = make_run_setup(arguments.recipe, arguments.overrides, common_options());
   sizes_ = sizes_of(setup.config);
-  check<ConfigError>(arguments.hparams == 1 || setup.config.hparams == HparamSource::kDomainbed,
-                     "--hparams {} without hparams = \"domainbed\": all of these runs would be the same; say so in the recipe, or "
-                     "with --set hparams=domainbed",
-                     arguments.hparams);
-  request_ = {sizes_.name,      domainbed_algorithm(setup.config.algorithm),
+  check<ConfigError>(
+      arguments.hparams == 1 || setup.config.hparams == HparamSource::kDomainbed,
+      "--hparams {} without hparams = \"domainbed\": all of these runs would be the same; say so in the recipe, or "
+      "with --set hparams=domainbed",
+      arguments.hparams);
+  request_ = {sizes_.name,
+              domainbed_algorithm(setup.config.algorithm),
               setup.config.averaging.method,
-              sizes_.domain_names, targets_of(arguments.targets, sizes_.domain_names),
-              arguments.trials, arguments.hparams,
+              sizes_.domain_names,
+              targets_of(arguments.targets, sizes_.domain_names),
+              arguments.trials,
+              arguments.hparams,
               arguments.cross_validation};
   runs_ = plan_sweep(request_);
 }
@@ -88,8 +93,13 @@ RunSetup Sweep::setup_of(const PlannedRun& run) const {
 
 std::vector<std::string> Sweep::command_of(const PlannedRun& run) const {
   const std::int64_t each = std::max<std::int64_t>(1, threads_ / arguments_.jobs);
-  std::vector<std::string> command{fs::read_symlink("/proc/self/exe").string(), "--threads", std::to_string(each), "train",
-                                   "--resume", "--out", folder_of(run).string()};
+  std::vector<std::string> command{fs::read_symlink("/proc/self/exe").string(),
+                                   "--threads",
+                                   std::to_string(each),
+                                   "train",
+                                   "--resume",
+                                   "--out",
+                                   folder_of(run).string()};
   if (arguments_.yes) command.push_back("--yes");
   if (!arguments_.recipe.empty()) command.insert(command.end(), {"--recipe", fs::absolute(arguments_.recipe).string()});
   std::vector<std::string> settings = arguments_.overrides;
@@ -122,13 +132,15 @@ void Sweep::print_plan() const {
     const std::int64_t batch = std::min<std::int64_t>(setup.config.loader.batch_size, 8);
     if (!times.count(batch)) times[batch] = measure_step_times(setup, sizes_.classes);
     const double own = estimated_seconds(budget, times[batch]);
-    fmt::print("{:<40} {:>7} steps of {:>4} images, lr {:<10.3g} {:>8}{}\n", run.name, budget.steps, budget.images_per_step,
-               setup.config.optimizer.lr, format_seconds(own), is_finished(run) ? ", finished" : "");
+    fmt::print("{:<40} {:>7} steps of {:>4} images, lr {:<10.3g} {:>8}{}\n", run.name, budget.steps,
+               budget.images_per_step, setup.config.optimizer.lr, format_seconds(own),
+               is_finished(run) ? ", finished" : "");
     seconds += own;
     images += budget.steps * budget.images_per_step;
   }
-  fmt::print("{} runs, {} training images; about {} of plain training with this machine's threads, without reading images\n",
-             runs_.size(), images, format_seconds(seconds));
+  fmt::print(
+      "{} runs, {} training images; about {} of plain training with this machine's threads, without reading images\n",
+      runs_.size(), images, format_seconds(seconds));
 }
 
 void Sweep::write_slurm() const {
@@ -139,7 +151,8 @@ void Sweep::write_slurm() const {
   log_info("{} runs in {}; started with: sbatch {}", runs_.size(), script.string(), script.string());
   if (!arguments_.submit) return;
   const fs::path log = out_ / "logs" / "sbatch.log";
-  const int code = ChildProcess({"/bin/sh", "-c", fmt::format("exec sbatch {}", shell_quoted(script.string()))}, log).wait();
+  const int code =
+      ChildProcess({"/bin/sh", "-c", fmt::format("exec sbatch {}", shell_quoted(script.string()))}, log).wait();
   check(code == 0, "sbatch ended with exit code {} (see {})", code, log.string());
 }
 
@@ -170,30 +183,40 @@ void sweep(const SweepArguments& arguments, int threads) {
 
 void add_sweep_command(CLI::App& app) {
   auto* command = app.add_subcommand(
-      "sweep", "all runs of a table: targets x trials x hyper-parameter seeds; the same command continues and extends it");
+      "sweep",
+      "all runs of a table: targets x trials x hyper-parameter seeds; the same command continues and extends it");
   auto arguments = std::make_shared<SweepArguments>();
   command->add_option("--recipe", arguments->recipe, "TOML file of options of each run")->take_last();
   command->add_option("--data", arguments->data, "folder <domain>/<class>/<image>")->take_last();
   command->add_option("--algorithm", arguments->algorithm, "see `domainfusion inspect algorithms`")->take_last();
   command->add_option("--ldm", arguments->ldm, "latent diffusion model, for algorithms that use one")->take_last();
-  command->add_option("--set", arguments->overrides, "one option of each run, key=value; may be given often")->allow_extra_args(false);
-  command->add_option("--targets", arguments->targets, "domains to hold out in turn, with commas between; or all")->capture_default_str();
-  command->add_option("--trials", arguments->trials, "trial seeds 0, 1, …")->check(CLI::Range(1, 1000))->capture_default_str();
-  command->add_option("--hparams", arguments->hparams, "hyper-parameter seeds 0 (DomainBed's defaults), 1, …; DomainBed uses 20")
+  command->add_option("--set", arguments->overrides, "one option of each run, key=value; may be given often")
+      ->allow_extra_args(false);
+  command->add_option("--targets", arguments->targets, "domains to hold out in turn, with commas between; or all")
+      ->capture_default_str();
+  command->add_option("--trials", arguments->trials, "trial seeds 0, 1, …")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command
+      ->add_option("--hparams", arguments->hparams,
+                   "hyper-parameter seeds 0 (DomainBed's defaults), 1, …; DomainBed uses 20")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->add_flag("--cross-validation", arguments->cross_validation,
                     "also the runs with two held-out domains that leave-one-domain-out selection needs");
-  command->add_option("--jobs", arguments->jobs, "runs at a time; they share the threads")->check(CLI::Range(1, 10000))->capture_default_str();
-  command->add_option("--retries", arguments->retries, "further tries of a run that failed")->check(CLI::Range(0, 100))->capture_default_str();
+  command->add_option("--jobs", arguments->jobs, "runs at a time; they share the threads")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  command->add_option("--retries", arguments->retries, "further tries of a run that failed")
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
   command->add_option("--out", arguments->out, "folder of the sweep")->required()->take_last();
   command->add_flag("--slurm", arguments->slurm, "write an array job script for Slurm instead of running");
   command->add_flag("--submit", arguments->submit, "hand that script to sbatch");
   command->add_flag("--dry-run", arguments->dry_run, "print runs, steps, images and estimated time");
   command->add_flag("--yes", arguments->yes, "start runs even if their estimated cost is over cost_limit_hours");
-  command->callback([arguments, &app] {
-    with_context("sweep", [&] { sweep(*arguments, app.get_option("--threads")->as<int>()); });
-  });
+  command->callback(
+      [arguments, &app] { with_context("sweep", [&] { sweep(*arguments, app.get_option("--threads")->as<int>()); }); });
 }
 
 }  // namespace domainfusion

@@ -85,8 +85,9 @@ void add_train_command(CLI::App& app) {
   command->add_option("--recipe", arguments->recipe, "TOML file of options")->take_last();
   command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")->allow_extra_args(false);
   command->add_option("--out", arguments->out, "run folder to make")->take_last();
-  command->add_flag("--dry-run", arguments->dry_run,
-                    "print what the run would take: steps, images, hours; needs no images where `benchmark` names a known set");
+  command->add_flag(
+      "--dry-run", arguments->dry_run,
+      "print what the run would take: steps, images, hours; needs no images where `benchmark` names a known set");
   auto* resume = command->add_flag("--resume", arguments->resume, "continue the run in --out");
   command->add_flag("--overwrite", arguments->overwrite, "remove the run in --out and start anew")->excludes(resume);
   command->add_flag("--yes", arguments->yes, "start even if the estimated cost is over cost_limit_hours");
