@@ -336,8 +336,8 @@ ImageView Trainer::validation_view(std::int64_t steps_done, std::int64_t domain)
     RandomStream stream(seed, "validation.augment",
                         {static_cast<std::uint64_t>(steps_done), static_cast<std::uint64_t>(domain),
                          static_cast<std::uint64_t>(index)});
-    return augment(image, draw_augmentation(image.height, image.width, loader.augmentation, stream),
-                   static_cast<int>(loader.image_size_px));
+    return image_of(augmented(image, draw_augmentation(image.height, image.width, loader.augmentation, stream),
+                              static_cast<int>(loader.image_size_px)));
   };
 }
 
