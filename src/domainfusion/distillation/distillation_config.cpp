@@ -14,7 +14,19 @@ void LatentCurveConfig::describe(ConfigFields& f) {
   f.integer("limit_mb", limit_mb, {1, std::int64_t{1} << 30}, "largest size of the nodes in MiB; a larger need is an error");
 }
 
+void DiffusionClassifierConfig::describe(ConfigFields& f) {
+  f.real("weight", weight, {0, 1e6}, "weight of the divergence between the LDM's posterior and the classifier's");
+  f.real("temperature", temperature, {1e-6, 1e6}, "divides the LDM's log posterior: above 1 it is softer than the LDM says");
+  f.integer("draws", draws, {1, 10000}, "draws of timestep and noise per image and step, shared by its classes");
+  f.integer("max_classes", max_classes, {2, 100000},
+            "classes scored per image: its label and those that the classifier finds likeliest");
+  f.integer("limit_mb", limit_mb, {0, std::int64_t{1} << 30}, "encoded images are kept in memory up to this size in MiB");
+}
+
 void DistillationConfig::describe(ConfigFields& f) {
+  f.text("teacher", teacher,
+         "what the LDM teaches: score (the source: its residual re-weights images), or diffusion_classifier (its posterior over "
+         "the classes is a soft label)");
   f.choice("lambda_ld_mode", lambda_ld_mode, {{"share", LambdaMode::kShare}, {"fixed", LambdaMode::kFixed}},
            "share: scale the loss so that the batch mean of lambda |g| p is `share`; fixed: multiply it by lambda_ld");
   f.real("lambda_ld", lambda_ld, {0, 1e12}, "weight of the distillation loss in mode fixed");
@@ -48,10 +60,18 @@ void DistillationConfig::describe(ConfigFields& f) {
   f.text("prompt", prompt, "prompt template; {class} stands for the name of the image's class");
   f.integer("images_per_pass", images_per_pass, {1, 65536}, "images that pass through the LDM at once");
   f.group("curve", curve);
+  f.group("diffusion_classifier", classifier);
 }
 
 void DistillationConfig::validate() const {
   check<ConfigError>(t_min <= t_max, "t_min = {} is above t_max = {}: exchange them", t_min, t_max);
+  distillation_prompt(prompt, "class");
+  if (teacher != "score") {
+    check<ConfigError>(guidance == 1 && control == GradientControl::kNone && g_mode == GradientMode::kRaw,
+                       "distillation.teacher = {}: guidance, control and g_mode belong to the teacher score: leave them at their "
+                       "defaults", teacher);
+    return;
+  }
   check<ConfigError>(encoder != EncoderForm::kCurve || view == DistillationView::kPlain,
                      "encoder = curve keeps one curve per plain image, so view = augmented cannot use it: take encoder = "
                      "exact or difference, or view = plain");
@@ -64,7 +84,6 @@ void DistillationConfig::validate() const {
   const std::int64_t k = curve.points;
   check<ConfigError>(k == 0 || k == 5 || k == 9 || k == 17 || k == 33,
                      "curve.points = {}: expected 5, 9, 17, 33, or 0 for the smallest that passes the gate", k);
-  distillation_prompt(prompt, "class");
 }
 
 std::string distillation_prompt(const std::string& prompt_template, const std::string& class_name) {

@@ -30,7 +30,19 @@ struct LatentCurveConfig {
   void describe(ConfigFields& fields);
 };
 
+// The teacher diffusion_classifier.
+struct DiffusionClassifierConfig {
+  double weight = 1;             // of the divergence in the loss
+  double temperature = 1;        // divides the log posterior; 1: the LDM's own
+  std::int64_t draws = 1;        // of (t, eps) per image and step
+  std::int64_t max_classes = 10; // scored per image: the label and those that the classifier finds likeliest
+  std::int64_t limit_mb = 2048;  // keep at most this much of encoded images
+
+  void describe(ConfigFields& fields);
+};
+
 struct DistillationConfig {
+  std::string teacher = "score";
   LambdaMode lambda_ld_mode = LambdaMode::kShare;
   double lambda_ld = 1;  // factor in mode "fixed"
   double share = 0.3;    // batch mean of lambda |g| p in mode "share"; the same figure of cross-entropy is 1
@@ -48,6 +60,7 @@ struct DistillationConfig {
   std::string prompt = "an image of a {class}";
   std::int64_t images_per_pass = 64;  // of the LDM; bounds memory
   LatentCurveConfig curve;
+  DiffusionClassifierConfig classifier;
 
   void describe(ConfigFields& fields);
   // ConfigError for values that are each in range but do not go together.

@@ -15,33 +15,6 @@ namespace {
 constexpr std::int64_t kBins = 10;
 constexpr std::int64_t kWarnAfterImages = 256;
 
-DistillationConfig validated(DistillationConfig config, const LatentTeacher& teacher) {
-  config.validate();
-  check<ConfigError>(config.t_max < teacher.alphas_cumprod.size(0),
-                     "distillation.t_max = {}: this LDM has timesteps 0 … {}", config.t_max,
-                     teacher.alphas_cumprod.size(0) - 1);
-  return config;
-}
-
-std::vector<ImageKey> keys_of(const at::Tensor& domain_N, const at::Tensor& index_N) {
-  std::vector<ImageKey> keys;
-  for (std::int64_t i = 0; i < domain_N.size(0); ++i) {
-    keys.push_back({domain_N[i].item<std::int64_t>(), index_N[i].item<std::int64_t>()});
-  }
-  return keys;
-}
-
-void check_batch(const DistillationBatch& batch, bool augmented) {
-  const std::int64_t n = batch.logits_NK.dim() == 2 ? batch.logits_NK.size(0) : 0;
-  check<ShapeError>(n > 0 && batch.label_N.numel() == n && batch.domain_N.numel() == n && batch.index_N.numel() == n,
-                    "a distillation batch has logits of shape [{}], {} labels, {} domains and {} indices: expected [N, K], N, "
-                    "N, N with N >= 1",
-                    fmt::join(batch.logits_NK.sizes(), ", "), batch.label_N.numel(), batch.domain_N.numel(),
-                    batch.index_N.numel());
-  check<ShapeError>(!augmented || (batch.view01_N3HW.defined() && batch.view01_N3HW.size(0) == n),
-                    "view = augmented needs the classifier's view of each of the {} images of the batch", n);
-}
-
 std::vector<TimestepBin> bins_of(const at::Tensor& t_N, const at::Tensor& squared_N, std::int64_t t_min, std::int64_t t_max) {
   const std::int64_t width = t_max - t_min + 1;
   std::vector<TimestepBin> bins;
@@ -55,15 +28,6 @@ std::vector<TimestepBin> bins_of(const at::Tensor& t_N, const at::Tensor& square
   return bins;
 }
 
-void check_finite(const char* what, const at::Tensor& values_N, const std::vector<ImageKey>& keys, std::int64_t step) {
-  for (std::int64_t i = 0; i < values_N.size(0); ++i) {
-    const double value = values_N[i].item<double>();
-    check(std::isfinite(value),
-          "distillation step {}: {} of image {} of domain {} is {}; the {} diverged: lower the learning rate, and use float32",
-          step, what, keys[i].index, keys[i].domain, value, *what == 'p' ? "classifier" : "LDM");
-  }
-}
-
 void describe_raw(const LatentGradient& raw, DistillationFigures& figures) {
   figures.mean_g = raw.g_N.mean().item<double>();
   figures.mean_abs_g = raw.g_N.abs().mean().item<double>();
@@ -73,17 +37,6 @@ void describe_raw(const LatentGradient& raw, DistillationFigures& figures) {
 
 }  // namespace
 
-LatentDistillation::LatentDistillation(DistillationConfig config, LatentTeacher teacher,
-                                       const std::vector<std::string>& class_names, ImageSource plain_image,
-                                       std::uint64_t seed)
-    : config_(validated(std::move(config), teacher)),
-      teacher_(std::move(teacher)),
-      conditions_(teacher_, config_, class_names),
-      plain_image_(std::move(plain_image)),
-      seed_(seed),
-      encoder_(config_.encoder),
-      prepared_(encoder_ != EncoderForm::kCurve) {}
-
 std::optional<CurveGateResult> LatentDistillation::prepare(const std::vector<LabelledKey>& images,
                                                            const CurveStorage& storage,
                                                            std::optional<std::int64_t> known_points,
@@ -92,7 +45,7 @@ std::optional<CurveGateResult> LatentDistillation::prepare(const std::vector<Lab
   std::optional<CurveGateResult> gate;
   std::int64_t points = known_points.value_or(0);
   if (!known_points) {
-    gate = measure_curve_gate(teacher_, config_, conditions_, plain_image_, images, seed_, GateExtent::kFirstPassing,
+    gate = measure_curve_gate(ldm_, config_, conditions_, plain_image_, images, seed_, GateExtent::kFirstPassing,
                               stop_point);
     points = gate->chosen_points;
   }
@@ -103,46 +56,32 @@ std::optional<CurveGateResult> LatentDistillation::prepare(const std::vector<Lab
   } else {
     std::vector<ImageKey> keys;
     for (const LabelledKey& image : images) keys.push_back(image.key);
-    curve_ = std::make_unique<LatentCurve>(teacher_, plain_image_, keys, points, config_.curve, storage);
+    curve_ = std::make_unique<LatentCurve>(ldm_, plain_image_, keys, points, config_.curve, storage);
   }
   prepared_ = true;
   return gate;
 }
 
-double LatentDistillation::fraction() const {
-  if (config_.fraction > 0) return config_.fraction;
-  return teacher_.device.is_cpu() ? 0.25 : 1;
+EncodedPoint LatentDistillation::encode(const Drawn& drawn, std::int64_t first, const at::Tensor& p_N) {
+  const std::int64_t count = p_N.size(0);
+  if (encoder_ == EncoderForm::kCurve) {
+    return encoded_from_curve(curve_->at({drawn.keys.begin() + first, drawn.keys.begin() + first + count}, p_N));
+  }
+  const at::Tensor image01 = images(drawn, first, count);
+  if (encoder_ == EncoderForm::kExact) return encode_exact(ldm_, image01, p_N);
+  return encode_difference(ldm_, image01, p_N, config_.difference_step);
 }
 
-std::vector<std::int64_t> LatentDistillation::drawn_rows(std::int64_t size, std::int64_t step) const {
-  const auto drawn = std::max<std::int64_t>(1, std::llround(fraction() * static_cast<double>(size)));
-  auto rows = RandomStream(seed_, "distillation rows", {static_cast<std::uint64_t>(step)}).permutation(size);
-  rows.resize(static_cast<std::size_t>(std::min(drawn, size)));
-  std::sort(rows.begin(), rows.end());
-  return rows;
-}
-
-EncodedPoint LatentDistillation::encode(const std::vector<ImageKey>& keys, const at::Tensor& view01, const at::Tensor& p_N) {
-  if (encoder_ == EncoderForm::kCurve) return encoded_from_curve(curve_->at(keys, p_N));
-  const at::Tensor image01 = view01.defined() ? view01.detach().to(teacher_.device)
-                                              : plain_images(plain_image_, keys, teacher_.image_size_px, teacher_.device);
-  if (encoder_ == EncoderForm::kExact) return encode_exact(teacher_, image01, p_N);
-  return encode_difference(teacher_, image01, p_N, config_.difference_step);
-}
-
-LatentGradient LatentDistillation::gradient(const std::vector<ImageKey>& keys, const at::Tensor& label_N,
-                                            const at::Tensor& view01, const at::Tensor& p_N, std::int64_t step,
-                                            at::Tensor* t_N) {
+LatentGradient LatentDistillation::gradient(const Drawn& drawn, const at::Tensor& p_N, std::int64_t step, at::Tensor* t_N) {
   std::vector<at::Tensor> g, squared, t;
-  const auto count = static_cast<std::int64_t>(keys.size());
-  for (std::int64_t first = 0; first < count; first += config_.images_per_pass) {
-    const std::int64_t size = std::min(config_.images_per_pass, count - first);
-    const std::vector<ImageKey> part(keys.begin() + first, keys.begin() + first + size);
-    const at::Tensor view = view01.defined() ? view01.narrow(0, first, size) : view01;
-    const EncodedPoint point = encode(part, view, p_N.narrow(0, first, size));
+  for (std::int64_t first = 0; first < drawn.size(); first += config_.images_per_pass) {
+    const std::int64_t size = std::min(config_.images_per_pass, drawn.size() - first);
+    const std::vector<ImageKey> part(drawn.keys.begin() + first, drawn.keys.begin() + first + size);
+    const EncodedPoint point = encode(drawn, first, p_N.narrow(0, first, size));
     const NoiseDraw noise = draw_noise(seed_, "distillation", static_cast<std::uint64_t>(step), part, config_.t_min,
                                        config_.t_max, point.z_NChw.sizes().slice(1));
-    const auto one = latent_gradient(teacher_, config_, point, noise, conditions_.of(label_N.narrow(0, first, size)));
+    const auto one =
+        latent_gradient(ldm_, config_, point, noise, conditions_.of(drawn.label_N.narrow(0, first, size)));
     g.push_back(one.g_N);
     squared.push_back(one.squared_residual_N);
     t.push_back(noise.t_N);
@@ -163,23 +102,38 @@ at::Tensor LatentDistillation::applied_gradient(const at::Tensor& g_N, std::int6
 
 DistillationStep LatentDistillation::step(const DistillationBatch& batch, std::int64_t step) {
   check(prepared_, "encoder = curve was not prepared before the first step: call prepare()");
-  const bool augmented = config_.view == DistillationView::kAugmented;
-  check_batch(batch, augmented);
-  const at::Tensor rows = torch::tensor(drawn_rows(batch.logits_NK.size(0), step), torch::kInt64);
-  const auto pick = [&](const at::Tensor& values) { return values.index_select(0, rows.to(values.device())); };
-  const at::Tensor label = pick(batch.label_N).to(batch.logits_NK.device());
-  const at::Tensor p = pick(batch.logits_NK).softmax(1).gather(1, label.unsqueeze(1)).squeeze(1);
-  const auto keys = keys_of(pick(batch.domain_N).to(torch::kCPU), pick(batch.index_N).to(torch::kCPU));
-  check_finite("p", p.detach(), keys, step);
+  const Drawn drawn = draw(batch, step);
+  const at::Tensor p = drawn.confidence();
   at::Tensor t;
-  const auto raw = gradient(keys, label, augmented ? pick(batch.view01_N3HW) : at::Tensor(), p.detach(), step, &t);
-  check_finite("g", raw.g_N, keys, step);
+  const auto raw = gradient(drawn, p.detach(), step, &t);
+  check_finite("g", raw.g_N, drawn.keys, step);
   warn_if_confidence_falls(raw.g_N);
 
   DistillationStep out = surrogate(p, applied_gradient(raw.g_N, step));
   describe_raw(raw, out.figures);
   out.figures.bins = bins_of(t, raw.squared_residual_N, config_.t_min, config_.t_max);
   return out;
+}
+
+TeacherStep LatentDistillation::teach(const DistillationBatch& batch, std::int64_t step_index) {
+  const DistillationStep one = step(batch, step_index);
+  const DistillationFigures& f = one.figures;
+  return {one.loss, f.to_json(), {{"loss_ld", f.loss}, {"mean_p", f.mean_p}, {"negative_share", f.negative_share}}};
+}
+
+TeacherCost LatentDistillation::cost() const {
+  const double unet = (config_.guidance == 1 ? 1 : 2) * (config_.jacobian == UnetJacobian::kFull ? 3 : 1);
+  if (encoder_ == EncoderForm::kExact) return {.unet_per_drawn = unet, .encoder_per_drawn = 3};
+  if (encoder_ == EncoderForm::kDifference) return {.unet_per_drawn = unet, .encoder_per_drawn = 2};
+  constexpr double kNodes = 8;  // of K = 9, which most encoders need
+  TeacherCost cost{.unet_per_drawn = unet, .encoder_per_image = curve_ ? static_cast<double>(curve_->points() - 1) : kNodes};
+  if (prepared_) return cost;
+  // The gate: each image exactly at every confidence, then from the nodes of each K up to 9.
+  constexpr double kConfidences = std::size(kGateConfidences);
+  const auto gated = static_cast<double>(config_.curve.gate_images);
+  cost.unet_of_gate = gated * kConfidences * 3;
+  cost.encoder_of_gate = gated * (kConfidences * 3 + 4 + 8);
+  return cost;
 }
 
 DistillationStep LatentDistillation::surrogate(const at::Tensor& p_N, const at::Tensor& g_N) const {

@@ -12,21 +12,12 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "domainfusion/distillation/curve_gate.h"
-#include "domainfusion/distillation/latent_curve.h"
+#include "domainfusion/distillation/distillation_teacher.h"
 
 namespace domainfusion {
-
-// One training batch, rows in any order.
-struct DistillationBatch {
-  at::Tensor logits_NK;               // of the classifier, with graph
-  at::Tensor label_N, domain_N, index_N;  // int64; (domain, index) name the image
-  at::Tensor view01_N3HW;             // view = augmented only: what the classifier saw, in [0, 1], at the LDM's size
-};
 
 // Residuals of the drawn images whose t lies in [low, high].
 struct TimestepBin {
@@ -53,52 +44,34 @@ struct DistillationStep {
   DistillationFigures figures;
 };
 
-class LatentDistillation {
+class LatentDistillation final : public DistillationTeacher {
  public:
-  // `plain_image` gives the images that the LDM sees when view = plain. ConfigError for options that do not go together or
-  // a t_max beyond the teacher's timesteps.
-  LatentDistillation(DistillationConfig config, LatentTeacher teacher, const std::vector<std::string>& class_names,
-                     ImageSource plain_image, std::uint64_t seed);
+  using DistillationTeacher::DistillationTeacher;
 
-  // For encoder = curve, before the first step: runs the gate on `images` (all images that training may draw) and opens the
-  // cache, or, if no K passes, says so and falls back to the exact encoder. `known_points` takes up the choice of an earlier
-  // run (a resume) and skips the gate: K, or 0 for the exact encoder. No result if the gate did not run. `stop_point` is
-  // called between the gate's images and may throw.
+  // For encoder = curve: runs the gate on `images` and opens the cache, or, if no K passes, says so and falls back to the exact
+  // encoder. `known_points`: K, or 0 for the exact encoder; it skips the gate.
   std::optional<CurveGateResult> prepare(const std::vector<LabelledKey>& images, const CurveStorage& storage,
                                          std::optional<std::int64_t> known_points = {},
-                                         const std::function<void()>& stop_point = {});
+                                         const std::function<void()>& stop_point = {}) override;
 
-  // The surrogate loss of `batch` at `step`. t and eps of an image depend on (seed, step, domain, index) alone. Error that
-  // names the image if its g is not finite.
+  TeacherStep teach(const DistillationBatch& batch, std::int64_t step) override;
+  // The surrogate loss of `batch` at `step` with all its figures.
   DistillationStep step(const DistillationBatch& batch, std::int64_t step);
 
-  // Rows of a batch of `size` that enter the LDM at `step`, ascending: max(1, round(fraction * size)) of them, drawn from
-  // RandomStream(seed, "distillation rows", {step}).
-  std::vector<std::int64_t> drawn_rows(std::int64_t size, std::int64_t step) const;
-
-  // K of the curve in use; 0 while the exact or the difference form is. To be kept for a resume.
-  std::int64_t curve_points() const { return curve_ ? curve_->points() : 0; }
+  TeacherCost cost() const override;
+  std::int64_t curve_points() const override { return curve_ ? curve_->points() : 0; }
   LatentCurve* curve() { return curve_.get(); }
   EncoderForm encoder() const { return encoder_; }
-  double fraction() const;
-  const DistillationConfig& config() const { return config_; }
-  const std::vector<std::string>& prompts() const { return conditions_.prompts(); }
 
  private:
-  EncodedPoint encode(const std::vector<ImageKey>& keys, const at::Tensor& view01, const at::Tensor& p_N);
-  LatentGradient gradient(const std::vector<ImageKey>& keys, const at::Tensor& label_N, const at::Tensor& view01,
-                          const at::Tensor& p_N, std::int64_t step, at::Tensor* t_N);
+  EncodedPoint encode(const Drawn& drawn, std::int64_t first, const at::Tensor& p_N);
+  LatentGradient gradient(const Drawn& drawn, const at::Tensor& p_N, std::int64_t step, at::Tensor* t_N);
   at::Tensor applied_gradient(const at::Tensor& g_N, std::int64_t step) const;
   DistillationStep surrogate(const at::Tensor& p_N, const at::Tensor& g_N) const;
   void warn_if_confidence_falls(const at::Tensor& g_N);
 
-  DistillationConfig config_;
-  LatentTeacher teacher_;
-  ClassConditions conditions_;
-  ImageSource plain_image_;
-  std::uint64_t seed_;
-  EncoderForm encoder_;
-  bool prepared_;
+  EncoderForm encoder_ = config_.encoder;
+  bool prepared_ = encoder_ != EncoderForm::kCurve;
   std::unique_ptr<LatentCurve> curve_;
   std::int64_t seen_ = 0, negative_ = 0;
   bool warned_ = false;

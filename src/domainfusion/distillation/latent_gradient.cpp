@@ -42,6 +42,12 @@ NoiseDraw draw_noise(std::uint64_t seed, std::string_view purpose, std::uint64_t
   return {torch::tensor(t, torch::kInt64), torch::stack(epsilon)};
 }
 
+at::Tensor noised(const LatentTeacher& teacher, const at::Tensor& z, const NoiseDraw& noise) {
+  const at::Tensor abar_N = teacher.alphas_cumprod.index_select(0, noise.t_N).to(torch::kFloat64);
+  const at::Tensor epsilon = noise.epsilon_NChw.to(z.options());
+  return (per_image(abar_N.sqrt(), z) * z + per_image((1 - abar_N).sqrt(), z) * epsilon).detach();
+}
+
 at::Tensor timestep_weight(TimestepWeighting weighting, const at::Tensor& abar) {
   switch (weighting) {
     case TimestepWeighting::kSigma2: return 1 - abar;
@@ -95,7 +101,7 @@ LatentGradient latent_gradient(const LatentTeacher& teacher, const DistillationC
   const at::Tensor abar_N = teacher.alphas_cumprod.index_select(0, noise.t_N).to(torch::kFloat64);
   const at::Tensor w = per_image(timestep_weight(config.weighting, abar_N), z);
   const at::Tensor epsilon = noise.epsilon_NChw.to(z.options());
-  at::Tensor z_t = (per_image(abar_N.sqrt(), z) * z + per_image((1 - abar_N).sqrt(), z) * epsilon).detach();
+  at::Tensor z_t = noised(teacher, z, noise);
   z_t.requires_grad_(full);
   const at::Tensor epsilon_hat = guided_epsilon(teacher, z_t, noise.t_N.to(z.device()), condition, config.guidance);
   // Half precision would lose the small differences that the mean is made of.

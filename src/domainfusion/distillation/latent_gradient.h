@@ -32,6 +32,9 @@ struct NoiseDraw {
 NoiseDraw draw_noise(std::uint64_t seed, std::string_view purpose, std::uint64_t step, const std::vector<ImageKey>& keys,
                      std::int64_t t_min, std::int64_t t_max, at::IntArrayRef latent_Chw);
 
+// z_t = sqrt(abar_t) z + sqrt(1 - abar_t) eps, without graph.
+at::Tensor noised(const LatentTeacher& teacher, const at::Tensor& z_NChw, const NoiseDraw& noise);
+
 // w(t) of `alphas_cumprod` values abar (any shape, kept): 1 - abar, 1, or min(abar / (1 - abar), 5).
 at::Tensor timestep_weight(TimestepWeighting weighting, const at::Tensor& abar);
 

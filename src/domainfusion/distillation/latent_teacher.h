@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -26,7 +27,7 @@ struct LatentTeacher {
 // An image of the training set: its domain and its index there.
 struct ImageKey {
   std::int64_t domain = 0, index = 0;
-  bool operator==(const ImageKey&) const = default;
+  auto operator<=>(const ImageKey&) const = default;
 };
 struct LabelledKey {
   ImageKey key;

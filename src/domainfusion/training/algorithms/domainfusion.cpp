@@ -150,8 +150,8 @@ void DomainFusion::prepare_rounds() {
 
 void DomainFusion::prepare_distillation() {
   TargetGuard guard(target_description());
-  distillation_ = std::make_unique<LatentDistillation>(
-      distillation_config_, latent_teacher_of(*ldm_), words(context().source_in->domain_names()).classes(),
+  distillation_ = distillation_teachers().make(
+      distillation_config_.teacher, distillation_config_, latent_teacher_of(*ldm_), words(context().source_in->domain_names()).classes(),
       [this](const std::vector<ImageKey>& keys) { return distilled_images(keys); }, context().seed);
   for (const std::string& prompt : distillation_->prompts()) guard.check_prompt(prompt, "distillation prompt");
 }
@@ -174,14 +174,10 @@ double DomainFusion::estimated_extra_seconds() {
     const auto batch = static_cast<double>(context().config.loader.batch_size * context().source_in->number_of_domains() *
                                            (both ? 2 : 1));
     const double drawn = batch * distillation_->fraction() * static_cast<double>(context().total_steps);
-    const bool curve = distillation_->encoder() == EncoderForm::kCurve;
-    constexpr double kNodes = 8;  // of K = 9, which most encoders need
     const auto images = static_cast<double>(images_in(*context().source_in));
-    seconds += drawn * unet + encoder * (curve ? kNodes * images : 3 * drawn);
-    // The gate: each image exactly at every confidence, then from the nodes of each K up to 9.
-    const double gated = std::min(static_cast<double>(distillation_config_.curve.gate_images), images);
-    constexpr double kConfidences = std::size(kGateConfidences);
-    if (curve) seconds += gated * (kConfidences * (3 * encoder + 3 * unet) + (4 + 8) * encoder);
+    const TeacherCost cost = distillation_->cost();
+    seconds += unet * (drawn * cost.unet_per_drawn + cost.unet_of_gate) +
+               encoder * (drawn * cost.encoder_per_drawn + images * cost.encoder_per_image + cost.encoder_of_gate);
   }
   return seconds;
 }
@@ -283,14 +279,11 @@ at::Tensor DomainFusion::distillation_loss(std::int64_t step, const Batch& batch
                                                          .align_corners(false)
                                                          .antialias(true));
   }
-  const DistillationStep result = distillation_->step(distilled, step);
-  nlohmann::json figures = result.figures.to_json();
-  figures["type"] = "distillation";
-  figures["step"] = step;
-  context().write_record(figures);
-  record.scalars["loss_ld"] = result.figures.loss;
-  record.scalars["mean_p"] = result.figures.mean_p;
-  record.scalars["negative_share"] = result.figures.negative_share;
+  TeacherStep result = distillation_->teach(distilled, step);
+  result.figures["type"] = "distillation";
+  result.figures["step"] = step;
+  context().write_record(result.figures);
+  record.scalars.merge(result.scalars);
   return result.loss;
 }
 

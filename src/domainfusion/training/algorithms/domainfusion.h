@@ -1,7 +1,7 @@
 #pragma once
 // DomainFusion (ECCV 2024): cross-entropy on raw and synthetic images plus latent distillation,
 //   L = CE(raw) + lambda_syn CE(synthetic) + L_LD,
-// with one frozen latent diffusion model as teacher (distillation/latent_distillation.h) and as augmenter (augmentation/round.h).
+// with one frozen latent diffusion model as teacher (distillation/distillation_teacher.h) and as augmenter (augmentation/round.h).
 
 #include <map>
 #include <memory>
@@ -11,7 +11,7 @@
 #include "domainfusion/augmentation/ldm_candidates.h"
 #include "domainfusion/augmentation/round.h"
 #include "domainfusion/data/known_datasets.h"
-#include "domainfusion/distillation/latent_distillation.h"
+#include "domainfusion/distillation/distillation_teacher.h"
 #include "domainfusion/training/algorithm.h"
 
 namespace domainfusion {
@@ -58,7 +58,7 @@ class DomainFusion final : public Algorithm {
   RoundConfig round_config_;
 
   std::optional<LatentDiffusion> ldm_;
-  std::unique_ptr<LatentDistillation> distillation_;
+  std::unique_ptr<DistillationTeacher> distillation_;
   bool encoder_chosen_ = false;
   std::optional<std::int64_t> known_curve_points_;  // of the run that is resumed
   nlohmann::json gate_record_;                      // of this run or the resumed one; null: no gate ran
