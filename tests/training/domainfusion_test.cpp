@@ -133,6 +133,15 @@ TEST_F(DomainFusionRun, ARunStoppedInsideTheGateMeasuresItAgain) {
   EXPECT_TRUE(read_file(folder_ / "whole" / "checkpoint.safetensors") == read_file(folder_ / "run" / "checkpoint.safetensors"));
 }
 
+TEST_F(DomainFusionRun, TheDiffusionClassifierTeachesAndAResumedRunIsTheSame) {
+  const std::vector<std::string> teacher{"distillation.teacher=diffusion_classifier"};
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "whole", std::make_shared<ToyDataset>(), RunMode::kNew, teacher));
+  EXPECT_FALSE(toy_run("domainfusion", folder_ / "run", stopped_at_read(60), RunMode::kNew, teacher));
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kResume, teacher));
+  expect_same_run(folder_ / "whole", folder_ / "run");
+  for (const auto& step : records_of("distillation")) EXPECT_TRUE(step.contains("teacher_accuracy"));
+}
+
 TEST_F(DomainFusionRun, CurvesOfSyntheticImagesAreRefused) {
   EXPECT_NE(refusal({"distillation.images=raw_and_synthetic", "distillation.encoder=curve"}).find("difference"),
             std::string::npos);

@@ -69,8 +69,8 @@ at::Tensor DiffusionClassifier::log_posterior(const at::Tensor& z_NChw, const at
   const std::int64_t draws = config_.classifier.draws;
   at::Tensor error_NS = torch::zeros(classes_NS.sizes());
   for (std::int64_t draw = 0; draw < draws; ++draw) {
-    const NoiseDraw noise = draw_noise(seed_, "diffusion classifier", static_cast<std::uint64_t>(step * draws + draw), keys,
-                                       config_.t_min, config_.t_max, z_NChw.sizes().slice(1));
+    const NoiseDraw noise = draw_noise(seed_, "diffusion classifier", static_cast<std::uint64_t>(step * draws + draw),
+                                       keys, config_.t_min, config_.t_max, z_NChw.sizes().slice(1));
     error_NS += squared_errors(noised(ldm_, z_NChw, noise), noise, classes_NS) / static_cast<double>(draws);
   }
   return (-error_NS / config_.classifier.temperature).log_softmax(1);
@@ -87,7 +87,8 @@ TeacherStep DiffusionClassifier::teach(const DistillationBatch& batch, std::int6
   const at::Tensor log_p = drawn.logits_NK.gather(1, classes.to(there.device())).log_softmax(1);
   const at::Tensor q = log_q.exp();
   const at::Tensor divergence = (q.to(there) * (log_q.to(there) - log_p)).sum(1).mean();
-  const double right = classes.gather(1, log_q.argmax(1, true)).squeeze(1).eq(label).to(torch::kFloat64).mean().item<double>();
+  const double right =
+      classes.gather(1, log_q.argmax(1, true)).squeeze(1).eq(label).to(torch::kFloat64).mean().item<double>();
   const at::Tensor loss = config_.classifier.weight * divergence;
   const double mean_p = drawn.confidence().mean().item<double>(), entropy = -(q * log_q).sum(1).mean().item<double>();
   return {loss,

@@ -5,27 +5,32 @@
 namespace domainfusion {
 
 void LatentCurveConfig::describe(ConfigFields& f) {
-  f.integer("points", points, {0, 33}, "nodes K of an image's curve: 5, 9, 17 or 33; 0 takes the smallest that passes the gate");
+  f.integer("points", points, {0, 33},
+            "nodes K of an image's curve: 5, 9, 17 or 33; 0 takes the smallest that passes the gate");
   f.integer("gate_images", gate_images, {1, 4096}, "images on which the gate compares g with the exact g");
   f.real("max_rms_error", max_rms_error, {0, 1}, "gate: largest rms error of g, relative to the rms of the exact g");
   f.real("min_sign_agreement", min_sign_agreement, {0, 1}, "gate: least share of g with the sign of the exact g");
   f.choice("storage", storage, {{"memory", NodeStorage::kMemory}, {"file", NodeStorage::kFile}},
            "where the nodes are kept: in memory, or in a memory-mapped file in the run folder");
-  f.integer("limit_mb", limit_mb, {1, std::int64_t{1} << 30}, "largest size of the nodes in MiB; a larger need is an error");
+  f.integer("limit_mb", limit_mb, {1, std::int64_t{1} << 30},
+            "largest size of the nodes in MiB; a larger need is an error");
 }
 
 void DiffusionClassifierConfig::describe(ConfigFields& f) {
   f.real("weight", weight, {0, 1e6}, "weight of the divergence between the LDM's posterior and the classifier's");
-  f.real("temperature", temperature, {1e-6, 1e6}, "divides the LDM's log posterior: above 1 it is softer than the LDM says");
+  f.real("temperature", temperature, {1e-6, 1e6},
+         "divides the LDM's log posterior: above 1 it is softer than the LDM says");
   f.integer("draws", draws, {1, 10000}, "draws of timestep and noise per image and step, shared by its classes");
   f.integer("max_classes", max_classes, {2, 100000},
             "classes scored per image: its label and those that the classifier finds likeliest");
-  f.integer("limit_mb", limit_mb, {0, std::int64_t{1} << 30}, "encoded images are kept in memory up to this size in MiB");
+  f.integer("limit_mb", limit_mb, {0, std::int64_t{1} << 30},
+            "encoded images are kept in memory up to this size in MiB");
 }
 
 void DistillationConfig::describe(ConfigFields& f) {
   f.text("teacher", teacher,
-         "what the LDM teaches: score (the source: its residual re-weights images), or diffusion_classifier (its posterior over "
+         "what the LDM teaches: score (the source: its residual re-weights images), or diffusion_classifier (its "
+         "posterior over "
          "the classes is a soft label)");
   f.choice("lambda_ld_mode", lambda_ld_mode, {{"share", LambdaMode::kShare}, {"fixed", LambdaMode::kFixed}},
            "share: scale the loss so that the batch mean of lambda |g| p is `share`; fixed: multiply it by lambda_ld");
@@ -45,13 +50,15 @@ void DistillationConfig::describe(ConfigFields& f) {
            "w(t): sigma2 = 1 - alphas_cumprod, uniform = 1, snr = min(SNR, 5)");
   f.integer("t_min", t_min, {0, 100000}, "smallest timestep drawn");
   f.integer("t_max", t_max, {0, 100000}, "largest timestep drawn");
-  f.choice("jacobian", jacobian, {{"dropped", UnetJacobian::kDropped}, {"full", UnetJacobian::kFull}},
-           "dropped: score distillation, the U-Net is not differentiated; full: differentiate w(t) mean(r^2) through it");
+  f.choice(
+      "jacobian", jacobian, {{"dropped", UnetJacobian::kDropped}, {"full", UnetJacobian::kFull}},
+      "dropped: score distillation, the U-Net is not differentiated; full: differentiate w(t) mean(r^2) through it");
   f.choice("encoder", encoder,
            {{"exact", EncoderForm::kExact}, {"difference", EncoderForm::kDifference}, {"curve", EncoderForm::kCurve}},
            "how z(p) and dz/dp come about: back-propagation, central difference, or interpolation of cached nodes");
   f.real("difference_step", difference_step, {1e-5, 0.25}, "step h in p of the central difference");
-  f.real("fraction", fraction, {0, 1}, "share of the batch that enters the LDM in a step; 0: 1 on a GPU, 0.25 on a CPU");
+  f.real("fraction", fraction, {0, 1},
+         "share of the batch that enters the LDM in a step; 0: 1 on a GPU, 0.25 on a CPU");
   f.choice("view", view, {{"plain", DistillationView::kPlain}, {"augmented", DistillationView::kAugmented}},
            "what the LDM sees: the plain image, or the classifier's augmented view");
   f.choice("images", images, {{"raw", DistilledImages::kRaw}, {"raw_and_synthetic", DistilledImages::kRawAndSynthetic}},
@@ -67,20 +74,25 @@ void DistillationConfig::validate() const {
   check<ConfigError>(t_min <= t_max, "t_min = {} is above t_max = {}: exchange them", t_min, t_max);
   distillation_prompt(prompt, "class");
   if (teacher != "score") {
-    check<ConfigError>(guidance == 1 && control == GradientControl::kNone && g_mode == GradientMode::kRaw,
-                       "distillation.teacher = {}: guidance, control and g_mode belong to the teacher score: leave them at their "
-                       "defaults", teacher);
+    check<ConfigError>(
+        guidance == 1 && control == GradientControl::kNone && g_mode == GradientMode::kRaw,
+        "distillation.teacher = {}: guidance, control and g_mode belong to the teacher score: leave them at their "
+        "defaults",
+        teacher);
     return;
   }
-  check<ConfigError>(encoder != EncoderForm::kCurve || view == DistillationView::kPlain,
-                     "encoder = curve keeps one curve per plain image, so view = augmented cannot use it: take encoder = "
-                     "exact or difference, or view = plain");
-  check<ConfigError>(encoder != EncoderForm::kCurve || images == DistilledImages::kRaw,
-                     "encoder = curve keeps one curve per image of the data set, and rounds replace synthetic images: with "
-                     "images = raw_and_synthetic take encoder = exact or difference");
-  check<ConfigError>(g_mode != GradientMode::kCentered || control != GradientControl::kBatchMean,
-                     "control = batch_mean replaces g by its batch mean, which is zero in g_mode = centered: take g_mode = "
-                     "raw, or control = shuffled");
+  check<ConfigError>(
+      encoder != EncoderForm::kCurve || view == DistillationView::kPlain,
+      "encoder = curve keeps one curve per plain image, so view = augmented cannot use it: take encoder = "
+      "exact or difference, or view = plain");
+  check<ConfigError>(
+      encoder != EncoderForm::kCurve || images == DistilledImages::kRaw,
+      "encoder = curve keeps one curve per image of the data set, and rounds replace synthetic images: with "
+      "images = raw_and_synthetic take encoder = exact or difference");
+  check<ConfigError>(
+      g_mode != GradientMode::kCentered || control != GradientControl::kBatchMean,
+      "control = batch_mean replaces g by its batch mean, which is zero in g_mode = centered: take g_mode = "
+      "raw, or control = shuffled");
   const std::int64_t k = curve.points;
   check<ConfigError>(k == 0 || k == 5 || k == 9 || k == 17 || k == 33,
                      "curve.points = {}: expected 5, 9, 17, 33, or 0 for the smallest that passes the gate", k);
@@ -88,7 +100,8 @@ void DistillationConfig::validate() const {
 
 std::string distillation_prompt(const std::string& prompt_template, const std::string& class_name) {
   std::string name = class_name, prompt;
-  std::replace_if(name.begin(), name.end(), [](char c) { return c == '_' || c == '-'; }, ' ');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '_' || c == '-'; }, ' ');
   std::size_t position = 0;
   for (std::size_t open; (open = prompt_template.find('{', position)) != std::string::npos;) {
     const std::size_t close = prompt_template.find('}', open);

@@ -25,18 +25,18 @@ struct LatentCurveConfig {
   double max_rms_error = 0.10;       // of g, relative to the rms of the exact g
   double min_sign_agreement = 0.98;  // share of g with the sign of the exact g
   NodeStorage storage = NodeStorage::kMemory;
-  std::int64_t limit_mb = 2048;      // refuse a larger cache
+  std::int64_t limit_mb = 2048;  // refuse a larger cache
 
   void describe(ConfigFields& fields);
 };
 
 // The teacher diffusion_classifier.
 struct DiffusionClassifierConfig {
-  double weight = 1;             // of the divergence in the loss
-  double temperature = 1;        // divides the log posterior; 1: the LDM's own
-  std::int64_t draws = 1;        // of (t, eps) per image and step
-  std::int64_t max_classes = 10; // scored per image: the label and those that the classifier finds likeliest
-  std::int64_t limit_mb = 2048;  // keep at most this much of encoded images
+  double weight = 1;              // of the divergence in the loss
+  double temperature = 1;         // divides the log posterior; 1: the LDM's own
+  std::int64_t draws = 1;         // of (t, eps) per image and step
+  std::int64_t max_classes = 10;  // scored per image: the label and those that the classifier finds likeliest
+  std::int64_t limit_mb = 2048;   // keep at most this much of encoded images
 
   void describe(ConfigFields& fields);
 };
@@ -67,7 +67,8 @@ struct DistillationConfig {
   void validate() const;
 };
 
-// The template with "{class}" replaced by `class_name`, whose _ and - become spaces. ConfigError for another {placeholder}.
+// The template with "{class}" replaced by `class_name`, whose _ and - become spaces. ConfigError for another
+// {placeholder}.
 std::string distillation_prompt(const std::string& prompt_template, const std::string& class_name);
 
 }  // namespace domainfusion

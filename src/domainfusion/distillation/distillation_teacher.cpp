@@ -29,11 +29,11 @@ std::vector<ImageKey> keys_of(const at::Tensor& domain_N, const at::Tensor& inde
 
 void check_batch(const DistillationBatch& batch, bool augmented) {
   const std::int64_t n = batch.logits_NK.dim() == 2 ? batch.logits_NK.size(0) : 0;
-  check<ShapeError>(n > 0 && batch.label_N.numel() == n && batch.domain_N.numel() == n && batch.index_N.numel() == n,
-                    "a distillation batch has logits of shape [{}], {} labels, {} domains and {} indices: expected [N, K], N, "
-                    "N, N with N >= 1",
-                    fmt::join(batch.logits_NK.sizes(), ", "), batch.label_N.numel(), batch.domain_N.numel(),
-                    batch.index_N.numel());
+  check<ShapeError>(
+      n > 0 && batch.label_N.numel() == n && batch.domain_N.numel() == n && batch.index_N.numel() == n,
+      "a distillation batch has logits of shape [{}], {} labels, {} domains and {} indices: expected [N, K], N, "
+      "N, N with N >= 1",
+      fmt::join(batch.logits_NK.sizes(), ", "), batch.label_N.numel(), batch.domain_N.numel(), batch.index_N.numel());
   check<ShapeError>(!augmented || (batch.view01_N3HW.defined() && batch.view01_N3HW.size(0) == n),
                     "view = augmented needs the classifier's view of each of the {} images of the batch", n);
 }
@@ -84,11 +84,13 @@ at::Tensor DistillationTeacher::images(const Drawn& drawn, std::int64_t first, s
   return plain_images(plain_image_, keys, ldm_.image_size_px, ldm_.device);
 }
 
-void DistillationTeacher::check_finite(const char* what, const at::Tensor& values_N, const std::vector<ImageKey>& keys, std::int64_t step) {
+void DistillationTeacher::check_finite(const char* what, const at::Tensor& values_N, const std::vector<ImageKey>& keys,
+                                       std::int64_t step) {
   for (std::int64_t i = 0; i < values_N.size(0); ++i) {
     const double value = values_N[i].item<double>();
     check(std::isfinite(value),
-          "distillation step {}: {} of image {} of domain {} is {}; the {} diverged: lower the learning rate, and use float32",
+          "distillation step {}: {} of image {} of domain {} is {}; the {} diverged: lower the learning rate, and use "
+          "float32",
           step, what, keys[i].index, keys[i].domain, value, *what == 'p' ? "classifier" : "LDM");
   }
 }

@@ -1,8 +1,10 @@
 #pragma once
-// What a frozen LDM may teach a classifier in a training step: the interface of distillation teachers, and their registry.
+// What a frozen LDM may teach a classifier in a training step: the interface of distillation teachers, and their
+// registry.
 //
-//   score                 the source's: the denoising residual's gradient in confidence re-weights images (latent_distillation.h)
-//   diffusion_classifier  the LDM's own posterior over the classes, as a soft label (diffusion_classifier.h)
+//   score                 the source's: the denoising residual's gradient in confidence re-weights images
+//   (latent_distillation.h) diffusion_classifier  the LDM's own posterior over the classes, as a soft label
+//   (diffusion_classifier.h)
 
 #include <ATen/core/Tensor.h>
 
@@ -24,7 +26,7 @@ namespace domainfusion {
 struct DistillationBatch {
   at::Tensor logits_NK;                   // of the classifier, with graph
   at::Tensor label_N, domain_N, index_N;  // int64; (domain, index) name the image
-  at::Tensor view01_N3HW;                 // view = augmented only: what the classifier saw, in [0, 1], at the LDM's size
+  at::Tensor view01_N3HW;  // view = augmented only: what the classifier saw, in [0, 1], at the LDM's size
 };
 
 // What a teacher says of one step.
@@ -36,37 +38,38 @@ struct TeacherStep {
 
 // What a teacher computes, in images that pass through a network. A pass with its gradient counts as three.
 struct TeacherCost {
-  double unet_per_drawn = 0;     // for each image that is drawn in a step
-  double encoder_per_drawn = 0;  // the same
-  double encoder_per_image = 0;  // once in the run for each training image
+  double unet_per_drawn = 0;                     // for each image that is drawn in a step
+  double encoder_per_drawn = 0;                  // the same
+  double encoder_per_image = 0;                  // once in the run for each training image
   double unet_of_gate = 0, encoder_of_gate = 0;  // once, before the first step
 };
 
 class DistillationTeacher {
  public:
-  // `plain_image` gives the images that the LDM sees when view = plain. ConfigError for options that do not go together or
-  // a t_max beyond the LDM's timesteps.
+  // `plain_image` gives the images that the LDM sees when view = plain. ConfigError for options that do not go together
+  // or a t_max beyond the LDM's timesteps.
   DistillationTeacher(DistillationConfig config, LatentTeacher ldm, const std::vector<std::string>& class_names,
                       ImageSource plain_image, std::uint64_t seed);
   virtual ~DistillationTeacher() = default;
 
-  // Before the first step, with all images that training may draw. `known_points` takes up what an earlier run chose (see
-  // curve_points). `stop_point` is called in long work and may throw. No result where there is no gate, or it did not run.
+  // Before the first step, with all images that training may draw. `known_points` takes up what an earlier run chose
+  // (see curve_points). `stop_point` is called in long work and may throw. No result where there is no gate, or it did
+  // not run.
   virtual std::optional<CurveGateResult> prepare(const std::vector<LabelledKey>& images, const CurveStorage& storage,
                                                  std::optional<std::int64_t> known_points = {},
                                                  const std::function<void()>& stop_point = {}) {
     return {};
   }
-  // The loss of `batch` at `step`. All draws of an image depend on (seed, step, domain, index) alone. Error that names the
-  // image if a figure of it is not finite.
+  // The loss of `batch` at `step`. All draws of an image depend on (seed, step, domain, index) alone. Error that names
+  // the image if a figure of it is not finite.
   virtual TeacherStep teach(const DistillationBatch& batch, std::int64_t step) = 0;
 
   virtual TeacherCost cost() const = 0;
   // K of the curve in use; 0 while there is none. To be kept for a resume.
   virtual std::int64_t curve_points() const { return 0; }
 
-  // Rows of a batch of `size` that enter the LDM at `step`, ascending: max(1, round(fraction * size)) of them, drawn from
-  // RandomStream(seed, "distillation rows", {step}).
+  // Rows of a batch of `size` that enter the LDM at `step`, ascending: max(1, round(fraction * size)) of them, drawn
+  // from RandomStream(seed, "distillation rows", {step}).
   std::vector<std::int64_t> drawn_rows(std::int64_t size, std::int64_t step) const;
   double fraction() const;
   const std::vector<std::string>& prompts() const { return conditions_.prompts(); }

@@ -6,7 +6,8 @@ namespace domainfusion {
 const DistillationTeacherRegistry& distillation_teachers() {
   static const DistillationTeacherRegistry registry = [] {
     DistillationTeacherRegistry r("distillation teacher");
-    r.add<LatentDistillation>("score", "the denoising residual's gradient in confidence re-weights images (DomainFusion)");
+    r.add<LatentDistillation>("score",
+                              "the denoising residual's gradient in confidence re-weights images (DomainFusion)");
     r.add<DiffusionClassifier>("diffusion_classifier", "the LDM's posterior over the classes is a soft label");
     return r;
   }();

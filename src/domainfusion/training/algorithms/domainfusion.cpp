@@ -94,17 +94,6 @@ void DomainFusion::prepare(TrainingContext& context) {
   if (config_.latent_distillation) prepare_distillation();
 }
 
-std::vector<DomainSelection> DomainFusion::all_images() const {
-  std::vector<DomainSelection> selections;
-  const DomainDataset& set = *context().source_in;
-  for (std::int64_t domain = 0; domain < set.number_of_domains(); ++domain) {
-    DomainSelection& selection = selections.emplace_back();
-    selection.domain = domain;
-    for (std::int64_t index = 0; index < set.size(domain); ++index) selection.indices.push_back(index);
-  }
-  return selections;
-}
-
 PromptWords DomainFusion::words(const std::vector<std::string>& domain_names) const {
   return PromptWords(domain_names, context().source_in->class_names(), context().config.data.descriptions);
 }
@@ -139,7 +128,7 @@ void DomainFusion::prepare_rounds() {
   if (!config_.synthetic_from.empty() && !std::filesystem::exists(synthetic)) {
     copy_synthetic_set(std::filesystem::path(config_.synthetic_from) / "synthetic", synthetic);
   }
-  rounds_ = std::make_unique<AugmentationRounds>(round_config_, context().source_in, all_images(), std::move(prompts),
+  rounds_ = std::make_unique<AugmentationRounds>(round_config_, context().source_in, every_image_of(*context().source_in), std::move(prompts),
                                                  *candidates_, synthetic, context().seed,
                                                  static_cast<std::int64_t>(round_steps_.size()));
   if (config_.fidelity_weights.empty()) return;
@@ -183,7 +172,7 @@ double DomainFusion::estimated_extra_seconds() {
 }
 
 void DomainFusion::choose_encoder() {
-  const std::vector<LabelledKey> images = labelled_keys(*context().source_in, all_images());
+  const std::vector<LabelledKey> images = labelled_keys(*context().source_in, every_image_of(*context().source_in));
   const CurveStorage storage{context().run_folder / "latent_curve.bin",
                              distillation_config_.curve.storage == NodeStorage::kFile
                                  ? curve_identity(*ldm_, *context().source_in, images)

@@ -49,7 +49,6 @@ class DomainFusion final : public Algorithm {
   RoundHooks round_hooks();
   at::Tensor distilled_images(const std::vector<ImageKey>& keys) const;
   at::Tensor distillation_loss(std::int64_t step, const Batch& batch, const at::Tensor& logits_NK, StepRecord& record);
-  std::vector<DomainSelection> all_images() const;
   PromptWords words(const std::vector<std::string>& domain_names) const;
   std::map<std::string, std::string> target_description() const;
 
