@@ -18,6 +18,7 @@ void add_compare_command(CLI::App& app);
 void add_reproduce_command(CLI::App& app);
 void add_sweep_command(CLI::App& app);
 void add_tables_command(CLI::App& app);
+void add_plan_command(CLI::App& app);
 void add_predict_command(CLI::App& app);
 void add_pretrain_command(CLI::App& app);
 void add_bench_command(CLI::App& app);

@@ -88,14 +88,15 @@ RunBudget run_budget(RunSetup& setup, const SetSizes& sizes) {
   return budget;
 }
 
-StepTimes measure_step_times(const RunSetup& setup, std::int64_t classes) {
+StepTimes measure_step_times(const RunSetup& setup, std::int64_t classes, std::int64_t images) {
   const TrainingConfig& config = setup.config;
   ClassifierConfig untrained = config.classifier;
   untrained.weights.clear();  // their values cost no time
   Classifier classifier(untrained, std::max<std::int64_t>(classes, 2), 0);
   const at::Device device = device_of(config.device);
   classifier->to(device);
-  const std::int64_t images = std::min(kTimedImages, config.loader.batch_size), size = config.loader.image_size_px;
+  const std::int64_t size = config.loader.image_size_px;
+  if (images == 0) images = std::min(kTimedImages, config.loader.batch_size);
   const at::Tensor image_NCHW = torch::zeros({images, 3, size, size}, device);
   const at::Tensor label_N = torch::zeros({images}, torch::TensorOptions(torch::kInt64).device(device));
   Adam optimizer(classifier->parameters(), {});

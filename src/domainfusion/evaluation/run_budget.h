@@ -39,7 +39,8 @@ struct StepTimes {
 };
 // Trains and evaluates the run's classifier on a few images of noise at the run's size on its device. What the
 // algorithm adds and what reading images costs is not in it.
-StepTimes measure_step_times(const RunSetup& setup, std::int64_t classes);
+// `images` in a step; 0: a few.
+StepTimes measure_step_times(const RunSetup& setup, std::int64_t classes, std::int64_t images = 0);
 
 double estimated_seconds(const RunBudget& budget, const StepTimes& times);
 

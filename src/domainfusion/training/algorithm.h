@@ -19,6 +19,7 @@
 #include "domainfusion/io/tensor_file.h"
 #include "domainfusion/training/holdout_guard.h"
 #include "domainfusion/training/optimizer.h"
+#include "domainfusion/training/planned_work.h"
 #include "domainfusion/training/run_records.h"
 #include "domainfusion/training/stop_signal.h"
 #include "domainfusion/training/training_config.h"
@@ -52,6 +53,8 @@ struct TrainingContext {
   void stop_point() const {
     if (stop_requested()) throw Interrupted();
   }
+  // `scheduler`: that of the LDM in use, an empty object if there is none.
+  WorkSizes work_sizes(nlohmann::json scheduler = nlohmann::json::object()) const;
   // True before the first step of epoch 0, every, 2 * every, …
   bool starts_every(std::int64_t step, std::int64_t every_epochs) const {
     return step % (steps_per_epoch * every_epochs) == 0;
@@ -70,6 +73,8 @@ class Algorithm {
   virtual std::int64_t batch_multiplier() const { return 1; }
   // Checks its needs and makes what it works with. The default keeps the context.
   virtual void prepare(TrainingContext& context) { context_ = &context; }
+  // What the algorithm adds to plain training, asked once its options are set, before prepare().
+  virtual PlannedWork planned_work(const WorkSizes& sizes) const { return {}; }
   // Seconds that this algorithm adds to plain training, asked after prepare(); 0 where that is negligible.
   virtual double estimated_extra_seconds() { return 0; }
 

@@ -6,6 +6,7 @@
 //   checkpoint.safetensors    everything that --resume needs
 //   checkpoint-STEP.safetensors  those of all validations, with keep_checkpoints
 //   events.out.tfevents.…     the records for TensorBoard
+//   cost.json                 time and memory that it took (run_cost.h)
 //   best.safetensors          the selected model, with torchvision's names
 //   swad.safetensors          an average of weights, named after its method, once the run is finished
 

@@ -74,6 +74,7 @@ Trainer::Trainer(RunSetup setup, std::shared_ptr<const DomainDataset> dataset, T
   make_context();
   folder_ = std::make_unique<RunFolder>(options_.run_folder, options_.mode, description());
   folder_->set_sink(options_.sink);
+  cost_.emplace(folder_->path());
   context_.run_folder = folder_->path();
 }
 
@@ -232,6 +233,7 @@ std::optional<TestRecord> Trainer::run() {
     test_last_model();
     const TestRecord selected = test_selected();
     if (averaging_) test_average();
+    cost_->save(steps_done_);
     return selected;
   } catch (const Interrupted&) {
     // Stopped before the first step or after the last: the next start does that work again.
@@ -367,6 +369,7 @@ void Trainer::write_checkpoint(std::int64_t steps_done) {
   setup_.algorithm->save(checkpoint.algorithm_tensors, checkpoint.algorithm_state);
   if (averaging_) averaging_->save(checkpoint.averaging_tensors, checkpoint.averaging_state);
   save_checkpoint(folder_->checkpoint_file(), checkpoint, context_.classifier, *optimizer_);
+  cost_->save(steps_done);
 }
 
 // A link: the file is replaced by the next checkpoint, not rewritten.

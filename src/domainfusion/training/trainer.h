@@ -10,6 +10,7 @@
 #include "domainfusion/training/algorithm.h"
 #include "domainfusion/training/averaging/weight_averaging.h"
 #include "domainfusion/training/checkpoint.h"
+#include "domainfusion/training/run_cost.h"
 #include "domainfusion/training/run_folder.h"
 #include "domainfusion/training/stop_signal.h"
 #include "domainfusion/training/validation.h"
@@ -89,6 +90,7 @@ class Trainer {
   std::shared_ptr<const DomainDataset> source_out_;
   std::unique_ptr<HoldoutGuard> guard_;
   std::unique_ptr<RunFolder> folder_;
+  std::optional<RunCostMeter> cost_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<WeightAveraging> averaging_;  // nullptr: none
   std::unique_ptr<BatchLoader> loader_;

@@ -3,7 +3,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "domainfusion/core/log.h"
 #include "domainfusion/data/transforms/image_tensor.h"
@@ -15,19 +14,15 @@
 namespace domainfusion {
 namespace {
 
-// Seconds of `action`, the second time it runs: the first one pays for memory and code that later ones find ready.
-template <class Action>
-double seconds_of(Action action) {
-  action();
-  const auto start = std::chrono::steady_clock::now();
-  action();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-std::int64_t images_in(const DomainDataset& dataset) {
-  std::int64_t images = 0;
-  for (std::int64_t domain = 0; domain < dataset.number_of_domains(); ++domain) images += dataset.size(domain);
-  return images;
+// A model of which only the options are asked.
+LatentTeacher without_weights(std::int64_t timesteps, at::Device device) {
+  LatentTeacher ldm;
+  ldm.device = device;
+  ldm.embed = [](const std::vector<std::string>& prompts) {
+    return torch::zeros({static_cast<std::int64_t>(prompts.size()), 1, 1});
+  };
+  ldm.alphas_cumprod = torch::ones({timesteps}, torch::kFloat64);
+  return ldm;
 }
 
 // Raw rows first, on their device; synthetic rows follow, with domains counted on from the raw set's. One batch for both, so
@@ -145,30 +140,45 @@ void DomainFusion::prepare_distillation() {
   for (const std::string& prompt : distillation_->prompts()) guard.check_prompt(prompt, "distillation prompt");
 }
 
+PlannedWork DomainFusion::planned_work(const WorkSizes& sizes) const {
+  PlannedWork work;
+  if (config_.online_augmentation) work += work_of_rounds(sizes);
+  if (config_.latent_distillation) work += work_of_distillation(sizes);
+  return work;
+}
+
+PlannedWork DomainFusion::work_of_rounds(const WorkSizes& sizes) const {
+  const auto steps = round_steps(round_config_.budget, sizes.steps_per_epoch, sizes.steps);
+  if (steps.empty()) return {};
+  const RoundPlan plan(round_config_.budget, sizes.in_images, sizes.sources, round_config_.candidates,
+                       static_cast<std::int64_t>(steps.size()));
+  PlannedWork work;
+  work.generated_images = plan.images_of_run() * plan.candidates();
+  const auto generated = static_cast<double>(work.generated_images);
+  work.unet_images = generated * static_cast<double>(unet_passes(sizes.ldm_scheduler, round_config_.request()));
+  work.vae_images = 2 * generated;
+  if (config_.lambda_syn > 0) work.classifier_images = 3.0 * static_cast<double>(sizes.sources * sizes.batch_size * (sizes.steps - steps[0]));
+  work.stored_images = plan.images_of_run();
+  return work;
+}
+
+PlannedWork DomainFusion::work_of_distillation(const WorkSizes& sizes) const {
+  const std::vector<std::string> classes(static_cast<std::size_t>(sizes.classes), "class");
+  const auto teacher = distillation_teachers().make(distillation_config_.teacher, distillation_config_,
+                                                    without_weights(distillation_config_.t_max + 1, sizes.device), classes, nullptr, 0);
+  const bool both = config_.online_augmentation && distillation_config_.images == DistilledImages::kRawAndSynthetic;
+  const auto batch = static_cast<double>(sizes.batch_size * sizes.sources * (both ? 2 : 1));
+  const double drawn = batch * teacher->fraction() * static_cast<double>(sizes.steps);
+  const auto images = static_cast<double>(sizes.in_images);
+  const TeacherCost cost = teacher->cost();
+  PlannedWork work;
+  work.unet_images = drawn * cost.unet_per_drawn + cost.unet_of_gate;
+  work.vae_images = drawn * cost.encoder_per_drawn + images * cost.encoder_per_image + cost.encoder_of_gate;
+  return work;
+}
+
 double DomainFusion::estimated_extra_seconds() {
-  torch::NoGradGuard no_grad;
-  std::vector<std::int64_t> shape = ldm_->latent_shape();
-  shape.insert(shape.begin(), 1);
-  const at::Tensor z = torch::zeros(shape), t = torch::full({1}, 500, torch::kInt64);
-  const at::Tensor condition = ldm_->embed({""});
-  const double unet = seconds_of([&] { ldm_->predict(z, t, condition); });
-  const double encoder = seconds_of([&] { ldm_->decode(z); });
-  double seconds = 0;
-  if (rounds_) {
-    const auto passes = static_cast<double>(unet_passes(ldm_->scheduler_config(), round_config_.request()));
-    seconds += static_cast<double>(rounds_->plan().images_of_run() * round_config_.candidates) * (passes * unet + 2 * encoder);
-  }
-  if (distillation_) {
-    const bool both = rounds_ && distillation_config_.images == DistilledImages::kRawAndSynthetic;
-    const auto batch = static_cast<double>(context().config.loader.batch_size * context().source_in->number_of_domains() *
-                                           (both ? 2 : 1));
-    const double drawn = batch * distillation_->fraction() * static_cast<double>(context().total_steps);
-    const auto images = static_cast<double>(images_in(*context().source_in));
-    const TeacherCost cost = distillation_->cost();
-    seconds += unet * (drawn * cost.unet_per_drawn + cost.unet_of_gate) +
-               encoder * (drawn * cost.encoder_per_drawn + images * cost.encoder_per_image + cost.encoder_of_gate);
-  }
-  return seconds;
+  return ldm_seconds(planned_work(context().work_sizes(ldm_->scheduler_config())), measure_ldm_times(*ldm_));
 }
 
 void DomainFusion::choose_encoder() {

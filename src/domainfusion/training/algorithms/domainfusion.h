@@ -31,6 +31,7 @@ class DomainFusion final : public Algorithm {
   void describe(ConfigFields& fields) override;
   // ConfigError: no LDM given, an LDM that saw the target, a prompt that names it, options that do not go together.
   void prepare(TrainingContext& context) override;
+  PlannedWork planned_work(const WorkSizes& sizes) const override;
   double estimated_extra_seconds() override;
   bool loss_is_mean_over_images() const override { return false; }  // synthetic images and distillation go by the step
   // Before the first step the latent curve's gate; before a round's step the round.
@@ -42,6 +43,8 @@ class DomainFusion final : public Algorithm {
   at::Tensor loss(std::int64_t step, const Batch& raw, StepRecord& record) override;
 
  private:
+  PlannedWork work_of_rounds(const WorkSizes& sizes) const;
+  PlannedWork work_of_distillation(const WorkSizes& sizes) const;
   void prepare_rounds();
   void prepare_distillation();
   void choose_encoder();

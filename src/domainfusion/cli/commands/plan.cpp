@@ -1,0 +1,117 @@
+// domainfusion plan: what a run will cost before it runs, algorithms side by side, and plans beside what runs have cost.
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "domainfusion/cli/commands.h"
+#include "domainfusion/config/config_file.h"
+#include "domainfusion/evaluation/result_table.h"
+#include "domainfusion/evaluation/run_plan.h"
+
+namespace domainfusion {
+namespace {
+
+using nlohmann::json;
+using Options = std::vector<std::pair<std::string, json>>;
+
+struct PlanArguments {
+  std::string data, test_domain, ldm;
+  std::vector<std::string> recipes, overrides, runs;
+  bool compare = false, as_json = false;
+};
+
+void flatten(const json& object, const std::string& prefix, Options& options) {
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_object()) flatten(value, prefix + key + ".", options);
+    else options.emplace_back(prefix + key, value);
+  }
+}
+
+Options arguments_as_options(const PlanArguments& arguments) {
+  Options options;
+  for (const auto& [key, value] : {std::pair("data.root", arguments.data), std::pair("test_domain", arguments.test_domain),
+                                   std::pair("ldm", arguments.ldm)}) {
+    if (!value.empty()) options.emplace_back(key, value);
+  }
+  return options;
+}
+
+// Those of `options` that an algorithm knows; the groups of another algorithm mean nothing to it.
+Options known_to(const std::string& algorithm, const Options& options) {
+  RunSetup setup = make_run_setup({}, {"algorithm=" + algorithm}, {});
+  const ConfigFields fields = setup.fields();
+  Options known;
+  for (const auto& option : options) {
+    const bool there = std::any_of(fields.fields().begin(), fields.fields().end(),
+                                   [&](const ConfigFields::Field& field) { return field.key == option.first; });
+    if (there && option.first != "algorithm") known.push_back(option);
+  }
+  known.emplace_back("algorithm", algorithm);
+  return known;
+}
+
+RunPlan plan_of(RunSetup setup) {
+  const SetSizes sizes = sizes_of(setup.config);
+  if (setup.config.test_domain.empty()) setup.config.test_domain = sizes.domain_names.front();
+  return plan_run(setup, sizes);
+}
+
+std::vector<RunPlan> plans_of_recipes(const PlanArguments& arguments) {
+  std::vector<RunPlan> plans;
+  const Options options = arguments_as_options(arguments);
+  std::vector<std::string> recipes = arguments.recipes;
+  if (recipes.empty()) recipes.emplace_back();
+  for (const std::string& recipe : recipes) {
+    plans.push_back(plan_of(make_run_setup(recipe, arguments.overrides, options)));
+    if (!arguments.compare) continue;
+    RunSetup own = make_run_setup(recipe, arguments.overrides, options);
+    Options all;
+    flatten(own.fields().to_json(), "", all);
+    for (const std::string& name : algorithms().names()) {
+      if (name != own.config.algorithm) plans.push_back(plan_of(make_run_setup({}, {}, known_to(name, all))));
+    }
+  }
+  return plans;
+}
+
+void plan_runs(const PlanArguments& arguments) {
+  for (const std::string& run : arguments.runs) {
+    Options options;
+    flatten(read_run(run).config, "", options);
+    const RunPlan plan = plan_of(make_run_setup({}, {}, options));
+    fmt::print("{}\n{}", run, text_table(plan_beside_real_cells(plan, real_cost(run))));
+  }
+}
+
+void plan(const PlanArguments& arguments) {
+  if (!arguments.runs.empty()) return plan_runs(arguments);
+  const std::vector<RunPlan> plans = plans_of_recipes(arguments);
+  if (arguments.as_json) {
+    json list = json::array();
+    for (const RunPlan& one : plans) list.push_back(one.to_json());
+    std::cout << list.dump(1) << '\n';
+    return;
+  }
+  const RunPlan& first = plans.front();
+  fmt::print("{} images of {} to learn from; CDGA would generate {} images, FDS {}\n{}", first.budget.in_images,
+             fmt::join(first.budget.sources, ", "), first.cdga_images, first.fds_images, text_table(plan_cells(plans)));
+  fmt::print("times by a short measurement on this machine, without reading images; memory of the measured stages\n");
+}
+
+}  // namespace
+
+void add_plan_command(CLI::App& app) {
+  auto* command = app.add_subcommand("plan", "images, passes, time, memory and disk that a run will take, before it runs");
+  auto arguments = std::make_shared<PlanArguments>();
+  command->add_option("runs", arguments->runs, "run folders: their plans beside what they have really cost");
+  command->add_option("--recipe", arguments->recipes, "TOML file of options; several stand side by side");
+  command->add_option("--data", arguments->data, "folder <domain>/<class>/<image>; needless where `benchmark` names a known set")
+      ->take_last();
+  command->add_option("--test-domain", arguments->test_domain, "domain to hold out; the first unless given")->take_last();
+  command->add_option("--ldm", arguments->ldm, "latent diffusion model, to be measured")->take_last();
+  command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")->allow_extra_args(false);
+  command->add_flag("--compare", arguments->compare, "all algorithms beside the recipe's, with the options that they share");
+  command->add_flag("--json", arguments->as_json, "the figures as JSON");
+  command->callback([arguments] { with_context("plan", [&] { plan(*arguments); }); });
+}
+
+}  // namespace domainfusion

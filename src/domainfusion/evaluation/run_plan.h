@@ -1,0 +1,50 @@
+#pragma once
+// What a run will cost, beside what other systems would generate and beside what a finished run has really cost.
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "domainfusion/evaluation/run_budget.h"
+
+namespace domainfusion {
+
+struct RunPlan {
+  std::string algorithm;
+  RunBudget budget;
+  PlannedWork work;
+  std::int64_t cdga_images = 0;  // what CDGA generates for these sources, one copy a pair
+  std::int64_t fds_images = 0;   // what FDS generates
+  double training_seconds = 0;   // classifier: training, validation, test
+  std::optional<double> ldm_seconds;  // absent: an LDM is needed and none is given
+  double peak_memory_mib = 0;  // resident, of the measured stages at the run's full batch; caches of images come on top
+  double disk_mib = 0;         // at most: models, checkpoint, generated images uncompressed
+
+  double seconds() const { return training_seconds + ldm_seconds.value_or(0); }
+  nlohmann::json to_json() const;
+};
+
+// FDS makes 32,000 images of each class for each pair of source domains, 16,000 on OfficeHome (its released scripts: 1,600 and
+// 800 batches of 20).
+std::int64_t fds_images(std::int64_t sources, std::int64_t classes, const std::string& dataset);
+
+// Counts, and times one training step at the full batch and one pass through each part of the LDM that the setup names.
+// ConfigError if the target is no domain of the set; what LatentDiffusion::load throws.
+RunPlan plan_run(RunSetup& setup, const SetSizes& sizes);
+
+// Rows of text_table(): one plan a column.
+std::vector<std::vector<std::string>> plan_cells(const std::vector<RunPlan>& plans);
+
+// What a finished run has really cost. IoError if it is no run folder.
+struct RealCost {
+  std::int64_t generated_images = 0;
+  double seconds = 0, peak_memory_mib = 0, disk_mib = 0;
+};
+RealCost real_cost(const std::filesystem::path& run);
+
+// The plan of a run's own options beside its real cost, made now on this machine.
+std::vector<std::vector<std::string>> plan_beside_real_cells(const RunPlan& plan, const RealCost& real);
+
+}  // namespace domainfusion

@@ -1,0 +1,41 @@
+#pragma once
+// What an algorithm adds to plain training, counted before anything runs.
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+
+#include "domainfusion/diffusion/latent_diffusion.h"
+
+namespace domainfusion {
+
+// The sizes of a run, of which work is a function.
+struct WorkSizes {
+  std::int64_t in_images = 0, sources = 0, classes = 0;
+  std::int64_t steps = 0, steps_per_epoch = 0;
+  std::int64_t batch_size = 0;     // per source domain
+  nlohmann::json ldm_scheduler = nlohmann::json::object();  // of the LDM's folder; empty: diffusers' defaults
+  at::Device device = at::kCPU;
+};
+
+// Images that pass through a network; a pass with its gradient counts as three.
+struct PlannedWork {
+  std::int64_t generated_images = 0;  // denoised by the LDM; every candidate counts
+  double unet_images = 0;
+  double vae_images = 0;         // encoded or decoded
+  double classifier_images = 0;  // beyond the raw batches' own training
+  std::int64_t stored_images = 0;  // at the LDM's size, that stay on the disk
+
+  PlannedWork& operator+=(const PlannedWork& more);
+};
+
+// Seconds of one image through the parts of an LDM.
+struct LdmTimes {
+  double unet = 0, vae = 0;
+};
+// By a short measurement at the LDM's full size; the second of two passes counts, since the first also prepares memory.
+LdmTimes measure_ldm_times(const LatentDiffusion& ldm);
+
+// Of the LDM alone.
+double ldm_seconds(const PlannedWork& work, const LdmTimes& times);
+
+}  // namespace domainfusion
