@@ -1,5 +1,6 @@
 #include "domainfusion/augmentation/style_search.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 

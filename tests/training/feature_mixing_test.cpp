@@ -108,7 +108,8 @@ TEST_P(FeatureMixingRun, TheNetworkIsTheSameOutsideOfTheLoss) {
 }
 
 TEST_P(FeatureMixingRun, BackbonesWithoutStagesAndBatchesInPartsAreRefused) {
-  EXPECT_NE(refusal({"classifier.backbone=vit_b_32", "classifier.width=4", "loader.image_size_px=32"})
+  EXPECT_NE(refusal({"classifier.backbone=vit_b_32", "classifier.stem=imagenet", "classifier.width=4",
+                     "loader.image_size_px=32"})
                 .find("residual stages, which the backbone vit_b_32"),
             std::string::npos);
   EXPECT_NE(refusal({"optimizer.accumulation_steps=2"}).find("in parts"), std::string::npos);

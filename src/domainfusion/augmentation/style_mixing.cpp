@@ -23,6 +23,11 @@ at::Tensor per_image(const at::Tensor& share_N, const at::Tensor& x_NCHW) {
   return share_N.to(x_NCHW.scalar_type()).view({-1, 1, 1, 1});
 }
 
+// Ascending along the last dimension, and which value stands where; equal values keep their order.
+std::tuple<at::Tensor, at::Tensor> sorted(const at::Tensor& rows) {
+  return at::sort(rows, /*stable=*/true, /*dim=*/-1, /*descending=*/false);
+}
+
 void check_pair(const at::Tensor& x_NCHW, const at::Tensor& style_NCHW, std::string_view subject) {
   check_values(x_NCHW, subject);
   check_same_shape(x_NCHW, style_NCHW, subject);
@@ -44,8 +49,8 @@ at::Tensor match_distribution(const at::Tensor& x_NCHW, const at::Tensor& style_
   check_pair(x_NCHW, style_NCHW, "EFDMix");
   const at::Tensor own = per_image(own_share_N, x_NCHW);
   const at::Tensor x = x_NCHW.detach().flatten(2);
-  const at::Tensor place_of_rank = std::get<1>(at::sort(x, /*stable=*/true, /*dim=*/-1, /*descending=*/false));
-  const at::Tensor style_of_rank = std::get<0>(style_NCHW.flatten(2).sort(-1));
+  const at::Tensor place_of_rank = std::get<1>(sorted(x));
+  const at::Tensor style_of_rank = std::get<0>(sorted(style_NCHW.flatten(2)));
   const at::Tensor matched = at::zeros_like(x).scatter(-1, place_of_rank, style_of_rank).view(x_NCHW.sizes());
   return x_NCHW + (matched - x_NCHW.detach()) * (1 - own);
 }
