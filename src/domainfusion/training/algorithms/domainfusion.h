@@ -43,6 +43,8 @@ class DomainFusion final : public Algorithm {
 
  private:
   void prepare_rounds();
+  void load_fidelity_classifier();
+  StyleJudge style_judge() const;
   void prepare_distillation();
   void choose_encoder();
   void run_round(std::int64_t round);
