@@ -142,6 +142,24 @@ TEST_F(DomainFusionRun, TheDiffusionClassifierTeachesAndAResumedRunIsTheSame) {
   for (const auto& step : records_of("distillation")) EXPECT_TRUE(step.contains("teacher_accuracy"));
 }
 
+TEST_F(DomainFusionRun, StylesAreSearchedOnlyWithAClassifierThatSawNothingMoreThanThisRunMay) {
+  ASSERT_TRUE(toy_run("erm", folder_ / "erm", std::make_shared<ToyDataset>()));
+  ASSERT_TRUE(toy_run("erm", folder_ / "other", std::make_shared<ToyDataset>(), RunMode::kNew, {"test_domain=green"}));
+  std::filesystem::copy_file(folder_ / "erm" / "best.safetensors", folder_ / "best.safetensors");
+  const auto judged = [&](const std::filesystem::path& run, const std::string& option = "seed=0") {
+    return std::vector<std::string>{"augmentation.combine=mode", "augmentation.move_steps=2", "augmentation.decomposition=adain",
+                                    "domainfusion.fidelity_weights=" + (run / "best.safetensors").string(), option};
+  };
+  EXPECT_NE(refusal({"augmentation.combine=mode"}).find("with domainfusion.fidelity_weights"), std::string::npos);
+  EXPECT_NE(refusal(judged(folder_ / "other")).find("trained with 'green' held out, not 'red'"), std::string::npos);
+  EXPECT_NE(refusal(judged(folder_ / "erm", "trial_seed=1")).find("another split"), std::string::npos);
+  EXPECT_NE(refusal(judged(folder_.path())).find("no run.json"), std::string::npos);
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew, judged(folder_ / "erm")));
+  const auto lines = read_json_lines(folder_ / "run" / "synthetic" / "manifest.jsonl");
+  EXPECT_TRUE(lines.at(0).at("identity").contains("judge"));
+  EXPECT_EQ(lines.at(1).at("style_weights").size(), 3u);
+}
+
 TEST_F(DomainFusionRun, CurvesOfSyntheticImagesAreRefused) {
   EXPECT_NE(refusal({"distillation.images=raw_and_synthetic", "distillation.encoder=curve"}).find("difference"),
             std::string::npos);

@@ -27,4 +27,16 @@ TEST(Recipes, DomainFusionAndItsBaselineTrainTheSameNetworkForTheSameSteps) {
   }
 }
 
+TEST(Recipes, MethodsThatAreHeldAgainstErmOnPacs128TrainItsNetworkForItsSteps) {
+  const std::string folder = DOMAINFUSION_TEST_DIR "/../recipes/pacs128_";
+  const auto options_of = [&](const std::string& method) {
+    RunSetup setup = make_run_setup(folder + method + ".toml", {}, {});
+    EXPECT_EQ(setup.config.algorithm, method);
+    nlohmann::json options = fields_of(setup.config).to_json();
+    options.erase("algorithm");
+    return options;
+  };
+  for (const char* method : {"mixstyle", "efdmix", "mode_f", "mode_a"}) EXPECT_EQ(options_of(method), options_of("erm")) << method;
+}
+
 }  // namespace domainfusion

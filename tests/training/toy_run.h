@@ -14,8 +14,10 @@ namespace domainfusion {
 
 // What an algorithm needs beyond the run's own options to work on the toy set.
 inline std::vector<std::string> needs_of(const std::string& algorithm) {
+  const std::string ldm = "ldm=" DOMAINFUSION_TEST_DIR "/parity/sd15-tiny/pipeline";
+  if (algorithm == "mode_a") return {ldm, "mode.move_steps=2"};
   if (algorithm != "domainfusion") return {};
-  return {"ldm=" DOMAINFUSION_TEST_DIR "/parity/sd15-tiny/pipeline",
+  return {ldm,
           "distillation.encoder=exact",
           "augmentation.every_epochs=1",
           "augmentation.budget_share=0",

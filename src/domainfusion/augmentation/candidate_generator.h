@@ -26,7 +26,7 @@ class CandidateGenerator {
   // changes nothing but rounding.
   virtual at::Tensor candidate_latents(const at::Tensor& z_Nchw, const std::vector<std::string>& prompts,
                                        std::vector<RandomStream> noise) const = 0;
-  // The VAE: scaled posterior mean, and back.
+  // The VAE: scaled posterior mean, and back; decode is differentiable.
   virtual at::Tensor encode(const at::Tensor& image01_N3SS) const = 0;
   virtual at::Tensor decode(const at::Tensor& z_Nchw) const = 0;
 };

@@ -29,7 +29,6 @@ at::Tensor LdmCandidates::encode(const at::Tensor& image01_N3SS) const {
 }
 
 at::Tensor LdmCandidates::decode(const at::Tensor& z_Nchw) const {
-  const c10::NoGradGuard no_grad;
   return model_.decode(z_Nchw).to(at::kCPU, at::kFloat);
 }
 

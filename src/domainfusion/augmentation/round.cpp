@@ -26,6 +26,15 @@ at::Tensor tensor_of_size(const Image& image, std::int64_t size_px) {
   return image_to_tensor01(resize(image, size, size, Filter::kLanczos));
 }
 
+// Nothing but "mode" asks the judge; a set of another rule does not depend on who could have been asked.
+StyleJudge judge_if_needed(CombineRule rule, StyleJudge judge) {
+  if (rule != CombineRule::kMode) return {};
+  check<ConfigError>(static_cast<bool>(judge.logits),
+                     "augmentation.combine = mode looks for styles that a trained classifier finds hard: name the "
+                     "best.safetensors of an ERM run with domainfusion.fidelity_weights");
+  return judge;
+}
+
 std::string name_of_pictures(const ParentId& parent) { return fmt::format("{}-{}", parent.domain, parent.index); }
 
 }  // namespace
@@ -55,7 +64,7 @@ struct AugmentationRounds::Outcome {
 AugmentationRounds::AugmentationRounds(RoundConfig config, std::shared_ptr<const DomainDataset> raw,
                                        std::vector<DomainSelection> selections, CandidatePrompts prompts,
                                        const CandidateGenerator& generator, std::filesystem::path folder,
-                                       std::uint64_t seed, std::int64_t rounds)
+                                       std::uint64_t seed, std::int64_t rounds, StyleJudge judge)
     : config_(std::move(config)),
       raw_(std::move(raw)),
       selections_(std::move(selections)),
@@ -63,6 +72,7 @@ AugmentationRounds::AugmentationRounds(RoundConfig config, std::shared_ptr<const
       generator_(generator),
       seed_(seed),
       decomposition_(decompositions().make(config_.decomposition, config_.combine)),
+      judge_(judge_if_needed(config_.combination.rule, std::move(judge))),
       walk_(*raw_, selections_, seed),
       plan_(config_.budget, walk_.size(), static_cast<std::int64_t>(selections_.size()), config_.candidates, rounds),
       store_(std::move(folder), identity()) {}
@@ -75,6 +85,7 @@ json AugmentationRounds::identity() const {
   options.erase("picture_rows");
   // Sets from before there was a choice keep their identity.
   if (config.mode == GenerationMode::kImageToImage) options.erase("mode");
+  config.combination.forget_unused(options);
   std::string images;
   for (const DomainSelection& selection : selections_) {
     std::vector<std::int64_t> indices = selection.indices;
@@ -85,12 +96,14 @@ json AugmentationRounds::identity() const {
   for (const ParentId& parent : walk_.window(0, std::min(plan_.images_of_run(), walk_.size()))) {
     images += raw_->image_hash(parent.domain, parent.index) + "\n";
   }
-  return {{"options", options},
-          {"seed", seed_},
-          {"rounds", plan_.rounds()},
-          {"ldm", generator_.weights_hash()},
-          {"image_size_px", generator_.image_size_px()},
-          {"raw_images", sha256_hex(images)}};
+  json identity{{"options", options},
+                {"seed", seed_},
+                {"rounds", plan_.rounds()},
+                {"ldm", generator_.weights_hash()},
+                {"image_size_px", generator_.image_size_px()},
+                {"raw_images", sha256_hex(images)}};
+  if (judge_.logits) identity["judge"] = judge_.weights_hash;
+  return identity;
 }
 
 void AugmentationRounds::check_ready(std::int64_t round) const {
@@ -204,7 +217,20 @@ AugmentationRounds::Outcome AugmentationRounds::choose(const Group& group, std::
     if (!is_failed(candidates[i], latents ? kConstantLatents : kConstantPixels)) record.candidates.push_back(i);
   }
   if (record.candidates.empty()) return outcome;
-  const StyleContent usable = decomposition_->decompose(candidates.index_select(0, at::tensor(record.candidates)));
+  const at::Tensor usable = candidates.index_select(0, at::tensor(record.candidates));
+  if (config_.combination.rule == CombineRule::kDomainFusion) {
+    fuse(group, place, usable, outcome);
+  } else {
+    follow_rule(group, place, usable, outcome);
+  }
+  return outcome;
+}
+
+// Method section 3, steps 3 and 4.
+void AugmentationRounds::fuse(const Group& group, std::int64_t place, const at::Tensor& usable_values,
+                              Outcome& outcome) const {
+  SyntheticRecord& record = outcome.record;
+  const StyleContent usable = decomposition_->decompose(usable_values);
   const StyleContent x = decomposition_->decompose(group.x_values.narrow(0, place, 1));
   const StyleContent reference = decomposition_->decompose(group.reference_values.narrow(0, place, 1));
   Selection selection = select_candidates(*decomposition_, reference, usable, config_.selection);
@@ -213,7 +239,31 @@ AugmentationRounds::Outcome AugmentationRounds::choose(const Group& group, std::
   record.style_similarities = std::move(selection.style_similarities);
   record.content_similarities = std::move(selection.content_similarities);
   outcome.values = decomposition_->combine(x, usable.at(selection.style), usable.at(selection.content));
-  return outcome;
+}
+
+void AugmentationRounds::follow_rule(const Group& group, std::int64_t place, const at::Tensor& usable_values,
+                                     Outcome& outcome) const {
+  SyntheticRecord& record = outcome.record;
+  const CombinationInput input{*decomposition_, group.x_values.narrow(0, place, 1), usable_values, record.label,
+                               [&](const at::Tensor& values) { return image01_of(group, values); }};
+  RandomStream stream(seed_, "combine",
+                      {static_cast<std::uint64_t>(group.round), static_cast<std::uint64_t>(record.parent.domain),
+                       static_cast<std::uint64_t>(record.parent.index)});
+  Combined made = combined_by_rule(config_.combination, input, judge_, std::move(stream));
+  const auto candidate = [&](std::int64_t of_usable) {
+    return of_usable < 0 ? of_usable : record.candidates[static_cast<std::size_t>(of_usable)];
+  };
+  record.style_candidate = candidate(made.style);
+  record.content_candidate = candidate(made.content);
+  record.own_share = made.own_share;
+  record.style_weights = std::move(made.style_weights);
+  outcome.values = made.values;
+}
+
+// Float32 on the CPU, of values in the decomposition's space.
+at::Tensor AugmentationRounds::image01_of(const Group& group, const at::Tensor& values) const {
+  const bool latents = decomposition_->space() == Decomposition::Space::kLatents;
+  return (latents ? generator_.decode(values.to(group.z_x_Nchw.options())) : values).to(at::kCPU, at::kFloat);
 }
 
 void AugmentationRounds::combine(const Group& group, std::vector<Outcome>& outcomes) const {
@@ -222,10 +272,7 @@ void AugmentationRounds::combine(const Group& group, std::vector<Outcome>& outco
     if (outcome.values.defined()) values.push_back(outcome.values);
   }
   if (values.empty()) return;
-  at::Tensor images = at::cat(values);
-  if (decomposition_->space() == Decomposition::Space::kLatents)
-    images = generator_.decode(images.to(group.z_x_Nchw.options()));
-  images = images.to(at::kCPU, at::kFloat);
+  const at::Tensor images = image01_of(group, at::cat(values));
   std::int64_t next = 0;
   for (Outcome& outcome : outcomes) {
     if (!outcome.values.defined()) continue;

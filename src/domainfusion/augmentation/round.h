@@ -46,17 +46,18 @@ struct RoundSummary {
 };
 
 // All rounds of one run. The images depend on the raw set, the options, the seed and the diffusion model alone: neither
-// on the classifier nor on kills and resumes.
+// on the classifier that is trained nor on kills and resumes. (combine = mode: also on the judge, whose weights are
+// fixed.)
 class AugmentationRounds {
  public:
   // raw, selections: the IN split of the source domains; prompts: those of the set's classes and source domains;
   // folder: of the synthetic set, made or reopened; rounds: how many the run will have. `generator` outlives the
-  // object. ConfigError: unknown decomposition, an empty selection, a budget without an image, a folder of other
-  // options.
+  // object; judge: needed by combine = mode. ConfigError: unknown decomposition, an empty selection, a budget without
+  // an image, a folder of other options, no judge where one is needed.
   AugmentationRounds(RoundConfig config, std::shared_ptr<const DomainDataset> raw,
                      std::vector<DomainSelection> selections, CandidatePrompts prompts,
                      const CandidateGenerator& generator, std::filesystem::path folder, std::uint64_t seed,
-                     std::int64_t rounds);
+                     std::int64_t rounds, StyleJudge judge = {});
 
   // Makes the missing images of a round; a finished round returns its stored summary at once. Nothing if it was stopped
   // early. ConfigError unless all rounds before it are finished and 0 <= round < plan().rounds().
@@ -79,6 +80,9 @@ class AugmentationRounds {
   std::vector<RandomStream> noise_streams(std::int64_t round, const std::vector<ParentId>& parents) const;
   void make_candidates(Group& group) const;
   Outcome choose(const Group& group, std::int64_t place) const;
+  void fuse(const Group& group, std::int64_t place, const at::Tensor& usable_values, Outcome& outcome) const;
+  void follow_rule(const Group& group, std::int64_t place, const at::Tensor& usable_values, Outcome& outcome) const;
+  at::Tensor image01_of(const Group& group, const at::Tensor& values) const;
   void combine(const Group& group, std::vector<Outcome>& outcomes) const;
   void measure(const Group& group, std::vector<Outcome>& outcomes, const RoundHooks& hooks) const;
   void store_group(const Group& group, const std::vector<Outcome>& outcomes);
@@ -94,6 +98,7 @@ class AugmentationRounds {
   const CandidateGenerator& generator_;
   std::uint64_t seed_;
   std::unique_ptr<Decomposition> decomposition_;
+  StyleJudge judge_;
   ImageWalk walk_;
   RoundPlan plan_;
   SyntheticStore store_;

@@ -18,6 +18,7 @@ void RoundConfig::describe(ConfigFields& fields) {
   fields.text("negative_prompt", negative_prompt, "what guidance leads away from; empty: the empty prompt");
   fields.text("decomposition", decomposition,
               fmt::format("how style and content are split: {}", fmt::join(decompositions().names(), " | ")));
+  combination.describe(fields);
   combine.describe(fields);
   selection.describe(fields);
   fields.choice("reference", reference,

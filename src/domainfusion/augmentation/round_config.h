@@ -1,6 +1,7 @@
 #pragma once
 // Options of online lightweight augmentation (method section 3).
 
+#include "domainfusion/augmentation/combination.h"
 #include "domainfusion/augmentation/image_budget.h"
 #include "domainfusion/augmentation/selection.h"
 #include "domainfusion/diffusion/image_to_image.h"
@@ -20,6 +21,7 @@ struct RoundConfig {
   std::string prompt_template = "a {class}, {domain}";
   std::string negative_prompt;
   std::string decomposition = "fourier";
+  CombinationConfig combination;
   DecompositionConfig combine;
   SelectionConfig selection;
   StyleReference reference = StyleReference::kCurrent;

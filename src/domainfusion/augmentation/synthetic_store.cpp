@@ -42,24 +42,27 @@ std::string first_difference(const json& stored, const json& wanted) {
 }  // namespace
 
 json SyntheticRecord::to_json() const {
-  return {{"kind", "image"},
-          {"round", round},
-          {"domain", parent.domain},
-          {"index", parent.index},
-          {"parent", parent_path},
-          {"label", label},
-          {"file", file},
-          {"seed", seed},
-          {"prompts", prompts},
-          {"candidates", candidates},
-          {"style_candidate", style_candidate},
-          {"content_candidate", content_candidate},
-          {"style_similarities", style_similarities},
-          {"content_similarities", content_similarities},
-          {"made", domainfusion::to_json(made)},
-          {"round_trip", domainfusion::to_json(round_trip)},
-          {"made_class", class_to_json(made_class)},
-          {"round_trip_class", class_to_json(round_trip_class)}};
+  json line{{"kind", "image"},
+            {"round", round},
+            {"domain", parent.domain},
+            {"index", parent.index},
+            {"parent", parent_path},
+            {"label", label},
+            {"file", file},
+            {"seed", seed},
+            {"prompts", prompts},
+            {"candidates", candidates},
+            {"style_candidate", style_candidate},
+            {"content_candidate", content_candidate},
+            {"style_similarities", style_similarities},
+            {"content_similarities", content_similarities},
+            {"made", domainfusion::to_json(made)},
+            {"round_trip", domainfusion::to_json(round_trip)},
+            {"made_class", class_to_json(made_class)},
+            {"round_trip_class", class_to_json(round_trip_class)}};
+  if (own_share) line["own_share"] = *own_share;
+  if (!style_weights.empty()) line["style_weights"] = style_weights;
+  return line;
 }
 
 SyntheticRecord SyntheticRecord::from_json(const json& line) {
@@ -78,6 +81,8 @@ SyntheticRecord SyntheticRecord::from_json(const json& line) {
     line.at("content_candidate").get_to(r.content_candidate);
     line.at("style_similarities").get_to(r.style_similarities);
     line.at("content_similarities").get_to(r.content_similarities);
+    if (line.contains("own_share")) r.own_share = line.at("own_share").get<double>();
+    if (line.contains("style_weights")) line.at("style_weights").get_to(r.style_weights);
     r.made = drift_from_json(line.at("made"));
     r.round_trip = drift_from_json(line.at("round_trip"));
     r.made_class = class_from_json(line.at("made_class"));

@@ -33,10 +33,12 @@ struct SyntheticRecord {
   std::string file;                      // below the store's folder; empty: all candidates failed, x stays
   std::vector<std::string> prompts;      // one per candidate
   std::vector<std::int64_t> candidates;  // the candidates that did not fail, ascending
-  std::int64_t style_candidate = -1;     // chosen, as an index into `prompts`; -1: none
+  std::int64_t style_candidate = -1;     // chosen, as an index into `prompts`; -1: none, or x itself
   std::int64_t content_candidate = -1;
   std::vector<double> style_similarities;  // one per entry of `candidates`
   std::vector<double> content_similarities;
+  std::optional<double> own_share;    // combine = mixstyle, efdmix: the share of x's own style
+  std::vector<double> style_weights;  // combine = mode: of x, then one per entry of `candidates`; else empty
   ImageDrift made;                         // the new image
   ImageDrift round_trip;                   // x encoded and decoded by the VAE, nothing else
   std::optional<std::int64_t> made_class;  // what a classifier says of them, if one was asked

@@ -18,10 +18,10 @@ at::Tensor style_rows(const at::Tensor& style_N2C) {
 
 }  // namespace
 
-StyleContent adain_statistics(const at::Tensor& z_NChw) {
+StyleContent adain_statistics(const at::Tensor& z_NChw, bool unbiased) {
   check_values(z_NChw, "the AdaIN decomposition");
   const at::Tensor mean = z_NChw.mean({2, 3});
-  const at::Tensor deviation = (z_NChw.var(at::IntArrayRef{2, 3}, /*unbiased=*/false) + kVarianceEpsilon).sqrt();
+  const at::Tensor deviation = (z_NChw.var(at::IntArrayRef{2, 3}, unbiased) + kVarianceEpsilon).sqrt();
   const at::Tensor content = (z_NChw - mean.unsqueeze(-1).unsqueeze(-1)) / deviation.unsqueeze(-1).unsqueeze(-1);
   return {at::stack({mean, deviation}, 1), content};
 }

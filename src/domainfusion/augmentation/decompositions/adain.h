@@ -6,8 +6,9 @@
 
 namespace domainfusion {
 
-// style [N, 2, C]: mean and sqrt(population variance + 1e-5) over H, W; content [N, C, H, W]: (z - mean) / deviation.
-StyleContent adain_statistics(const at::Tensor& z_NChw);
+// style [N, 2, C]: mean and sqrt(variance + 1e-5) over H, W, of the population or, as MODE-A has it, unbiased; content
+// [N, C, H, W]: (z - mean) / deviation. Differentiable, as apply_adain.
+StyleContent adain_statistics(const at::Tensor& z_NChw, bool unbiased = false);
 
 // content * deviation + mean.
 at::Tensor apply_adain(const at::Tensor& content_NChw, const at::Tensor& style_N2C);

@@ -127,7 +127,11 @@ std::vector<at::Tensor> Resnet::stages(const at::Tensor& image_NCHW) {
   at::Tensor x = bn1_(conv1_(image_NCHW.contiguous(at::MemoryFormat::ChannelsLast))).relu_();
   if (stem_ == Stem::kImagenet) x = torch::max_pool2d(x, 3, 2, 1);
   std::vector<at::Tensor> outputs;
-  for (auto& stage : stages_) outputs.push_back(x = stage->forward(x));
+  for (auto& stage : stages_) {
+    x = stage->forward(x);
+    if (transform_) x = transform_(static_cast<int>(outputs.size()) + 1, x);
+    outputs.push_back(x);
+  }
   return outputs;
 }
 

@@ -7,6 +7,7 @@
 #include <torch/nn/modules/conv.h>
 
 #include <array>
+#include <functional>
 #include <vector>
 
 #include "domainfusion/classifiers/backbones/backbone.h"
@@ -26,6 +27,9 @@ struct ResnetShape {
   Stem stem = Stem::kImagenet;
 };
 
+// What the next stage gets in place of the output x_NCHW of stage `stage` (1 … 4): a tensor of the same shape and dtype.
+using StageTransform = std::function<at::Tensor(int stage, const at::Tensor& x_NCHW)>;
+
 class Resnet : public Backbone {
  public:
   // ConfigError if `shape` has a value below 1, or groups on blocks that are not bottlenecks.
@@ -33,6 +37,9 @@ class Resnet : public Backbone {
 
   // Outputs of stage 1 to 4, [N, C_i, H_i, W_i], C_i = width * 2^i (* 4 for bottlenecks).
   std::vector<at::Tensor> stages(const at::Tensor& image_NCHW);
+  // Every forward from here on passes through `transform`, in train and in eval mode; empty: none, as at first. It is no
+  // part of the weights: whoever sets it takes it away again.
+  void set_stage_transform(StageTransform transform) { transform_ = std::move(transform); }
   // Mean over space of the last stage.
   at::Tensor features(const at::Tensor& image_NCHW) override;
   int64_t feature_size() const override { return feature_size_; }
@@ -50,6 +57,7 @@ class Resnet : public Backbone {
   torch::nn::Conv2d conv1_{nullptr};
   torch::nn::BatchNorm2d bn1_{nullptr};
   std::vector<torch::nn::Sequential> stages_;
+  StageTransform transform_;
 };
 
 }  // namespace domainfusion

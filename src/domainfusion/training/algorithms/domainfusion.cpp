@@ -8,7 +8,9 @@
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/diffusion/image_to_image.h"
 #include "domainfusion/distillation/distillation_sources.h"
+#include "domainfusion/io/file_hashes.h"
 #include "domainfusion/training/checkpoint.h"
+#include "domainfusion/training/judge_guard.h"
 #include "domainfusion/training/ldm_guard.h"
 
 namespace domainfusion {
@@ -59,10 +61,10 @@ void DomainFusionConfig::describe(ConfigFields& fields) {
   fields.real("lambda_syn", lambda_syn, {0, 1000}, "weight of the cross-entropy of synthetic images");
   fields.text("synthetic_from", synthetic_from,
               "folder of a run with the same data, LDM, seed and augmentation options: its synthetic images are taken over, "
-              "which no classifier had a part in; empty: made in this run");
+              "in which the classifier that is trained has no part; empty: made in this run");
   fields.text("fidelity_weights", fidelity_weights,
-              "best.safetensors of an ERM run of the same network: judges whether synthetic images keep their class; empty: "
-              "not judged");
+              "best.safetensors of an ERM run of the same network: judges whether synthetic images keep their class, and "
+              "leads the search of augmentation.combine = mode; empty: not judged");
 }
 
 void DomainFusion::describe(ConfigFields& fields) {
@@ -123,13 +125,27 @@ void DomainFusion::prepare_rounds() {
   if (!config_.synthetic_from.empty() && !std::filesystem::exists(synthetic)) {
     copy_synthetic_set(std::filesystem::path(config_.synthetic_from) / "synthetic", synthetic);
   }
+  load_fidelity_classifier();
   rounds_ = std::make_unique<AugmentationRounds>(round_config_, context().source_in, every_image_of(*context().source_in), std::move(prompts),
                                                  *candidates_, synthetic, context().seed,
-                                                 static_cast<std::int64_t>(round_steps_.size()));
+                                                 static_cast<std::int64_t>(round_steps_.size()), style_judge());
+}
+
+void DomainFusion::load_fidelity_classifier() {
   if (config_.fidelity_weights.empty()) return;
-  fidelity_classifier_ = Classifier(context().config.classifier, set.number_of_classes(), context().seed);
+  fidelity_classifier_ = Classifier(context().config.classifier, context().source_in->number_of_classes(), context().seed);
   load_model(config_.fidelity_weights, fidelity_classifier_);
   fidelity_classifier_->eval();
+}
+
+// It steers what the run learns from, where fidelity alone only looks on: so it is held to more.
+StyleJudge DomainFusion::style_judge() const {
+  if (round_config_.combination.rule != CombineRule::kMode || fidelity_classifier_.is_empty()) return {};
+  check_judge_provenance(config_.fidelity_weights, *context().holdout, context().config);
+  const auto logits = [judge = fidelity_classifier_](const at::Tensor& image01_N3SS) mutable {
+    return judge->forward(normalise(image01_N3SS));
+  };
+  return {logits, FileHashes().sha256(config_.fidelity_weights)};
 }
 
 void DomainFusion::prepare_distillation() {

@@ -46,6 +46,8 @@ class DomainFusion final : public Algorithm {
   PlannedWork work_of_rounds(const WorkSizes& sizes) const;
   PlannedWork work_of_distillation(const WorkSizes& sizes) const;
   void prepare_rounds();
+  void load_fidelity_classifier();
+  StyleJudge style_judge() const;
   void prepare_distillation();
   void choose_encoder();
   void run_round(std::int64_t round);

@@ -1,5 +1,9 @@
 #include "domainfusion/training/algorithms/domainfusion.h"
+#include "domainfusion/training/algorithms/efdmix.h"
 #include "domainfusion/training/algorithms/erm.h"
+#include "domainfusion/training/algorithms/mixstyle.h"
+#include "domainfusion/training/algorithms/mode_a.h"
+#include "domainfusion/training/algorithms/mode_f.h"
 
 namespace domainfusion {
 
@@ -7,7 +11,12 @@ const AlgorithmRegistry& algorithms() {
   static const AlgorithmRegistry registry = [] {
     AlgorithmRegistry r("algorithm");
     r.add<Erm>("erm", "plain cross-entropy over the pooled source domains");
-    r.add<DomainFusion>("domainfusion", "latent distillation and online lightweight augmentation with a frozen LDM (ECCV 2024)");
+    r.add<MixStyle>("mixstyle", "feature maps with mixed channel means and deviations (ICLR 2021)");
+    r.add<EfdMix>("efdmix", "feature maps whose values are matched by rank with another image's (CVPR 2022)");
+    r.add<ModeF>("mode_f", "MODE-F: mixtures of Fourier amplitudes, searched where the classifier loses most");
+    r.add<ModeA>("mode_a", "MODE-A: the same with channel statistics, of an LDM's latents in place of VGG's maps");
+    r.add<DomainFusion>("domainfusion",
+                        "latent distillation and online lightweight augmentation with a frozen LDM (ECCV 2024)");
     return r;
   }();
   return registry;

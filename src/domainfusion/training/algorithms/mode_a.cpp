@@ -1,0 +1,47 @@
+#include "domainfusion/training/algorithms/mode_a.h"
+
+#include <torch/torch.h>
+
+#include "domainfusion/augmentation/decompositions/adain.h"
+#include "domainfusion/data/transforms/image_tensor.h"
+#include "domainfusion/training/algorithms/frozen_ldm.h"
+
+namespace domainfusion {
+
+void ModeA::prepare(TrainingContext& context) {
+  Mode::prepare(context);
+  ldm_ = load_frozen_ldm(context);
+}
+
+// Per image an encoding, and in each step of the search a decoding with its backward pass of about twice that.
+double ModeA::estimated_extra_seconds() {
+  const c10::NoGradGuard no_grad;
+  std::vector<std::int64_t> shape = ldm_->latent_shape();
+  shape.insert(shape.begin(), 1);
+  const double decoding = seconds_of([&] { ldm_->decode(torch::zeros(shape)); });
+  const auto images =
+      static_cast<double>(context().config.loader.batch_size * context().source_in->number_of_domains());
+  const auto decodings = 3 * static_cast<double>(config().search.move_steps) + 2;
+  return static_cast<double>(context().total_steps) * images * decodings * decoding;
+}
+
+void ModeA::save(TensorMap&, nlohmann::json& state) const { save_ldm(*ldm_, state); }
+
+void ModeA::load(const TensorMap&, const nlohmann::json& state) { check_same_ldm(*ldm_, context(), state); }
+
+StyleContent ModeA::split(const at::Tensor& image_NCHW) const {
+  const at::Tensor image01 = resized01(denormalise(image_NCHW), ldm_->image_size_px());
+  return adain_statistics(ldm_->encode(image01), /*unbiased=*/true);
+}
+
+at::Tensor ModeA::joined(const StyleContent& parts) const {
+  const at::Tensor image01 = ldm_->decode(apply_adain(parts.content, parts.style));
+  return normalise(resized01(image01, context().config.loader.image_size_px));
+}
+
+at::Tensor ModeA::style_index(const Batch& raw, RandomStream stream) const {
+  return styles_of_each_domain(raw.domain_N, context().source_in->number_of_domains(), config().num_mix,
+                               std::move(stream));
+}
+
+}  // namespace domainfusion
