@@ -5,6 +5,7 @@
 //   records.jsonl             typed records (run_records.h)
 //   checkpoint.safetensors    everything that --resume needs
 //   checkpoint-STEP.safetensors  those of all validations, with keep_checkpoints
+//   candidates.jsonl          keys of the images in a candidate store that the run uses (candidates/: a store of its own)
 //   events.out.tfevents.…     the records for TensorBoard
 //   best.safetensors          the selected model, with torchvision's names
 //   swad.safetensors          an average of weights, named after its method, once the run is finished
@@ -18,6 +19,8 @@
 #include "domainfusion/training/record_sink.h"
 
 namespace domainfusion {
+
+constexpr const char* kCandidateList = "candidates.jsonl";
 
 enum class RunMode { kNew, kResume, kOverwrite };
 
