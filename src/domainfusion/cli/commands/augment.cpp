@@ -5,6 +5,7 @@
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/core/progress.h"
+#include "domainfusion/data/transforms/resize.h"
 #include "domainfusion/report/picture_grid.h"
 #include "domainfusion/training/algorithms/cdga.h"
 #include "domainfusion/training/guarded_ldm.h"
@@ -46,7 +47,9 @@ void check_cost(const CdgaImages& images, double limit_hours, bool accepted) {
       format_seconds(seconds), limit_hours);
 }
 
-// Rows of a source image and what was made of it, spread evenly over the set.
+constexpr int kSidePx = 64;  // of a source image of which nothing could be made
+
+// Rows of a source image, at the size of the model, and what was made of it, spread evenly over the set.
 PictureGrid contact_sheet(const CdgaImages& images, const DomainDataset& source_in, std::size_t rows) {
   std::vector<std::vector<const CdgaImage*>> of_parent;
   for (const CdgaImage& image : images.images()) {
@@ -60,12 +63,16 @@ PictureGrid contact_sheet(const CdgaImages& images, const DomainDataset& source_
     const SampleInfo& parent = source_in.info(made.front()->parent.domain, made.front()->parent.index);
     grid.rows.push_back({source_in.class_names()[static_cast<std::size_t>(parent.label)], {}});
     auto& cells = grid.rows.back().cells;
+    int side = kSidePx;
     const auto domain = [&](std::int64_t d) { return source_in.domain_names()[static_cast<std::size_t>(d)]; };
-    cells.push_back({source_in.image(parent.domain, made.front()->parent.index), domain(parent.domain)});
+    cells.push_back({Image{}, domain(parent.domain)});
     for (const CdgaImage* image : made) {
       const bool good = images.store().state(image->key) == CandidateStore::State::kGood;
       cells.push_back({good ? images.store().image(image->key) : Image{}, "to " + domain(image->destination)});
+      if (good) side = cells.back().image.width;
     }
+    cells.front().image =
+        resize(source_in.image(parent.domain, made.front()->parent.index), side, side, Filter::kLanczos);
   }
   return grid;
 }
