@@ -15,6 +15,14 @@ TEST(Recipes, EveryRecipeNamesOnlyOptionsThatExist) {
   EXPECT_GE(recipes, 4);
 }
 
+TEST(Recipes, CdgaAndItsBaselineTrainTheSameNetworkForTheSameSteps) {
+  const std::string folder = DOMAINFUSION_TEST_DIR "/../recipes/pacs128";
+  RunSetup baseline = make_run_setup(folder + "_erm.toml", {}, {}),
+           cdga = make_run_setup(folder + "_cdga.toml", {}, {});
+  baseline.config.algorithm = "cdga";
+  EXPECT_EQ(fields_of(baseline.config).to_json(), fields_of(cdga.config).to_json());
+}
+
 TEST(Recipes, DomainFusionAndItsBaselineTrainTheSameNetworkForTheSameSteps) {
   for (const std::string set : {"demo", "pacs128"}) {
     const std::string folder = DOMAINFUSION_TEST_DIR "/../recipes/" + set;

@@ -16,6 +16,7 @@ namespace domainfusion {
 inline std::vector<std::string> needs_of(const std::string& algorithm) {
   const std::string ldm = "ldm=" DOMAINFUSION_TEST_DIR "/parity/sd15-tiny/pipeline";
   if (algorithm == "mode_a") return {ldm, "mode.move_steps=2"};
+  if (algorithm == "cdga") return {ldm, "cdga.steps=2"};
   if (algorithm != "domainfusion") return {};
   return {ldm,
           "distillation.encoder=exact",

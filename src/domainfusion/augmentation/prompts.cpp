@@ -128,17 +128,23 @@ CandidatePrompts::CandidatePrompts(const std::string& prompt_template, const std
   }
 }
 
-std::vector<std::string> CandidatePrompts::prompts(std::int64_t label, std::int64_t domain, std::int64_t count) const {
-  check<ConfigError>(prompt_of_.contains({label, domain}),
+const std::string& CandidatePrompts::prompt(std::int64_t label, std::int64_t domain) const {
+  const auto found = prompt_of_.find({label, domain});
+  check<ConfigError>(found != prompt_of_.end(),
                      "no prompts for class {} in domain {}; known: the classes of the set in its "
                      "source domains",
                      label, domain);
+  return found->second;
+}
+
+std::vector<std::string> CandidatePrompts::prompts(std::int64_t label, std::int64_t domain, std::int64_t count) const {
+  prompt(label, domain);  // checks both
   std::vector<std::int64_t> order = domains_;
   // stable_partition keeps the others in order and moves the image's own domain to the end.
   std::stable_partition(order.begin(), order.end(), [domain](std::int64_t other) { return other != domain; });
   std::vector<std::string> prompts;
   for (std::int64_t i = 0; i < count; ++i) {
-    prompts.push_back(prompt_of_.at({label, order[static_cast<std::size_t>(i) % order.size()]}));
+    prompts.push_back(prompt(label, order[static_cast<std::size_t>(i) % order.size()]));
   }
   return prompts;
 }

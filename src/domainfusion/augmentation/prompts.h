@@ -54,6 +54,8 @@ class CandidatePrompts {
   // `count` prompts of class `label` for an image of `domain`: the other source domains in order, then `domain` itself,
   // and again from the start. ConfigError if label or domain is not a known one.
   std::vector<std::string> prompts(std::int64_t label, std::int64_t domain, std::int64_t count) const;
+  // Of class `label` towards source domain `domain`. ConfigError likewise.
+  const std::string& prompt(std::int64_t label, std::int64_t domain) const;
   const std::string& negative_prompt() const { return negative_prompt_; }
 
  private:

@@ -7,9 +7,8 @@
 #include <chrono>
 
 #include "domainfusion/augmentation/image_drift.h"
+#include "domainfusion/augmentation/model_image.h"
 #include "domainfusion/core/progress.h"
-#include "domainfusion/data/transforms/image_tensor.h"
-#include "domainfusion/data/transforms/resize.h"
 #include "domainfusion/diffusion/image_checks.h"
 #include "domainfusion/io/atomic_file.h"
 #include "domainfusion/io/content_hash.h"
@@ -19,12 +18,6 @@ namespace domainfusion {
 namespace {
 
 using nlohmann::json;
-
-at::Tensor tensor_of_size(const Image& image, std::int64_t size_px) {
-  const int size = static_cast<int>(size_px);
-  if (image.height == size && image.width == size) return image_to_tensor01(image);
-  return image_to_tensor01(resize(image, size, size, Filter::kLanczos));
-}
 
 // Nothing but "mode" asks the judge; a set of another rule does not depend on who could have been asked.
 StyleJudge judge_if_needed(CombineRule rule, StyleJudge judge) {

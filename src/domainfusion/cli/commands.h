@@ -23,6 +23,8 @@ void add_predict_command(CLI::App& app);
 void add_pretrain_command(CLI::App& app);
 void add_bench_command(CLI::App& app);
 void add_generate_command(CLI::App& app);
+void add_augment_command(CLI::App& app);
+void add_store_command(CLI::App& app);
 void add_convert_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
 // Below `bench`.

@@ -49,6 +49,8 @@ int run(int argc, char** argv) {
   add_pretrain_command(app);
   add_bench_command(app);
   add_generate_command(app);
+  add_augment_command(app);
+  add_store_command(app);
   add_convert_command(app);
   add_inspect_command(app);
   app.parse_complete_callback([&threads] { prepare_process(threads); });

@@ -75,7 +75,7 @@ RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
   const StepTimes times = measure_step_times(setup, sizes.classes, std::llround(trained));
   plan.training_seconds = times.train_seconds_per_image * trained * steps +
                           times.evaluate_seconds_per_image * static_cast<double>(budget.evaluated_images);
-  if (ldm) plan.ldm_seconds = ldm_seconds(plan.work, measure_ldm_times(*ldm));
+  if (ldm) plan.ldm_seconds = ldm_seconds(plan.work, measure_generation(*ldm));
   if (plan.work.unet_images == 0 && plan.work.vae_images == 0) plan.ldm_seconds = 0;
   plan.peak_memory_mib = peak_resident_mib();
   return plan;
@@ -121,7 +121,10 @@ RealCost real_cost(const std::filesystem::path& run) {
   read_run(run);  // says so if it is none
   const RunCost cost = read_run_cost(run);
   RealCost real{0, cost.seconds, cost.peak_memory_mib, folder_mib(run)};
-  for (const auto& record : read_json_lines(run / "records.jsonl")) real.generated_images += record.value("generated", 0);
+  for (const auto& record : read_json_lines(run / "records.jsonl")) {
+    real.generated_images += record.value("generated", 0);
+    if (record.at("type") == "cdga") real.generated_images += record.at("images").get<std::int64_t>();
+  }
   return real;
 }
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <random>
 #include <utility>
 
 #include "domainfusion/core/error.h"
@@ -18,9 +19,11 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
+// The process id alone would not do on a file system that machines share.
 std::filesystem::path temporary_name(const std::filesystem::path& target) {
+  static const unsigned process = std::random_device{}();
   static std::atomic<unsigned> count{0};
-  return target.string() + fmt::format(".partial-{}-{}", ::getpid(), count++);
+  return target.string() + fmt::format("{}{}-{:08x}-{}", kPartialFile, ::getpid(), process, count++);
 }
 
 std::string_view remedy_for(int error) {

@@ -20,6 +20,7 @@
 #include "domainfusion/training/holdout_guard.h"
 #include "domainfusion/training/optimizer.h"
 #include "domainfusion/training/planned_work.h"
+#include "domainfusion/training/run_folder.h"
 #include "domainfusion/training/run_records.h"
 #include "domainfusion/training/stop_signal.h"
 #include "domainfusion/training/training_config.h"
@@ -45,9 +46,19 @@ struct TrainingContext {
   // An augmenting loader over all images of any set: loader.batch_size images of each non-empty domain per step, drawn and
   // augmented from (seed, purpose, step). ConfigError if the set is empty. The set may not change while the loader lives.
   std::function<std::unique_ptr<BatchLoader>(std::shared_ptr<const DomainDataset>, const std::string& purpose)> make_loader;
+  // Steps from the next one on take their raw batches from `set` instead of source_in: an augmenting loader like that of
+  // make_loader. To be called in before_step() of a run's first step, resumed runs too.
+  std::function<void(std::shared_ptr<const DomainDataset>)> train_on;
   // A typed line in records.jsonl; it must have "type", and "step" (the step before which or in which it was made).
   std::function<void(const nlohmann::json&)> write_record;
   std::function<bool()> stop_requested;
+
+  // Where generated candidates are kept: config.candidates, or a folder of the run's own.
+  std::filesystem::path candidate_folder() const {
+    return config.candidates.empty() ? run_folder / "candidates" : std::filesystem::path(config.candidates);
+  }
+  // The list of those that the run uses.
+  std::filesystem::path candidate_list() const { return run_folder / kCandidateList; }
 
   // To be called in long work where it can be taken up again: throws Interrupted once a stop is wanted.
   void stop_point() const {

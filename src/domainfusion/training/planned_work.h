@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
-#include "domainfusion/diffusion/latent_diffusion.h"
+#include "domainfusion/augmentation/generation_time.h"
 
 namespace domainfusion {
 
@@ -28,14 +28,7 @@ struct PlannedWork {
   PlannedWork& operator+=(const PlannedWork& more);
 };
 
-// Seconds of one image through the parts of an LDM.
-struct LdmTimes {
-  double unet = 0, vae = 0;
-};
-// By a short measurement at the LDM's full size; the second of two passes counts, since the first also prepares memory.
-LdmTimes measure_ldm_times(const LatentDiffusion& ldm);
-
 // Of the LDM alone.
-double ldm_seconds(const PlannedWork& work, const LdmTimes& times);
+double ldm_seconds(const PlannedWork& work, const GenerationTimes& times);
 
 }  // namespace domainfusion

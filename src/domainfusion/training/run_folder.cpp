@@ -22,7 +22,7 @@ using nlohmann::json;
 const std::set<std::string> kWithoutEffect = {
     "/config/loader/workers", "/config/loader/ahead_steps", "/config/cost_limit_hours",  "/config/data/root",
     "/config/data/cache_mb",  "/config/data/cache",         "/config/data/cache_folder", "/config/ldm",
-    "/config/ldm_tokenizer",  "/config/keep_checkpoints",   "/config/tensorboard"};
+    "/config/ldm_tokenizer",  "/config/candidates",         "/config/keep_checkpoints",  "/config/tensorboard"};
 
 void create_folder(const fs::path& path) {
   for (fs::path part = path; !part.empty(); part = part.parent_path()) {

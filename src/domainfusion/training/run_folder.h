@@ -5,6 +5,7 @@
 //   records.jsonl             typed records (run_records.h)
 //   checkpoint.safetensors    everything that --resume needs
 //   checkpoint-STEP.safetensors  those of all validations, with keep_checkpoints
+//   candidates.jsonl          keys of the images in a candidate store that the run uses (candidates/: a store of its own)
 //   events.out.tfevents.…     the records for TensorBoard
 //   cost.json                 time and memory that it took (run_cost.h)
 //   best.safetensors          the selected model, with torchvision's names
@@ -19,6 +20,8 @@
 #include "domainfusion/training/record_sink.h"
 
 namespace domainfusion {
+
+constexpr const char* kCandidateList = "candidates.jsonl";
 
 enum class RunMode { kNew, kResume, kOverwrite };
 

@@ -16,7 +16,6 @@
 #include "domainfusion/training/hparams.h"
 #include "domainfusion/training/make_optimizer.h"
 #include "domainfusion/training/provenance.h"
-#include "domainfusion/training/source_view.h"
 
 namespace domainfusion {
 namespace {
@@ -65,12 +64,8 @@ std::string dataset_name(const DomainDataset& dataset, const TrainingConfig& con
 
 Trainer::Trainer(RunSetup setup, std::shared_ptr<const DomainDataset> dataset, TrainerOptions options)
     : setup_(std::move(setup)), options_(std::move(options)), dataset_(std::move(dataset)) {
-  require_domains(*dataset_, 2, "training with a held-out domain");
-  check<ConfigError>(!setup_.config.test_domain.empty(), "no test domain is given: choose one of {} with --test-domain",
-                     fmt::join(dataset_->domain_names(), ", "));
-  check_benchmark(*dataset_, setup_.config);
-  hold_out_domains();
   split_domains();
+  check_benchmark(*dataset_, setup_.config);
   make_context();
   folder_ = std::make_unique<RunFolder>(options_.run_folder, options_.mode, description());
   folder_->set_sink(options_.sink);
@@ -79,16 +74,6 @@ Trainer::Trainer(RunSetup setup, std::shared_ptr<const DomainDataset> dataset, T
 }
 
 Trainer::~Trainer() = default;
-
-void Trainer::hold_out_domains() {
-  const TrainingConfig& config = setup_.config;
-  std::vector<std::string> names{config.test_domain};
-  if (!config.cross_validation_domain.empty()) {
-    require_domains(*dataset_, 3, "leave-one-domain-out cross-validation");
-    names.push_back(config.cross_validation_domain);
-  }
-  held_out_ = dataset_->domain_indices(names);
-}
 
 json Trainer::description() {
   json sizes = json::object();
@@ -106,22 +91,13 @@ json Trainer::description() {
 }
 
 void Trainer::split_domains() {
-  const TrainingConfig& config = setup_.config;
-  std::vector<SourceView::Part> in, out;
-  std::vector<std::vector<std::int64_t>> out_indices;
-  for (std::int64_t d = 0; d < dataset_->number_of_domains(); ++d) {
-    splits_.push_back(with_context("domain '" + dataset_->domain_names()[static_cast<std::size_t>(d)] + "'", [&] {
-      return holdout_split(dataset_->size(d), config.trial_seed, d, config.holdout_fraction);
-    }));
-    out_indices.push_back(splits_.back().out);
-    if (std::find(held_out_.begin(), held_out_.end(), d) != held_out_.end()) continue;
-    sources_.push_back(d);
-    in.push_back({d, splits_.back().in});
-    out.push_back({d, splits_.back().out});
-  }
-  context_.source_in = std::make_shared<SourceView>(dataset_, std::move(in));
-  source_out_ = std::make_shared<SourceView>(dataset_, std::move(out));
-  guard_ = std::make_unique<HoldoutGuard>(dataset_, held_out_, std::move(out_indices));
+  SourceSplit split = split_sources(dataset_, setup_.config);
+  held_out_ = std::move(split.held_out);
+  sources_ = std::move(split.sources);
+  splits_ = std::move(split.splits);
+  context_.source_in = std::move(split.source_in);
+  source_out_ = std::move(split.source_out);
+  guard_ = std::move(split.guard);
 }
 
 void Trainer::make_context() {
@@ -157,7 +133,10 @@ void Trainer::make_context() {
   context_.make_loader = [make_loader](std::shared_ptr<const DomainDataset> set, const std::string& purpose) {
     return make_loader(std::move(set), purpose, 1);
   };
-  loader_ = make_loader(context_.source_in, "raw", setup_.algorithm->batch_multiplier());
+  context_.train_on = [this, make_loader](std::shared_ptr<const DomainDataset> set) {
+    loader_ = make_loader(std::move(set), "raw", setup_.algorithm->batch_multiplier());
+  };
+  context_.train_on(context_.source_in);
   check_optimizer_options();
   context_.write_record = [this](const json& record) {
     // What belongs to steps before a resume stands in the file already.

@@ -6,12 +6,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "domainfusion/data/split.h"
 #include "domainfusion/training/algorithm.h"
 #include "domainfusion/training/averaging/weight_averaging.h"
 #include "domainfusion/training/checkpoint.h"
 #include "domainfusion/training/run_cost.h"
 #include "domainfusion/training/run_folder.h"
+#include "domainfusion/training/source_split.h"
 #include "domainfusion/training/stop_signal.h"
 #include "domainfusion/training/validation.h"
 
@@ -55,7 +55,6 @@ class Trainer {
 
  private:
   nlohmann::json description();
-  void hold_out_domains();
   void split_domains();
   void make_context();
   void announce() const;

@@ -53,6 +53,10 @@ void TrainingConfig::describe(ConfigFields& fields) {
   fields.text("ldm_tokenizer", ldm_tokenizer, "tokenizer folder, for a CompVis file, which has none");
   fields.text("ldm_prediction_type", ldm_prediction_type, "epsilon, v_prediction or sample; empty: what the model's files say");
   fields.text("ldm_dtype", ldm_dtype, "type in which it computes: float32, bfloat16 or float16 (GPU only)");
+  fields.text(
+      "candidates", candidates,
+      "candidate store: a folder of generated images that runs share, so that none is made twice; empty: cdga keeps "
+      "its images in the run folder, rounds keep no candidates");
   fields.text("device", device, "auto (CUDA where there is one), cpu, cuda or cuda:N");
   fields.text("precision", precision,
               "of the classifier's products: float32, or bfloat16 (mixed: weights stay float32)");

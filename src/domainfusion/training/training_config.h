@@ -52,6 +52,7 @@ struct TrainingConfig {
   std::string ldm_tokenizer;        // tokenizer folder, for a model in one file
   std::string ldm_prediction_type;  // empty: what the model's files say
   std::string ldm_dtype = "float32";  // in which its networks compute
+  std::string candidates;             // folder of a candidate store
   std::string device = "auto";
   std::string precision = "float32";  // of the classifier's products
   std::int64_t seed = 0;

@@ -13,7 +13,7 @@ namespace domainfusion {
 namespace {
 
 struct TrainArguments {
-  std::string data, test_domain, algorithm, ldm, tokenizer, recipe, out;
+  std::string data, test_domain, algorithm, ldm, tokenizer, candidates, recipe, out;
   std::vector<std::string> overrides;
   bool dry_run = false, resume = false, overwrite = false, yes = false, skip_broken_images = false;
 };
@@ -29,6 +29,7 @@ std::vector<std::pair<std::string, nlohmann::json>> options_of(const TrainArgume
   add("test_domain", arguments.test_domain);
   add("ldm", arguments.ldm);
   add("ldm_tokenizer", arguments.tokenizer);
+  add("candidates", arguments.candidates);
   if (arguments.skip_broken_images) options.emplace_back("data.skip_broken_images", true);
   return options;
 }
@@ -82,6 +83,8 @@ void add_train_command(CLI::App& app) {
   command->add_option("--ldm", arguments->ldm, "latent diffusion model (folder or CompVis file), for algorithms that use one")
       ->take_last();
   command->add_option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none")->take_last();
+  command->add_option("--candidates", arguments->candidates, "store of generated images that runs share; made if absent")
+      ->take_last();
   command->add_option("--recipe", arguments->recipe, "TOML file of options")->take_last();
   command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")->allow_extra_args(false);
   command->add_option("--out", arguments->out, "run folder to make")->take_last();

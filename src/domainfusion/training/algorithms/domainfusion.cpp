@@ -4,14 +4,16 @@
 
 #include <algorithm>
 
+#include "domainfusion/augmentation/ldm_candidates.h"
+#include "domainfusion/augmentation/stored_candidates.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/data/transforms/image_tensor.h"
-#include "domainfusion/diffusion/image_to_image.h"
 #include "domainfusion/distillation/distillation_sources.h"
 #include "domainfusion/io/file_hashes.h"
+#include "domainfusion/training/algorithms/frozen_ldm.h"
 #include "domainfusion/training/checkpoint.h"
+#include "domainfusion/training/guarded_ldm.h"
 #include "domainfusion/training/judge_guard.h"
-#include "domainfusion/training/ldm_guard.h"
 
 namespace domainfusion {
 namespace {
@@ -75,47 +77,37 @@ void DomainFusion::describe(ConfigFields& fields) {
 
 void DomainFusion::prepare(TrainingContext& context) {
   Algorithm::prepare(context);
-  check<ConfigError>(!context.config.ldm.empty(),
-                     "the algorithm domainfusion needs a latent diffusion model: --ldm DIR (a diffusers folder; `domainfusion "
-                     "pretrain` makes a small one)");
-  ldm_ = LatentDiffusion::load(context.config.ldm, {.tokenizer = context.config.ldm_tokenizer,
-                                                    .prediction_type = context.config.ldm_prediction_type,
-                                                    .placement = placement_of(context.device.str(), context.config.ldm_dtype)});
-  const LdmProvenanceCheck provenance = check_ldm_provenance(*ldm_, *context.holdout);
-  context.write_record({{"type", "ldm"},
-                        {"step", 0},
-                        {"weights_hash", ldm_->weights_hash()},
-                        {"provenance_recorded", provenance.recorded},
-                        {"out_images_seen", provenance.out_images}});
+  ldm_ = load_frozen_ldm(context);
   if (config_.online_augmentation) prepare_rounds();
   if (config_.latent_distillation) prepare_distillation();
 }
 
-PromptWords DomainFusion::words(const std::vector<std::string>& domain_names) const {
-  return PromptWords(domain_names, context().source_in->class_names(), context().config.data.descriptions);
+PromptWords DomainFusion::words() const {
+  return prompt_words(*context().source_in, context().source_in->domain_names(), context().config);
 }
 
-std::map<std::string, std::string> DomainFusion::target_description() const {
-  const std::vector<std::string>& held_out = context().holdout->held_out_names();
-  std::vector<std::string> names = context().source_in->domain_names();
-  names.insert(names.end(), held_out.begin(), held_out.end());
-  const auto known = words(names);
-  std::map<std::string, std::string> descriptions;
-  for (const std::string& name : held_out) descriptions[name] = known.domain(name);
-  return descriptions;
+TargetGuard DomainFusion::guard() const {
+  return target_guard(*context().source_in, *context().holdout, context().config);
+}
+
+std::unique_ptr<CandidateGenerator> DomainFusion::make_candidates() const {
+  auto made = std::make_unique<LdmCandidates>(*ldm_, round_config_);
+  if (context().config.candidates.empty()) return made;
+  return std::make_unique<StoredCandidates>(std::move(made), generation_options(*ldm_, round_config_.request()),
+                                            CandidateStore(context().config.candidates), context().candidate_list());
 }
 
 void DomainFusion::prepare_rounds() {
   const DomainDataset& set = *context().source_in;
-  const PromptWords source_words = words(set.domain_names());
+  const PromptWords source_words = words();
   const std::vector<std::string> descriptions = source_words.domains(set.domain_names());
   std::map<std::int64_t, std::string> description_of_source;
   for (std::size_t domain = 0; domain < descriptions.size(); ++domain) {
     description_of_source[static_cast<std::int64_t>(domain)] = descriptions[domain];
   }
   CandidatePrompts prompts(round_config_.prompt_template, round_config_.negative_prompt, source_words.classes(),
-                           description_of_source, TargetGuard(target_description()));
-  candidates_ = std::make_unique<LdmCandidates>(*ldm_, round_config_);
+                           description_of_source, guard());
+  candidates_ = make_candidates();
   round_steps_ = round_steps(round_config_.budget, context().steps_per_epoch, context().total_steps);
   check<ConfigError>(!round_steps_.empty(),
                      "augmentation.first_round_epoch = {} is not before the end of the run ({} steps, {} an epoch), so there "
@@ -149,11 +141,11 @@ StyleJudge DomainFusion::style_judge() const {
 }
 
 void DomainFusion::prepare_distillation() {
-  TargetGuard guard(target_description());
+  const TargetGuard target = guard();
   distillation_ = distillation_teachers().make(
-      distillation_config_.teacher, distillation_config_, latent_teacher_of(*ldm_), words(context().source_in->domain_names()).classes(),
+      distillation_config_.teacher, distillation_config_, latent_teacher_of(*ldm_), words().classes(),
       [this](const std::vector<ImageKey>& keys) { return distilled_images(keys); }, context().seed);
-  for (const std::string& prompt : distillation_->prompts()) guard.check_prompt(prompt, "distillation prompt");
+  for (const std::string& prompt : distillation_->prompts()) target.check_prompt(prompt, "distillation prompt");
 }
 
 PlannedWork DomainFusion::planned_work(const WorkSizes& sizes) const {
@@ -194,7 +186,7 @@ PlannedWork DomainFusion::work_of_distillation(const WorkSizes& sizes) const {
 }
 
 double DomainFusion::estimated_extra_seconds() {
-  return ldm_seconds(planned_work(context().work_sizes(ldm_->scheduler_config())), measure_ldm_times(*ldm_));
+  return ldm_seconds(planned_work(context().work_sizes(ldm_->scheduler_config())), measure_generation(*ldm_));
 }
 
 void DomainFusion::choose_encoder() {
@@ -304,16 +296,13 @@ at::Tensor DomainFusion::distillation_loss(std::int64_t step, const Batch& batch
 
 void DomainFusion::save(TensorMap&, nlohmann::json& state) const {
   // The rounds are on disk, all draws are counter-based: only the gate's choice is state.
-  state["ldm"] = ldm_->weights_hash();
+  save_ldm(*ldm_, state);
   if (distillation_ && encoder_chosen_) state["curve_points"] = distillation_->curve_points();
   if (!gate_record_.is_null()) state["curve_gate"] = gate_record_;
 }
 
 void DomainFusion::load(const TensorMap&, const nlohmann::json& state) {
-  const std::string before = state.value("ldm", "");
-  check<ConfigError>(before == ldm_->weights_hash(),
-                     "--resume: the run was started with another LDM than '{}' (weights {} then, {} now): name that one with --ldm",
-                     context().config.ldm, before.substr(0, 12), ldm_->weights_hash().substr(0, 12));
+  check_same_ldm(*ldm_, context(), state);
   if (state.contains("curve_gate")) gate_record_ = state.at("curve_gate");
   if (state.contains("curve_points")) known_curve_points_ = state.at("curve_points").get<std::int64_t>();
 }

@@ -3,12 +3,10 @@
 //   L = CE(raw) + lambda_syn CE(synthetic) + L_LD,
 // with one frozen latent diffusion model as teacher (distillation/distillation_teacher.h) and as augmenter (augmentation/round.h).
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
 
-#include "domainfusion/augmentation/ldm_candidates.h"
 #include "domainfusion/augmentation/round.h"
 #include "domainfusion/data/known_datasets.h"
 #include "domainfusion/distillation/distillation_teacher.h"
@@ -54,8 +52,9 @@ class DomainFusion final : public Algorithm {
   RoundHooks round_hooks();
   at::Tensor distilled_images(const std::vector<ImageKey>& keys) const;
   at::Tensor distillation_loss(std::int64_t step, const Batch& batch, const at::Tensor& logits_NK, StepRecord& record);
-  PromptWords words(const std::vector<std::string>& domain_names) const;
-  std::map<std::string, std::string> target_description() const;
+  PromptWords words() const;
+  TargetGuard guard() const;
+  std::unique_ptr<CandidateGenerator> make_candidates() const;
 
   DomainFusionConfig config_;
   DistillationConfig distillation_config_;
@@ -67,7 +66,7 @@ class DomainFusion final : public Algorithm {
   std::optional<std::int64_t> known_curve_points_;  // of the run that is resumed
   nlohmann::json gate_record_;                      // of this run or the resumed one; null: no gate ran
 
-  std::unique_ptr<LdmCandidates> candidates_;
+  std::unique_ptr<CandidateGenerator> candidates_;
   std::unique_ptr<AugmentationRounds> rounds_;
   std::vector<std::int64_t> round_steps_;
   std::int64_t active_round_ = -1;

@@ -2,29 +2,13 @@
 
 #include <torch/torch.h>
 
-#include <chrono>
-
-#include "domainfusion/training/ldm_guard.h"
+#include "domainfusion/training/guarded_ldm.h"
 
 namespace domainfusion {
 
 LatentDiffusion load_frozen_ldm(TrainingContext& context) {
-  const TrainingConfig& config = context.config;
-  check<ConfigError>(
-      !config.ldm.empty(),
-      "the algorithm {} needs a latent diffusion model: --ldm DIR (a diffusers folder; `domainfusion pretrain` "
-      "makes a small one)",
-      config.algorithm);
-  LatentDiffusion ldm =
-      LatentDiffusion::load(config.ldm, {.tokenizer = config.ldm_tokenizer,
-                                         .prediction_type = config.ldm_prediction_type,
-                                         .placement = placement_of(context.device.str(), config.ldm_dtype)});
-  const LdmProvenanceCheck provenance = check_ldm_provenance(ldm, *context.holdout);
-  context.write_record({{"type", "ldm"},
-                        {"step", 0},
-                        {"weights_hash", ldm.weights_hash()},
-                        {"provenance_recorded", provenance.recorded},
-                        {"out_images_seen", provenance.out_images}});
+  LatentDiffusion ldm = load_ldm(context.config, context.device);
+  context.write_record(checked_ldm_record(ldm, *context.holdout));
   return ldm;
 }
 
@@ -46,13 +30,6 @@ at::Tensor resized01(const at::Tensor& image01_N3HW, std::int64_t size_px) {
                                           .mode(torch::kBilinear)
                                           .align_corners(false)
                                           .antialias(true));
-}
-
-double seconds_of(const std::function<void()>& action) {
-  action();
-  const auto start = std::chrono::steady_clock::now();
-  action();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 }  // namespace domainfusion

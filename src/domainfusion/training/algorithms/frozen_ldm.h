@@ -2,9 +2,9 @@
 // The frozen latent diffusion model of an algorithm: loaded, held against the held-out domain, and the same after a
 // resume.
 
-#include <functional>
 #include <nlohmann/json.hpp>
 
+#include "domainfusion/augmentation/generation_time.h"
 #include "domainfusion/diffusion/latent_diffusion.h"
 #include "domainfusion/training/algorithm.h"
 
@@ -21,8 +21,5 @@ void check_same_ldm(const LatentDiffusion& ldm, const TrainingContext& context, 
 // image01_N3HW as squares of size_px: bilinear, antialiased, differentiable; the images themselves where they have that
 // size.
 at::Tensor resized01(const at::Tensor& image01_N3HW, std::int64_t size_px);
-
-// Seconds of `action`, the second time it runs: the first one pays for memory and code that later ones find ready.
-double seconds_of(const std::function<void()>& action);
 
 }  // namespace domainfusion

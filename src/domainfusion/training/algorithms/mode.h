@@ -30,6 +30,7 @@ at::Tensor styles_of_each_domain(const at::Tensor& domain_N, std::int64_t source
 class Mode : public Algorithm {
  public:
   void describe(ConfigFields& fields) override { fields.group("mode", config_); }
+  PlannedWork planned_work(const WorkSizes& sizes) const override;
   bool loss_is_mean_over_images() const override { return false; }  // styles come from the whole batch
 
  protected:

@@ -1,3 +1,4 @@
+#include "domainfusion/training/algorithms/cdga.h"
 #include "domainfusion/training/algorithms/domainfusion.h"
 #include "domainfusion/training/algorithms/efdmix.h"
 #include "domainfusion/training/algorithms/erm.h"
@@ -15,6 +16,7 @@ const AlgorithmRegistry& algorithms() {
     r.add<EfdMix>("efdmix", "feature maps whose values are matched by rank with another image's (CVPR 2022)");
     r.add<ModeF>("mode_f", "MODE-F: mixtures of Fourier amplitudes, searched where the classifier loses most");
     r.add<ModeA>("mode_a", "MODE-A: the same with channel statistics, of an LDM's latents in place of VGG's maps");
+    r.add<Cdga>("cdga", "cross-entropy on source images and their translations to the other source domains by an LDM");
     r.add<DomainFusion>("domainfusion",
                         "latent distillation and online lightweight augmentation with a frozen LDM (ECCV 2024)");
     return r;

@@ -1,0 +1,90 @@
+// domainfusion store: what lies in a candidate store, whether it is whole, and what of it can go.
+#include <CLI/CLI.hpp>
+
+#include "domainfusion/augmentation/store_upkeep.h"
+#include "domainfusion/cli/commands.h"
+#include "domainfusion/core/error.h"
+#include "domainfusion/training/run_folder.h"
+
+namespace domainfusion {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct StoreArguments {
+  std::string store;
+  std::vector<std::string> runs;
+  bool lines = false, yes = false;
+};
+
+double megabytes(std::int64_t bytes) { return static_cast<double>(bytes) * 1e-6; }
+
+void list_store(const StoreArguments& arguments) {
+  if (arguments.lines) {
+    return for_each_provenance(arguments.store, [](const nlohmann::json& line) { fmt::print("{}\n", line.dump()); });
+  }
+  std::int64_t entries = 0, bytes = 0;
+  for (const StoreGroup& group : groups_of_store(arguments.store)) {
+    fmt::print("{}: {} candidates ({} failed) of {} sources, {:.1f} MB, by the LDM {}\n  {}\n", group.purpose,
+               group.entries, group.failed, group.sources, megabytes(group.bytes), group.weights_hash.substr(0, 12),
+               group.options.dump());
+    entries += group.entries;
+    bytes += group.bytes;
+  }
+  fmt::print("{} candidates, {:.1f} MB in {}\n", entries, megabytes(bytes), arguments.store);
+}
+
+void verify(const StoreArguments& arguments) {
+  const StoreVerification found = verify_store(arguments.store);
+  for (const fs::path& file : found.broken) fmt::print("broken: {}\n", file.string());
+  fmt::print("{} candidates, {} broken\n", found.entries, found.broken.size());
+  check<FormatError>(
+      found.broken.empty(),
+      "{}: {} candidates are broken; a run that needs them makes them anew, `store gc --yes` removes them",
+      arguments.store, found.broken.size());
+}
+
+std::optional<std::set<std::string>> used_by(const std::vector<std::string>& runs) {
+  if (runs.empty()) return std::nullopt;
+  std::set<std::string> used;
+  for (const std::string& run : runs) {
+    read_run_description(run);  // a mistyped name must not free what the run needs
+    used.merge(keys_in_list(fs::path(run) / kCandidateList));
+  }
+  return used;
+}
+
+void collect(const StoreArguments& arguments) {
+  const StoreWaste waste = waste_of_store(arguments.store, used_by(arguments.runs));
+  for (const fs::path& file : waste.files()) {
+    if (arguments.yes) fs::remove(file);
+  }
+  fmt::print("{} {:.1f} MB: {} files of writers that were killed, {} of broken candidates, {} of unused ones\n",
+             arguments.yes ? "removed" : "could be removed (--yes does it):", megabytes(waste.bytes),
+             waste.parts.size(), waste.broken.size(), waste.unused.size());
+}
+
+CLI::App* add_part(CLI::App& store, const char* name, const char* help,
+                   const std::shared_ptr<StoreArguments>& arguments, void (*action)(const StoreArguments&)) {
+  auto* command = store.add_subcommand(name, help);
+  command->add_option("store", arguments->store, "folder of the store")->required();
+  command->callback([arguments, action] { with_context("store", [&] { action(*arguments); }); });
+  return command;
+}
+
+}  // namespace
+
+void add_store_command(CLI::App& app) {
+  auto* store = app.add_subcommand("store", "a store of generated candidates: list, verify, clean up");
+  store->require_subcommand(1);
+  auto arguments = std::make_shared<StoreArguments>();
+  add_part(*store, "ls", "candidates and bytes by purpose, LDM and options", arguments, list_store)
+      ->add_flag("--lines", arguments->lines, "the provenance of every candidate, one JSON line each");
+  add_part(*store, "verify", "hash every file again; exit code 3 if any is broken", arguments, verify);
+  auto* gc = add_part(*store, "gc", "remove what writers that were killed left behind, and broken candidates",
+                      arguments, collect);
+  gc->add_option("--keep-runs", arguments->runs, "run folders: also remove the candidates that none of them uses");
+  gc->add_flag("--yes", arguments->yes, "do it; without: only say what would be removed");
+}
+
+}  // namespace domainfusion

@@ -1,0 +1,111 @@
+#include "domainfusion/training/algorithms/cdga.h"
+
+#include <gtest/gtest.h>
+
+#include "domainfusion/augmentation/store_upkeep.h"
+#include "training/toy_run.h"
+
+namespace domainfusion {
+namespace {
+
+class CdgaRun : public testing::Test {
+ protected:
+  bool run(const std::string& name, const std::vector<std::string>& overrides = {}, RunMode mode = RunMode::kNew) {
+    return toy_run("cdga", folder_ / name, std::make_shared<ToyDataset>(), mode, overrides).has_value();
+  }
+  std::string refusal(const std::vector<std::string>& overrides) {
+    return message_of<ConfigError>([&] { run(fmt::format("refused{}", refusals_++), overrides); });
+  }
+  std::vector<nlohmann::json> provenance(const std::string& store) {
+    std::vector<nlohmann::json> lines;
+    for_each_provenance(folder_ / store, [&](const nlohmann::json& line) { lines.push_back(line); });
+    return lines;
+  }
+  std::string shared() const { return "candidates=" + (folder_ / "shared").string(); }
+  TemporaryFolder folder_;
+  int refusals_ = 0;
+};
+
+}  // namespace
+
+TEST_F(CdgaRun, GeneratesEachInImageTowardsTheOtherSourceAndNothingOfOrTowardsTheTarget) {
+  ASSERT_TRUE(run("run"));
+  const auto lines = provenance("run/candidates");
+  EXPECT_EQ(lines.size(), 2u * 16);
+  for (const auto& line : lines) {
+    const std::string parent = line.at("parent"), prompt = line.at("key").at("prompt");
+    EXPECT_EQ(parent.find("red"), std::string::npos);
+    EXPECT_EQ(prompt.find("red"), std::string::npos);
+    EXPECT_NE(prompt.find(parent.starts_with("blue") ? ", green" : ", blue"), std::string::npos) << prompt;
+  }
+  EXPECT_EQ(keys_in_list(folder_ / "run/candidates.jsonl").size(), 32u);
+}
+
+TEST_F(CdgaRun, TheStarredVariantAndPromptsThatNameTheTargetAreRefused) {
+  EXPECT_NE(refusal({"cdga.towards=[\"red\"]"}).find("CDGA*"), std::string::npos);
+  EXPECT_NE(refusal({"cdga.towards=[\"blue\", \"RED\"]"}).find("CDGA*"), std::string::npos);
+  EXPECT_NE(refusal({"cdga.prompt_template=a red {class}, {domain}"}).find("red"), std::string::npos);
+  EXPECT_NE(refusal({"cdga.negative_prompt=red"}).find("red"), std::string::npos);
+  EXPECT_NE(refusal({"cdga.towards=[\"gren\"]"}).find("green"), std::string::npos);
+  EXPECT_NE(refusal({"ldm=\"\""}).find("pretrain"), std::string::npos);
+}
+
+TEST_F(CdgaRun, RunsOfOtherTrainingSeedsFindTheirImagesInTheSharedStore) {
+  ASSERT_TRUE(run("a", {shared()}));
+  const auto first = provenance("shared");
+  ASSERT_TRUE(run("b", {shared(), "seed=1"}));
+  EXPECT_EQ(provenance("shared"), first);
+  ASSERT_TRUE(run("c", {shared(), "cdga.seed=1"}));
+  EXPECT_EQ(provenance("shared").size(), 2 * first.size());
+}
+
+TEST_F(CdgaRun, AStoreElsewhereChangesNoBit) {
+  ASSERT_TRUE(run("own"));
+  ASSERT_TRUE(run("shared1", {shared()}));
+  ASSERT_TRUE(run("shared2", {shared()}));
+  expect_same_run(folder_ / "own", folder_ / "shared1");
+  expect_same_run(folder_ / "own", folder_ / "shared2");
+}
+
+TEST_F(CdgaRun, ARunStoppedInsideTheGenerationGoesOnWhereItWas) {
+  ASSERT_TRUE(run("whole"));
+  const std::vector<std::string> slow{"cdga.batch_images=2", "loader.workers=0"};
+  EXPECT_FALSE(toy_run("cdga", folder_ / "run", stopped_at_read(7), RunMode::kResume, slow));
+  const std::size_t made = provenance("run/candidates").size();
+  EXPECT_GE(made, 6u);
+  EXPECT_LT(made, 16u);
+  ASSERT_TRUE(run("run", slow, RunMode::kResume));
+  expect_same_run(folder_ / "whole", folder_ / "run");
+}
+
+TEST_F(CdgaRun, TheGeneratedImagesAreLearntFrom) {
+  ASSERT_TRUE(toy_run("erm", folder_ / "erm", std::make_shared<ToyDataset>()));
+  ASSERT_TRUE(run("cdga"));
+  EXPECT_FALSE(read_file(folder_ / "erm/best.safetensors") == read_file(folder_ / "cdga/best.safetensors"));
+}
+
+TEST_F(CdgaRun, ResumingWithAnotherLdmIsRefused) {
+  EXPECT_FALSE(toy_run("cdga", folder_ / "run", stopped_at_read(7), RunMode::kNew));
+  EXPECT_NE(message_of<ConfigError>([&] {
+              run("run", {"ldm=" DOMAINFUSION_TEST_DIR "/parity/sd21-tiny/pipeline"}, RunMode::kResume);
+            }).find("another LDM"),
+            std::string::npos);
+}
+
+TEST(DomainFusionCandidates, RoundsShareAStoreAndChangeNoBit) {
+  const TemporaryFolder folder;
+  const std::string shared = "candidates=" + (folder / "shared").string();
+  const auto run = [&](const std::string& name, const std::vector<std::string>& overrides) {
+    ASSERT_TRUE(toy_run("domainfusion", folder / name, std::make_shared<ToyDataset>(), RunMode::kNew, overrides));
+  };
+  run("plain", {});
+  run("first", {shared});
+  const std::set<std::string> used = keys_in_list(folder / "first/candidates.jsonl");
+  EXPECT_EQ(verify_store(folder / "shared").entries, static_cast<std::int64_t>(used.size()));
+  run("second", {shared, "optimizer.lr=0.001"});
+  EXPECT_EQ(keys_in_list(folder / "second/candidates.jsonl"), used);
+  EXPECT_EQ(verify_store(folder / "shared").entries, static_cast<std::int64_t>(used.size()));
+  expect_same_run(folder / "plain", folder / "first");
+}
+
+}  // namespace domainfusion
