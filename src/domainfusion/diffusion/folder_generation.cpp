@@ -48,9 +48,6 @@ std::string filled_in(std::string prompt, const std::string& folder) {
 
 bool is_same_size(const Image& a, const Image& b) { return a.height == b.height && a.width == b.width; }
 
-// The first 64 bits of a hash in hexadecimal digits.
-std::uint64_t number_of(const std::string& hash) { return std::stoull(hash.substr(0, 16), nullptr, 16); }
-
 class FolderGeneration {
  public:
   FolderGeneration(const LatentDiffusion& model, const GenerateConfig& config, const fs::path& images,
@@ -168,7 +165,7 @@ ImageToImageRequest FolderGeneration::request_for(const std::vector<Item>& group
     request.prompts.push_back(filled_in(config_.prompt, folder_of(item.source)));
     request.inversion_prompts.push_back(filled_in(config_.inversion_prompt, folder_of(item.source)));
     request.noise_streams.emplace_back(static_cast<std::uint64_t>(config_.seed), "generate",
-                                       std::initializer_list<std::uint64_t>{number_of(item.hash)});
+                                       std::initializer_list<std::uint64_t>{leading_bits(item.hash)});
   }
   request.image01_N3HW = at::stack(images);
   return request;

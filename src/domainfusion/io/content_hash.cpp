@@ -58,6 +58,8 @@ std::string sha256_hex_of_file(const std::filesystem::path& path) {
   return hex(digest.finish());
 }
 
+std::uint64_t leading_bits(const std::string& sha256_hex) { return std::stoull(sha256_hex.substr(0, 16), nullptr, 16); }
+
 std::array<std::uint8_t, 16> md5(std::string_view bytes) {
   Digest digest(EVP_md5());
   digest.add(bytes);

@@ -15,6 +15,9 @@ std::string sha256_hex(std::string_view bytes);
 // The same over a file's bytes, read in blocks, so that large weight files need no memory. IoError that names the path.
 std::string sha256_hex_of_file(const std::filesystem::path& path);
 
+// The first 64 bits of such a hash, as the id of a random stream.
+std::uint64_t leading_bits(const std::string& sha256_hex);
+
 // The 16 bytes of MD5, first digit pair first. Not for anything that must resist an attacker.
 std::array<std::uint8_t, 16> md5(std::string_view bytes);
 
