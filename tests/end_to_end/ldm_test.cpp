@@ -1,4 +1,5 @@
 // From images to a diffusion model of their own, to what it is good for, to a classifier.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -10,7 +11,8 @@ namespace domainfusion {
 namespace {
 
 const char* const kTinyLdm =
-    "--set image_size_px=16 --set pictures_every_steps=4 --set vae.block_out_channels=[8,8] --set vae.latent_channels=4 "
+    "--set image_size_px=16 --set pictures_every_steps=4 --set vae.block_out_channels=[8,8] --set "
+    "vae.latent_channels=4 "
     "--set vae.norm_num_groups=2 --set vae.training.steps=6 --set text.width=8 --set text.layers=1 --set text.heads=2 "
     "--set text.bpe_merges=20 --set unet.block_out_channels=[8,16] --set unet.heads=2 --set unet.norm_num_groups=4 "
     "--set unet.training.steps=6 --set unet.training.batch_size=4 ";
@@ -48,12 +50,14 @@ TEST_F(OwnLdm, ShowsWhatItLearnsAndRemembersWhatItSaw) {
   const auto record = nlohmann::json::parse(CommandLine::text(shell_ / "ldm/domainfusion.json"));
   EXPECT_EQ(record.at("domains"), nlohmann::json::array({"cartoon", "photo"}));
   EXPECT_EQ(record.at("image_hashes").size(), 32u);  // the IN images of two domains of twenty
-  EXPECT_NE(shell_.run("pretrain --data set --domains cartoon,photo --out ldm").err.find("--overwrite"), std::string::npos);
+  EXPECT_NE(shell_.run("pretrain --data set --domains cartoon,photo --out ldm").err.find("--overwrite"),
+            std::string::npos);
 }
 
 TEST_F(OwnLdm, IsInspectedBeforeARun) {
   const std::string images = " --ldm ldm --data set --domains cartoon,photo --images 8 ";
-  const CommandResult premise = succeed("inspect premise" + images + "--draws 1 --json premise.json --plot premise.png");
+  const CommandResult premise =
+      succeed("inspect premise" + images + "--draws 1 --json premise.json --plot premise.png");
   EXPECT_NE(premise.out.find("g < 0"), std::string::npos) << premise.out;
   EXPECT_GT(read_image(shell_ / "premise.png").height, 100);
   EXPECT_TRUE(nlohmann::json::accept(CommandLine::text(shell_ / "premise.json")));
@@ -68,14 +72,16 @@ TEST_F(OwnLdm, TeachesAndAugmentsAndIsRefusedForADomainThatItSaw) {
   EXPECT_EQ(types["distillation"], 8);
   EXPECT_GE(types["round"], 1);
   EXPECT_GE(files_in("run/pictures", "round"), 1);
-  const CommandResult refused = shell_.run(CommandLine::tiny_run(std::string("--out refused ") + kDomainFusion + "--test-domain photo"));
+  const CommandResult refused =
+      shell_.run(CommandLine::tiny_run(std::string("--out refused ") + kDomainFusion + "--test-domain photo"));
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_NE(refused.err.find("'photo'"), std::string::npos) << refused.err;
 }
 
 TEST_F(OwnLdm, ARunKilledInsideARoundContinuesToTheBitsOfAnUninterruptedOne) {
   // Long enough a round that a kill after its first image falls inside it.
-  const std::string options = std::string(kDomainFusion) + "--set augmentation.images_per_round=16 --set augmentation.steps=40 ";
+  const std::string options =
+      std::string(kDomainFusion) + "--set augmentation.images_per_round=16 --set augmentation.steps=40 ";
   succeed(CommandLine::tiny_run("--out whole " + options));
   const std::string killed = CommandLine::tiny_run("--resume --out killed " + options);
   EXPECT_TRUE(shell_.kill_when_exists(killed, "killed/synthetic/round-0000", SIGKILL));
@@ -86,6 +92,48 @@ TEST_F(OwnLdm, ARunKilledInsideARoundContinuesToTheBitsOfAnUninterruptedOne) {
     EXPECT_TRUE(CommandLine::text(shell_ / (std::string("whole") + file)) ==
                 CommandLine::text(shell_ / (std::string("killed") + file)))
         << file;
+  }
+}
+
+TEST_F(OwnLdm, IsFinetunedForEachSourceDomainAndTranslatesAtTestTime) {
+  const std::string brief =
+      " --set steps=3 --set batch_size=4 --set micro_batch_size=2 --set gradient_checkpointing=true";
+  for (const char* domain : {"cartoon", "photo"}) {
+    succeed(fmt::format("finetune --ldm ldm --data set --domain {0} --out ldm_{0}", domain) + brief);
+  }
+  EXPECT_NE(shell_.run("finetune --ldm ldm --data set --domain photo --out ldm_photo" + brief).err.find("--overwrite"),
+            std::string::npos);
+  succeed(CommandLine::tiny_run("--out run"));
+  const std::string dsi =
+      "dsi run --ldm cartoon=ldm_cartoon --ldm photo=ldm_photo --set steps=4 --set start_steps=[1,3] ";
+  const CommandResult trap = shell_.run(dsi + "--set threshold=0.5");
+  EXPECT_EQ(trap.exit_code, 2);
+  EXPECT_NE(trap.err.find("1/2"), std::string::npos) << trap.err;
+  const CommandResult first =
+      succeed(dsi + "--set threshold_from=source_validation --set threshold_candidates_percent=[60,95]");
+  EXPECT_NE(first.out.find("clean+cartoon+photo"), std::string::npos) << first.out;
+  const auto record = nlohmann::json::parse(CommandLine::text(shell_ / "run/dsi.json"));
+  EXPECT_EQ(record.at("subsets").size(), 7u);
+  EXPECT_EQ(record.at("candidates").size(), 2u);
+  for (const auto& line : read_json_lines(shell_ / "run/records.jsonl")) {
+    if (line.at("type") != "test") continue;
+    EXPECT_EQ(line.at("accuracy"), record.at("clean_accuracy"));
+  }
+  succeed(dsi + "--set threshold_from=source_validation --set threshold_candidates_percent=[60,95] --set batch_size=1");
+  auto again = nlohmann::json::parse(CommandLine::text(shell_ / "run/dsi.json"));
+  EXPECT_EQ(again.at("made"), 0);
+  EXPECT_EQ(again.at("subsets"), record.at("subsets"));
+  EXPECT_NE(succeed("evaluate run").out.find("erm + dsi"), std::string::npos);
+  const CommandResult table = succeed("tables run");
+  EXPECT_NE(table.out.find("ERM + dsi"), std::string::npos) << table.out;
+}
+
+TEST_F(OwnLdm, TranslatorsThatSawTheHeldOutDomainAreRefused) {
+  succeed("finetune --ldm ldm --data set --domain sketch --out ldm_sketch --set steps=1 --set batch_size=2");
+  succeed(CommandLine::tiny_run("--out run"));
+  for (const char* named : {"photo=ldm_sketch", "sketch=ldm", "photo", "phot=ldm"}) {
+    const CommandResult refused = shell_.run(std::string("dsi run --ldm ") + named);
+    EXPECT_EQ(refused.exit_code, 2) << named << refused.err;
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include "domainfusion/config/config_file.h"
+#include "domainfusion/training/ldm_finetuning_config.h"
 #include "domainfusion/training/trainer.h"
 
 namespace domainfusion {
@@ -9,7 +11,12 @@ namespace domainfusion {
 TEST(Recipes, EveryRecipeNamesOnlyOptionsThatExist) {
   int recipes = 0;
   for (const auto& entry : std::filesystem::directory_iterator(DOMAINFUSION_TEST_DIR "/../recipes")) {
-    EXPECT_NO_THROW(make_run_setup(entry.path(), {}, {})) << entry.path();
+    if (entry.path().stem().string().ends_with("_finetune")) {
+      LdmFinetuningConfig config;
+      EXPECT_NO_THROW(apply_recipe(fields_of(config), entry.path())) << entry.path();
+    } else {
+      EXPECT_NO_THROW(make_run_setup(entry.path(), {}, {})) << entry.path();
+    }
     ++recipes;
   }
   EXPECT_GE(recipes, 4);

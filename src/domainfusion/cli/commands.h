@@ -1,6 +1,6 @@
 #pragma once
-// The commands of the program, one file each below commands/. Each function adds a subcommand whose callback does the work;
-// errors leave it as exceptions.
+// The commands of the program, one file each below commands/. Each function adds a subcommand whose callback does the
+// work; errors leave it as exceptions.
 
 namespace CLI {
 class App;
@@ -21,6 +21,8 @@ void add_tables_command(CLI::App& app);
 void add_plan_command(CLI::App& app);
 void add_predict_command(CLI::App& app);
 void add_pretrain_command(CLI::App& app);
+void add_finetune_command(CLI::App& app);
+void add_dsi_command(CLI::App& app);
 void add_bench_command(CLI::App& app);
 void add_generate_command(CLI::App& app);
 void add_augment_command(CLI::App& app);

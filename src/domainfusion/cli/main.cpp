@@ -1,6 +1,5 @@
 // The command line: options common to all commands, and what becomes of errors.
 #include <CLI/CLI.hpp>
-
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -47,6 +46,8 @@ int run(int argc, char** argv) {
   add_tables_command(app);
   add_predict_command(app);
   add_pretrain_command(app);
+  add_finetune_command(app);
+  add_dsi_command(app);
   add_bench_command(app);
   add_generate_command(app);
   add_augment_command(app);

@@ -141,12 +141,31 @@ void add_records(const RunResult& result, std::span<const ValidationRecord> vali
   }
 }
 
+// The classifier's own figures on the sources stand beside DSI's on the target: that the classifier was chosen by them
+// still holds.
+void add_dsi_run(const RunResult& result, const DsiResult& dsi, std::vector<ProtocolRun>& runs) {
+  ProtocolRun run = header_of(result);
+  run.algorithm = averaged_system(run.algorithm, dsi.test.model);
+  run.args["algorithm"] = run.algorithm;
+  const ValidationRecord* validation = dsi.test.model == "dsi"     ? select_by_source_validation(result.validations)
+                                       : result.average_validation ? &*result.average_validation
+                                                                   : nullptr;
+  check<FormatError>(validation != nullptr, "DSI's record has no validation of the classifier beside it");
+  ProtocolRecord record = empty_record(run, validation->step);
+  fill(record.out_acc, validation->accuracy, run);
+  fill(record.in_acc, {{dsi.test.domain, dsi.test.accuracy}}, run);
+  run.records.push_back(std::move(record));
+  run.more.push_back(json::object());
+  runs.push_back(std::move(run));
+}
+
 void add_our_runs(const fs::path& folder, std::vector<ProtocolRun>& runs) {
   const RunResult result = read_run(folder);
   with_context(fmt::format("'{}'", folder.string()), [&] {
     ProtocolRun run = header_of(result);
     add_records(result, result.validations, "", run);
     runs.push_back(run);
+    for (const DsiResult& dsi : result.dsi) add_dsi_run(result, dsi, runs);
     const std::string method = result.config.value(json::json_pointer("/averaging/method"), "none");
     if (method == "none" || !result.cross_validation_domain.empty()) return;
     ProtocolRun average = header_of(result);

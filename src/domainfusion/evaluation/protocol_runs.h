@@ -30,9 +30,9 @@ struct ProtocolRun {
 // A folder with sweep.json adds the runs that are planned there and not begun (without records). A folder with run.json
 // is a run of ours, one with results.jsonl one of DomainBed's; other folders are searched. Runs in order of path. A run
 // of ours whose weights were averaged (averaging.method) is two: of the selected model, and of the average under
-// "ALGORITHM + METHOD". Of our runs only records are made whose figures are complete for some rule: those with figures
-// of the target. Sub-folders that hold no run are passed over. IoError if a folder is missing, FormatError naming a
-// broken file.
+// "ALGORITHM + METHOD"; one that `domainfusion dsi` looked at has DSI's figures as "ALGORITHM + dsi" besides. Of our
+// runs only records are made whose figures are complete for some rule: those with figures of the target. Sub-folders
+// that hold no run are passed over. IoError if a folder is missing, FormatError naming a broken file.
 std::vector<ProtocolRun> find_runs(const std::vector<std::filesystem::path>& folders);
 
 // What DomainBed calls an algorithm of ours: "erm" is "ERM"; those that it does not have keep their names.

@@ -164,16 +164,18 @@ std::string latex_table(const Cells& cells) {
   return text + "\\hline\n\\end{tabular}\n";
 }
 
-Cells class_cells(const std::vector<std::vector<std::int64_t>>& confusion, const std::vector<std::string>& class_names) {
-  check<FormatError>(confusion.size() == class_names.size(), "confusion of {} classes, but {} class names", confusion.size(),
-                     class_names.size());
+Cells class_cells(const std::vector<std::vector<std::int64_t>>& confusion,
+                  const std::vector<std::string>& class_names) {
+  check<FormatError>(confusion.size() == class_names.size(), "confusion of {} classes, but {} class names",
+                     confusion.size(), class_names.size());
   Cells rows(1, {"class", "images", "accuracy, %"});
   for (const std::string& name : class_names) rows[0].push_back("as " + name);
   for (std::size_t k = 0; k < confusion.size(); ++k) {
     check<FormatError>(confusion[k].size() == class_names.size(), "confusion row {} has {} columns, expected {}", k,
                        confusion[k].size(), class_names.size());
     const auto images = std::accumulate(confusion[k].begin(), confusion[k].end(), std::int64_t{0});
-    const double share = 100.0 * static_cast<double>(confusion[k][k]) / static_cast<double>(std::max<std::int64_t>(1, images));
+    const double share =
+        100.0 * static_cast<double>(confusion[k][k]) / static_cast<double>(std::max<std::int64_t>(1, images));
     auto& row = rows.emplace_back();
     row = {class_names[k], std::to_string(images), images > 0 ? fmt::format("{:.1f}", share) : "-"};
     for (const std::int64_t count : confusion[k]) row.push_back(std::to_string(count));
@@ -185,33 +187,77 @@ std::string averaged_system(const std::string& system, const std::string& method
 
 namespace {
 
-// What a reader may rely on: training code has no way to the target (SourceView, HoldoutGuard), and which files break that.
+// What a reader may rely on: training code has no way to the target (SourceView, HoldoutGuard), and which files break
+// that.
 std::string describe_guard(const RunResult& run) {
   if (!run.guard) return "";
   const std::size_t shared = run.guard->source_images_in_target.size();
-  std::string text = fmt::format("guarded: no image, label or word of '{}' was within reach of training or model selection; ",
-                                 run.guard->domain);
+  std::string text = fmt::format(
+      "guarded: no image, label or word of '{}' was within reach of training or model selection; ", run.guard->domain);
   if (shared == 0) return text + "no source image lies in it\n";
   return text + fmt::format("but {} source images also lie in it (equal files, see records.jsonl)\n", shared);
 }
 
+Cells subset_cells(const nlohmann::json& record) {
+  Cells rows(1, {"answers of", "accuracy, %", "accepted: clean, %"});
+  for (const auto& start : record.at("options").at("start_steps"))
+    rows[0].push_back(fmt::format("from step {}", start.dump()));
+  rows[0].push_back("never");
+  const auto share = [](const nlohmann::json& value) { return fmt::format("{:.1f}", 100 * value.get<double>()); };
+  for (const auto& subset : record.at("subsets")) {
+    const auto& accepted = subset.at("accepted");
+    rows.push_back({subset.at("subset"), share(subset.at("accuracy")), share(accepted.at("clean"))});
+    for (const auto& start : accepted.at("by_start")) rows.back().push_back(share(start));
+    rows.back().push_back(share(accepted.at("never")));
+  }
+  return rows;
+}
+
+std::string describe_dsi(const RunResult& run, const DsiResult& dsi) {
+  const nlohmann::json& record = dsi.record;
+  const auto count = [&](const char* key) { return record.at(key).get<std::int64_t>(); };
+  return fmt::format(
+             "{} on '{}': {:.1f} % (the classifier alone {:.1f} %); {}, threshold {} ({}); {} translations made, {} "
+             "found, "
+             "{} failed, {:.0f} s\n",
+             averaged_system(run.algorithm, dsi.test.model), dsi.test.domain, 100 * dsi.test.accuracy,
+             100 * record.at("clean_accuracy").get<double>(), record.at("headline").get<std::string>(),
+             record.at("threshold").get<double>(), record.at("threshold_from").get<std::string>(), count("made"),
+             count("found"), count("failed"), record.at("seconds").get<double>()) +
+         text_table(subset_cells(record));
+}
+
 }  // namespace
+
+std::string describe_dsi(const RunResult& run) {
+  std::string text;
+  for (const DsiResult& dsi : run.dsi) {
+    try {
+      text += describe_dsi(run, dsi);
+    } catch (const nlohmann::json::exception& error) {
+      throw FormatError(fmt::format("'{}': record of {}: {}", run.path.string(), dsi.test.model, error.what()));
+    }
+  }
+  return text;
+}
 
 std::string describe_run(const RunResult& run) {
   std::string text;
   if (const ValidationRecord* selected = select_by_source_validation(run.validations)) {
-    text += fmt::format("source validation: {:.1f} % at step {} (selected)", 100 * selected->mean_accuracy, selected->step);
-    for (const auto& [domain, accuracy] : selected->accuracy) text += fmt::format("; {} {:.1f} %", domain, 100 * accuracy);
+    text +=
+        fmt::format("source validation: {:.1f} % at step {} (selected)", 100 * selected->mean_accuracy, selected->step);
+    for (const auto& [domain, accuracy] : selected->accuracy)
+      text += fmt::format("; {} {:.1f} %", domain, 100 * accuracy);
     text += "\n";
   }
   if (!run.test)
     return text +
            fmt::format("{}: the run is not finished, so '{}' was not looked at\n", run.algorithm, run.test_domain);
   text += tested_text(run.algorithm, *run.test, run.class_names) + describe_guard(run);
-  if (!run.average_validation || !run.average_test) return text;
+  if (!run.average_validation || !run.average_test) return text + describe_dsi(run);
   const std::string system = averaged_system(run.algorithm, run.average_test->model);
   text += fmt::format("{}: source validation {:.1f} %\n", system, 100 * run.average_validation->mean_accuracy);
-  return text + tested_text(system, *run.average_test, run.class_names);
+  return text + tested_text(system, *run.average_test, run.class_names) + describe_dsi(run);
 }
 
 }  // namespace domainfusion

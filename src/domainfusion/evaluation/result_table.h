@@ -9,8 +9,8 @@
 
 namespace domainfusion {
 
-// Accuracy by system (rows) and target domain (columns) in percent: mean and, from two runs on, standard error over runs
-// (population standard deviation / sqrt(n)). With several domains a last column holds the mean over domains.
+// Accuracy by system (rows) and target domain (columns) in percent: mean and, from two runs on, standard error over
+// runs (population standard deviation / sqrt(n)). With several domains a last column holds the mean over domains.
 class ResultTable {
  public:
   // `accuracy` in [0, 1]; rows and columns keep the order in which they first came.
@@ -48,7 +48,10 @@ std::vector<std::vector<std::string>> class_cells(const std::vector<std::vector<
 std::string averaged_system(const std::string& system, const std::string& method);
 
 // One run in full: the selected checkpoint, accuracy on the target, accuracy per class and confusion; the last three
-// for an averaged model too.
+// for an averaged model too; DSI.
 std::string describe_run(const RunResult& run);
+
+// DSI's part of it: accuracy of the headline and of every subset, and where their answers were accepted.
+std::string describe_dsi(const RunResult& run);
 
 }  // namespace domainfusion

@@ -1,7 +1,10 @@
 #include "domainfusion/evaluation/run_result.h"
 
+#include <set>
+
 #include "domainfusion/core/error.h"
 #include "domainfusion/data/known_datasets.h"
+#include "domainfusion/io/file_bytes.h"
 #include "domainfusion/io/json_lines.h"
 #include "domainfusion/training/run_folder.h"
 
@@ -53,12 +56,29 @@ void add_test(TestRecord record, RunResult& result) {
   (record.model.empty() ? result.test : result.average_test) = std::move(record);
 }
 
+void read_dsi(RunResult& result) {
+  std::set<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(result.path)) {
+    const std::string name = entry.path().filename().string();
+    if (name == "dsi.json" || (name.starts_with("dsi-") && name.ends_with(".json"))) files.insert(entry.path());
+  }
+  for (const auto& file : files) {
+    with_context(fmt::format("'{}'", file.string()), [&] {
+      const json record = json::parse(read_file(file), nullptr, false);
+      check<FormatError>(record.is_object() && record.contains("test"),
+                         "is no record of DSI; remedy: `domainfusion dsi` anew");
+      result.dsi.push_back({test_record(record.at("test")), record});
+    });
+  }
+}
+
 }  // namespace
 
 RunResult read_run(const std::filesystem::path& run) {
   RunResult result;
   result.path = run;
   read_description(read_run_description(run), result);
+  read_dsi(result);
   const auto file = run / "records.jsonl";
   if (!std::filesystem::exists(file)) return result;
   with_context(fmt::format("'{}'", file.string()), [&] {

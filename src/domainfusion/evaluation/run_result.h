@@ -11,6 +11,12 @@
 
 namespace domainfusion {
 
+// What `domainfusion dsi` found (dsi/dsi_run.h).
+struct DsiResult {
+  TestRecord test;        // `model`: "dsi" or "swad + dsi"
+  nlohmann::json record;  // the whole file
+};
+
 struct RunResult {
   std::filesystem::path path;
   std::string algorithm;
@@ -27,21 +33,22 @@ struct RunResult {
   std::vector<std::string> class_names;
   std::map<std::string, std::int64_t> images;  // by domain
   std::vector<double> step_losses;             // of training, by step
-  std::vector<ValidationRecord> validations;  // in the order of the file
-  std::optional<GuardRecord> guard;           // absent in runs of older versions
+  std::vector<ValidationRecord> validations;   // in the order of the file
+  std::optional<GuardRecord> guard;            // absent in runs of older versions
   std::vector<CrossValidationRecord> cross_validations;
   std::vector<OracleRecord> oracles;
-  std::optional<TestRecord> test;             // absent until the run is finished
+  std::optional<TestRecord> test;  // absent until the run is finished
   // The same two of the averaged model (`model` names it: "swad", …), of a finished run with weight averaging.
   std::optional<ValidationRecord> average_validation;
   std::optional<TestRecord> average_test;
+  std::vector<DsiResult> dsi;  // of the selected model, then of the average
 };
 
 // Reads run.json and records.jsonl. IoError if `run` is no run folder, FormatError if a file is broken.
 RunResult read_run(const std::filesystem::path& run);
 
-// Training-domain validation (DomainBed): the record with the largest mean source accuracy, the first one on ties; nullptr when
-// there is none.
+// Training-domain validation (DomainBed): the record with the largest mean source accuracy, the first one on ties;
+// nullptr when there is none.
 const ValidationRecord* select_by_source_validation(std::span<const ValidationRecord> validations);
 
 }  // namespace domainfusion

@@ -42,6 +42,16 @@ TrainedModel load_trained_model(const std::filesystem::path& run, const std::str
   return model;
 }
 
+std::shared_ptr<const DomainDataset> dataset_of(const TrainedModel& model, const std::string& root) {
+  DataConfig data = model.config.data;
+  if (!root.empty()) data.root = root;
+  auto dataset = open_dataset(data);
+  check<ConfigError>(dataset->class_names() == model.class_names,
+                     "'{}' has the classes {}, the run was trained on {}: choose a set with the same class folders",
+                     data.root, fmt::join(dataset->class_names(), ", "), fmt::join(model.class_names, ", "));
+  return dataset;
+}
+
 at::Tensor TrainedModel::probabilities(std::span<const Image> images) {
   torch::NoGradGuard no_grad;
   const std::int64_t size = config.loader.image_size_px;

@@ -28,6 +28,10 @@ constexpr const char* kModelHelp =
 // Reads run.json and "<model>.safetensors" of the run. IoError, FormatError, ShapeError, naming the file.
 TrainedModel load_trained_model(const std::filesystem::path& run, const std::string& model = kSelectedModel);
 
+// The images that the model's run names, or those of `root` if it is not empty. ConfigError unless the classes are the
+// model's.
+std::shared_ptr<const DomainDataset> dataset_of(const TrainedModel& model, const std::string& root = {});
+
 // The run that run.json describes, to be run again. ConfigError for options that this program does not have.
 RunSetup recorded_setup(const nlohmann::json& description);
 

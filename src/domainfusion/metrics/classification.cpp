@@ -26,6 +26,15 @@ at::Tensor confusion_matrix(const at::Tensor& label_N, const at::Tensor& predict
   return torch::bincount(label_N * classes + predicted_N, {}, classes * classes).view({classes, classes});
 }
 
+std::vector<std::vector<std::int64_t>> rows_of(const at::Tensor& confusion_KK) {
+  std::vector<std::vector<std::int64_t>> rows;
+  for (std::int64_t k = 0; k < confusion_KK.size(0); ++k) {
+    const at::Tensor row = confusion_KK[k].contiguous();
+    rows.emplace_back(row.data_ptr<std::int64_t>(), row.data_ptr<std::int64_t>() + row.numel());
+  }
+  return rows;
+}
+
 double accuracy_of(const at::Tensor& confusion_KK) {
   const auto total = confusion_KK.sum().item<double>();
   return confusion_KK.trace().item<double>() / total;

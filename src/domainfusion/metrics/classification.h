@@ -13,6 +13,9 @@ namespace domainfusion {
 // label_N and predicted_N: int64 [N] on one device, entries 0 … classes-1; ShapeError otherwise.
 at::Tensor confusion_matrix(const at::Tensor& label_N, const at::Tensor& predicted_N, std::int64_t classes);
 
+// The matrix as lists, for records and tables.
+std::vector<std::vector<std::int64_t>> rows_of(const at::Tensor& confusion_KK);
+
 // Share of right answers: trace / sum. NaN where the matrix counts nothing.
 double accuracy_of(const at::Tensor& confusion_KK);
 

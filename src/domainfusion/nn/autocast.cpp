@@ -24,4 +24,10 @@ Autocast::~Autocast() {
   if (autocast::decrement_nesting() == 0) autocast::clear_cache();
 }
 
+Placement active_autocast(at::Device device) {
+  const bool cuda = device.is_cuda();
+  if (!(cuda ? autocast::is_enabled() : autocast::is_cpu_enabled())) return {device, at::kFloat};
+  return {device, cuda ? autocast::get_autocast_gpu_dtype() : autocast::get_autocast_cpu_dtype()};
+}
+
 }  // namespace domainfusion

@@ -20,4 +20,7 @@ class Autocast {
   at::ScalarType old_dtype_ = at::kFloat;
 };
 
+// What the objects that live on this thread have set for `device`: its dtype, float32 without any.
+Placement active_autocast(at::Device device);
+
 }  // namespace domainfusion

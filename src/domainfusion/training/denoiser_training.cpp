@@ -5,6 +5,7 @@
 #include "domainfusion/augmentation/prompts.h"
 #include "domainfusion/core/random_tensor.h"
 #include "domainfusion/nn/initialise.h"
+#include "domainfusion/training/denoising_loss.h"
 #include "domainfusion/training/vae_training.h"
 
 namespace domainfusion {
@@ -13,8 +14,6 @@ namespace {
 constexpr const char* kDomainCaption = "a {class}, {domain}";
 constexpr const char* kPlainCaption = "an image of a {class}";
 constexpr double kPlainCaptionShare = 0.25;  // distillation's prompts look like these
-
-at::Tensor per_image(const at::Tensor& values_N) { return values_N.view({-1, 1, 1, 1}); }
 
 UNetConfig unet_config_of(const LdmPretrainingConfig& config, std::int64_t latent_px) {
   UNetConfig unet;
@@ -52,15 +51,11 @@ at::Tensor ids_of(const std::vector<std::string>& captions, const ClipTokenizer&
 
 }  // namespace
 
-at::Tensor velocity_target(const at::Tensor& z_NChw, const at::Tensor& noise_NChw, const at::Tensor& abar_N) {
-  return per_image(abar_N.sqrt()) * noise_NChw - per_image((1 - abar_N).sqrt()) * z_NChw;
-}
-
 void check_denoiser_options(const LdmPretrainingConfig& config, const ClipTokenizer& tokenizer) {
   const std::int64_t factor = vae_config_of(config).downsampling_factor();
   check<ConfigError>(config.image_size_px % factor == 0,
-                     "image_size_px = {} is no multiple of {}, by which vae.block_out_channels divides it", config.image_size_px,
-                     factor);
+                     "image_size_px = {} is no multiple of {}, by which vae.block_out_channels divides it",
+                     config.image_size_px, factor);
   const UNet2dCondition unet(unet_config_of(config, config.image_size_px / factor));
   ClipTextConfig::from_json(text_config_of(config, tokenizer).to_json(), "text options");
 }
@@ -78,14 +73,14 @@ CaptionTable::CaptionTable(const std::vector<std::string>& class_names,
 }
 
 DenoiserTraining::DenoiserTraining(const LdmImages& images, const CaptionTable& captions,
-                                   const ClipTokenizer& tokenizer, at::Tensor latent_2NChw, at::Tensor abar_T,
-                                   const LdmPretrainingConfig& config)
+                                   const ClipTokenizer& tokenizer, at::Tensor latent_2NChw,
+                                   const NoiseSchedule& schedule, const LdmPretrainingConfig& config)
     : images_(images),
       captions_(captions),
       config_(config),
       latent_2NChw_(std::move(latent_2NChw)),
-      abar_T_(abar_T.to(torch::kFloat32)),
       caption_ids_KL_(ids_of(captions.captions(), tokenizer)),
+      schedule_(schedule),
       unet_(unet_config_of(config, latent_2NChw_.size(-1))),
       text_encoder_(text_config_of(config, tokenizer)) {
   initialise_parameters(*unet_, static_cast<std::uint64_t>(config.seed), "unet");
@@ -106,17 +101,15 @@ at::Tensor DenoiserTraining::loss(std::int64_t step) {
   std::vector<std::int64_t> caption, t;
   for (std::int64_t i = 0; i < size; ++i) {
     caption.push_back(draw_caption(stream, draw.index_N[i].item<std::int64_t>()));
-    t.push_back(static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(abar_T_.size(0)))));
+    t.push_back(static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(schedule_.train_timesteps()))));
   }
   const at::Tensor t_N = torch::tensor(t, torch::kInt64);
   const at::Tensor z = latent_2NChw_.index({draw.mirrored_N, draw.index_N});
   const at::Tensor noise = normal_tensor(stream, z.sizes());
-  const at::Tensor abar = abar_T_.index_select(0, t_N);
-  const at::Tensor z_t = per_image(abar.sqrt()) * z + per_image((1 - abar).sqrt()) * noise;
   // The whole table is encoded: it is smaller than a batch.
-  const at::Tensor context =
-      text_encoder_->forward(caption_ids_KL_).last_hidden_state_NLC.index_select(0, torch::tensor(caption, torch::kInt64));
-  return torch::mse_loss(unet_->forward(z_t, t_N, context), velocity_target(z, noise, abar));
+  const at::Tensor context = text_encoder_->forward(caption_ids_KL_)
+                                 .last_hidden_state_NLC.index_select(0, torch::tensor(caption, torch::kInt64));
+  return denoising_loss(unet_, schedule_, {z, noise, t_N, context});
 }
 
 TensorMap DenoiserTraining::parameters() const {

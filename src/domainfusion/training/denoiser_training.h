@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "domainfusion/diffusion/schedulers/noise_schedule.h"
 #include "domainfusion/diffusion/text/clip_text_encoder.h"
 #include "domainfusion/diffusion/text/clip_tokenizer.h"
 #include "domainfusion/diffusion/unet/unet_2d_condition.h"
@@ -15,10 +16,8 @@
 
 namespace domainfusion {
 
-// v = sqrt(abar_t) eps - sqrt(1 - abar_t) z (Salimans and Ho 2022). z, noise [N, C, h, w], abar_N.
-at::Tensor velocity_target(const at::Tensor& z_NChw, const at::Tensor& noise_NChw, const at::Tensor& abar_N);
-
-// The captions of a set: per class one with each domain's description and one without a domain, and last the empty caption.
+// The captions of a set: per class one with each domain's description and one without a domain, and last the empty
+// caption.
 class CaptionTable {
  public:
   CaptionTable(const std::vector<std::string>& class_names, const std::vector<std::string>& domain_descriptions);
@@ -33,17 +32,18 @@ class CaptionTable {
   std::vector<std::string> captions_;
 };
 
-// Builds the networks once and drops them: options that do not fit together are found before the VAE is trained. ConfigError.
+// Builds the networks once and drops them: options that do not fit together are found before the VAE is trained.
+// ConfigError.
 void check_denoiser_options(const LdmPretrainingConfig& config, const ClipTokenizer& tokenizer);
 
 class DenoiserTraining {
  public:
-  // latent_2NChw: scaled latents of the images, plain and mirrored; abar [T] = alphas_cumprod. All references must outlive
-  // the object. Start values are draws of config.seed.
+  // latent_2NChw: scaled latents of the images, plain and mirrored. All references must outlive the object. Start
+  // values are draws of config.seed.
   DenoiserTraining(const LdmImages& images, const CaptionTable& captions, const ClipTokenizer& tokenizer,
-                   at::Tensor latent_2NChw, at::Tensor abar_T, const LdmPretrainingConfig& config);
+                   at::Tensor latent_2NChw, const NoiseSchedule& schedule, const LdmPretrainingConfig& config);
 
-  // The loss of a step, mean (v_hat - v)^2: latents, captions, t and noise are draws of (seed, step).
+  // The denoising_loss of a step: latents, captions, t and noise are draws of (seed, step).
   at::Tensor loss(std::int64_t step);
 
   // "unet.*" and "text_encoder.*".
@@ -57,7 +57,8 @@ class DenoiserTraining {
   const LdmImages& images_;
   const CaptionTable& captions_;
   const LdmPretrainingConfig& config_;
-  at::Tensor latent_2NChw_, abar_T_, caption_ids_KL_;
+  at::Tensor latent_2NChw_, caption_ids_KL_;
+  NoiseSchedule schedule_;
   UNet2dCondition unet_;
   ClipTextEncoder text_encoder_;
 };

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "domainfusion/io/atomic_file.h"
+#include "domainfusion/io/file_bytes.h"
 #include "domainfusion/io/tensor_file.h"
 #include "domainfusion/nn/state_dict.h"
 
@@ -23,11 +24,16 @@ void write_part(const fs::path& folder, const char* weights_name, torch::nn::Mod
 }  // namespace
 
 nlohmann::json compact_scheduler_config() {
-  return {{"_class_name", "DDIMScheduler"},   {"num_train_timesteps", 1000},
-          {"beta_start", 0.00085},            {"beta_end", 0.012},
-          {"beta_schedule", "scaled_linear"}, {"prediction_type", "v_prediction"},
-          {"clip_sample", false},             {"set_alpha_to_one", false},
-          {"steps_offset", 1},                {"timestep_spacing", "leading"}};
+  return {{"_class_name", "DDIMScheduler"},
+          {"num_train_timesteps", 1000},
+          {"beta_start", 0.00085},
+          {"beta_end", 0.012},
+          {"beta_schedule", "scaled_linear"},
+          {"prediction_type", "v_prediction"},
+          {"clip_sample", false},
+          {"set_alpha_to_one", false},
+          {"steps_offset", 1},
+          {"timestep_spacing", "leading"}};
 }
 
 void write_vae(const fs::path& folder, AutoencoderKl& vae, const AutoencoderConfig& config, bool half) {
@@ -46,14 +52,19 @@ void write_folder_index(const fs::path& folder, const nlohmann::json& provenance
   fs::create_directories(folder / "scheduler");
   write_file_atomically(folder / "scheduler" / "scheduler_config.json", compact_scheduler_config().dump(2) + "\n");
   const auto part = [](const char* library, const char* type) { return nlohmann::json::array({library, type}); };
-  const nlohmann::json index{{"_class_name", "StableDiffusionPipeline"},
-                             {"vae", part("diffusers", "AutoencoderKL")},
-                             {"unet", part("diffusers", "UNet2DConditionModel")},
-                             {"text_encoder", part("transformers", "CLIPTextModel")},
-                             {"tokenizer", part("transformers", "CLIPTokenizer")},
-                             {"scheduler", part("diffusers", "DDIMScheduler")}};
+  const nlohmann::json index{
+      {"_class_name", "StableDiffusionPipeline"},           {"vae", part("diffusers", "AutoencoderKL")},
+      {"unet", part("diffusers", "UNet2DConditionModel")},  {"text_encoder", part("transformers", "CLIPTextModel")},
+      {"tokenizer", part("transformers", "CLIPTokenizer")}, {"scheduler", part("diffusers", "DDIMScheduler")}};
   write_file_atomically(folder / "model_index.json", index.dump(2) + "\n");
   write_file_atomically(folder / "domainfusion.json", provenance.dump(1) + "\n");
+}
+
+bool is_finished_ldm(const fs::path& folder) {
+  const fs::path file = folder / "domainfusion.json";
+  if (!fs::exists(file)) return false;
+  const auto record = nlohmann::json::parse(read_file(file), nullptr, false);
+  return record.is_object() && record.contains("finished") && record.at("finished") == true;
 }
 
 }  // namespace domainfusion

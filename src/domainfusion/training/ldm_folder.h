@@ -20,4 +20,7 @@ void write_text_encoder(const std::filesystem::path& folder, ClipTextEncoder& en
 // scheduler_config.json, model_index.json, and `provenance` as domainfusion.json.
 void write_folder_index(const std::filesystem::path& folder, const nlohmann::json& provenance);
 
+// Whether the training that domainfusion.json of `folder` tells of has come to its end.
+bool is_finished_ldm(const std::filesystem::path& folder);
+
 }  // namespace domainfusion

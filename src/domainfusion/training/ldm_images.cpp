@@ -43,4 +43,18 @@ LdmDraw draw_ldm_images(RandomStream& stream, const LdmImages& images, std::int6
   return draw;
 }
 
+at::Tensor encode_plain_and_mirrored(const LdmImages& images, std::int64_t batch,
+                                     const std::function<at::Tensor(const at::Tensor&)>& encode) {
+  torch::NoGradGuard no_grad;
+  std::vector<at::Tensor> ways;
+  for (bool mirrored : {false, true}) {
+    std::vector<at::Tensor> parts;
+    for (const at::Tensor& part : images.image_N3SS.split(batch)) {
+      parts.push_back(encode(mirrored ? part.flip({3}) : part));
+    }
+    ways.push_back(torch::cat(parts));
+  }
+  return torch::stack(ways);
+}
+
 }  // namespace domainfusion

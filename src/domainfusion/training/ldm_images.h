@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,8 @@ struct LdmImages {
   std::int64_t size() const { return static_cast<std::int64_t>(label.size()); }
 };
 
-// Loads the IN split (holdout_split of `trial_seed`) of `domains`, resized to size_px squares. ConfigError for an unknown
-// domain or none; errors of unreadable images name the file.
+// Loads the IN split (holdout_split of `trial_seed`) of `domains`, resized to size_px squares. ConfigError for an
+// unknown domain or none; errors of unreadable images name the file.
 LdmImages load_ldm_images(const DomainDataset& dataset, const std::vector<std::string>& domains,
                           std::int64_t trial_seed, std::int64_t size_px);
 
@@ -31,5 +32,10 @@ struct LdmDraw {
   at::Tensor index_N, mirrored_N;
 };
 LdmDraw draw_ldm_images(RandomStream& stream, const LdmImages& images, std::int64_t count);
+
+// encode(bytes) of all images, plain and mirrored: [2, N, …]. `encode` maps uint8 [n, 3, S, S], n <= batch, to [n, …];
+// no gradient.
+at::Tensor encode_plain_and_mirrored(const LdmImages& images, std::int64_t batch,
+                                     const std::function<at::Tensor(const at::Tensor& bytes_N3SS)>& encode);
 
 }  // namespace domainfusion

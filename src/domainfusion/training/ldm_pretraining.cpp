@@ -3,14 +3,12 @@
 #include <torch/torch.h>
 
 #include "domainfusion/core/log.h"
-#include "domainfusion/core/progress.h"
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/diffusion/image_to_image.h"
 #include "domainfusion/diffusion/text/bpe_training.h"
-#include "domainfusion/io/file_bytes.h"
 #include "domainfusion/training/denoiser_training.h"
 #include "domainfusion/training/ldm_folder.h"
-#include "domainfusion/training/ldm_stage.h"
+#include "domainfusion/training/ldm_stage_run.h"
 #include "domainfusion/training/vae_training.h"
 
 namespace domainfusion {
@@ -33,12 +31,6 @@ double millions(const torch::nn::Module& module) {
   return static_cast<double>(count) * 1e-6;
 }
 
-TensorMap parameters_of(const torch::nn::Module& module) {
-  TensorMap all;
-  for (const auto& item : module.named_parameters()) all[item.key()] = item.value();
-  return all;
-}
-
 class Pretraining {
  public:
   Pretraining(const DomainDataset& dataset, const LdmPretrainingConfig& config, const LdmPretrainingRequest& request)
@@ -54,7 +46,6 @@ class Pretraining {
   bool run_stage(LdmStage& stage, const StageWork& work);
   bool train_denoiser(const ClipTokenizer& tokenizer, const at::Tensor& latent_2NChw);
   ClipTokenizer make_tokenizer() const;
-  bool is_finished() const;
   void write_index(bool finished) const;
 
   at::Tensor pictured_images() const;
@@ -72,7 +63,7 @@ class Pretraining {
 };
 
 bool Pretraining::run() {
-  if (request_.resume && is_finished()) {
+  if (request_.resume && is_finished_ldm(request_.out)) {
     log_info("{} is finished already", request_.out.string());
     return true;
   }
@@ -82,11 +73,12 @@ bool Pretraining::run() {
   VaeTraining vae(images_, config_);
   log_info("{} images of {} domains at {} px; VAE of {:.2f} M parameters", images_.size(), request_.domains.size(),
            config_.image_size_px, millions(*vae.vae()));
-  LdmStage stage("vae", parameters_of(*vae.vae()), config_.vae.training);
-  const bool finished = run_stage(stage, {"vae", config_.vae.training, [&](auto step) { return vae.loss(step); },
-                                          [&](auto step) {
-                                            show("vae", step, {"image", "reconstruction"}, vae.pictures(pictured_images()));
-                                          }});
+  LdmStage stage("vae", leaves_of(*vae.vae()), config_.vae.training);
+  const bool finished =
+      run_stage(stage, {"vae", config_.vae.training, [&](auto step) { return vae.loss(step); },
+                        [&](auto step) {
+                          show("vae", step, {"image", "reconstruction"}, vae.pictures(pictured_images()));
+                        }});
   if (!finished) return false;
   AutoencoderConfig written;
   const at::Tensor latent_2NChw = vae.encode_all(written);
@@ -98,27 +90,15 @@ bool Pretraining::run() {
 }
 
 bool Pretraining::run_stage(LdmStage& stage, const StageWork& work) {
-  const fs::path checkpoint = request_.out / "checkpoints" / (work.name + ".safetensors");
-  fs::create_directories(checkpoint.parent_path());
-  if (request_.resume && fs::exists(checkpoint)) stage.load(checkpoint);
-  Progress progress(work.name, work.lengths.steps, "images", static_cast<double>(work.lengths.batch_size), stage.step());
-  double average = 0, weight = 0;
-  while (!stage.finished()) {
-    if (request_.should_stop && request_.should_stop()) {
-      stage.save(checkpoint);
-      return false;
-    }
-    average = 0.99 * average + 0.01 * stage.train_step([&] { return work.loss(stage.step()); });
-    weight = 0.99 * weight + 0.01;
-    progress.update(stage.step(), fmt::format("loss {:.4f}", average / weight));
-    if (stage.finished() || stage.step() % config_.pictures_every_steps == 0) {
-      stage.with_average([&] { work.show(stage.step()); });
-    }
-    if (stage.finished() || stage.step() % config_.checkpoint_every_steps == 0) stage.save(checkpoint);
-  }
-  progress.finish(weight > 0 ? fmt::format("loss {:.4f}", average / weight) : "done before");
-  stage.use_average();
-  return true;
+  return run_ldm_stage(stage, {.name = work.name,
+                               .lengths = work.lengths,
+                               .loss = [&](std::int64_t step, std::int64_t) { return work.loss(step); },
+                               .checkpoint = request_.out / "checkpoints" / (work.name + ".safetensors"),
+                               .resume = request_.resume,
+                               .checkpoint_every_steps = config_.checkpoint_every_steps,
+                               .should_stop = request_.should_stop,
+                               .show = work.show,
+                               .show_every_steps = config_.pictures_every_steps});
 }
 
 ClipTokenizer Pretraining::make_tokenizer() const {
@@ -129,8 +109,8 @@ ClipTokenizer Pretraining::make_tokenizer() const {
 }
 
 bool Pretraining::train_denoiser(const ClipTokenizer& tokenizer, const at::Tensor& latent_2NChw) {
-  DenoiserTraining denoiser(images_, captions_, tokenizer, latent_2NChw,
-                            NoiseSchedule(compact_scheduler_config()).alphas_cumprod(), config_);
+  DenoiserTraining denoiser(images_, captions_, tokenizer, latent_2NChw, NoiseSchedule(compact_scheduler_config()),
+                            config_);
   log_info("U-Net of {:.2f} M, text encoder of {:.2f} M parameters", millions(*denoiser.unet()),
            millions(*denoiser.text_encoder()));
   const auto write = [&] {
@@ -145,13 +125,6 @@ bool Pretraining::train_denoiser(const ClipTokenizer& tokenizer, const at::Tenso
                                           }});
   if (finished) write();
   return finished;
-}
-
-bool Pretraining::is_finished() const {
-  const fs::path file = request_.out / "domainfusion.json";
-  if (!fs::exists(file)) return false;
-  const auto record = nlohmann::json::parse(read_file(file), nullptr, false);
-  return record.is_object() && record.contains("finished") && record.at("finished") == true;
 }
 
 void Pretraining::write_index(bool finished) const {
@@ -205,7 +178,8 @@ void Pretraining::show_denoiser(std::int64_t step) const {
   const LatentDiffusion ldm = LatentDiffusion::load(request_.out);
   const at::Tensor image01 = images_.image_N3SS.index_select(0, pictured_images()).to(torch::kFloat32) / 255.0;
   show("unet", step,
-       {"image", "VAE round trip", "strength 0.5, own domain", "0.5, next domain", "0.7, next domain", "1.0: from noise"},
+       {"image", "VAE round trip", "strength 0.5, own domain", "0.5, next domain", "0.7, next domain",
+        "1.0: from noise"},
        {image01, ldm.decode(ldm.encode(image01)), translated(ldm, image01, 0, 0.5), translated(ldm, image01, 1, 0.5),
         translated(ldm, image01, 1, 0.7), translated(ldm, torch::full_like(image01, 0.5), 0, 1.0)});
 }

@@ -42,26 +42,37 @@ void assign(const TensorMap& to, const TensorMap& from, const std::string& prefi
 
 }  // namespace
 
-LdmStage::LdmStage(std::string name, TensorMap parameters, LdmStageConfig config)
+TensorMap leaves_of(const torch::nn::Module& module) {
+  TensorMap leaves;
+  for (const auto& item : module.named_parameters()) leaves[item.key()] = item.value();
+  return leaves;
+}
+
+LdmStage::LdmStage(std::string name, TensorMap parameters, LdmStageConfig config, LdmStagePace pace)
     : name_(std::move(name)),
       parameters_(std::move(parameters)),
       average_(copy_of(parameters_)),
       config_(config),
-      adam_(tensors_of(parameters_), {.lr = config.lr}) {}
+      pace_(pace),
+      adam_(tensors_of(parameters_), {.lr = config.lr, .weight_decay = pace.weight_decay, .decoupled_decay = true}) {}
 
 double LdmStage::learning_rate() const {
+  if (pace_.constant_lr) return config_.lr;
   const double done = static_cast<double>(step_) / static_cast<double>(config_.steps);
   const double warm_up = std::min(1.0, (done + 1e-4) / kWarmUpShare);
   const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * done));
   return config_.lr * warm_up * (kFinalLrShare + (1 - kFinalLrShare) * cosine);
 }
 
-double LdmStage::train_step(const std::function<at::Tensor()>& loss) {
+double LdmStage::train_step(const std::function<at::Tensor(std::int64_t part)>& loss) {
   adam_.zero_grad();
-  const at::Tensor value = loss();
-  value.backward();
+  double number = 0;
+  for (std::int64_t part = 0; part < pace_.parts; ++part) {
+    const at::Tensor value = loss(part);
+    value.backward();
+    number += value.item<double>();
+  }
   const double norm = torch::nn::utils::clip_grad_norm_(tensors_of(parameters_), kMaxGradientNorm);
-  const double number = value.item<double>();
   check(std::isfinite(number) && std::isfinite(norm),
         "{}: loss {} with gradient norm {} at step {}: training diverged; remedy: a smaller lr", name_, number, norm,
         step_);
@@ -75,7 +86,8 @@ double LdmStage::train_step(const std::function<at::Tensor()>& loss) {
 void LdmStage::update_average() {
   torch::NoGradGuard no_grad;
   // A young average would remember the random start: its window grows with the steps taken.
-  const double decay = std::min(config_.ema_decay, (1.0 + static_cast<double>(step_)) / (10.0 + static_cast<double>(step_)));
+  const double decay =
+      std::min(config_.ema_decay, (1.0 + static_cast<double>(step_)) / (10.0 + static_cast<double>(step_)));
   for (auto& [name, average] : average_) average.lerp_(parameters_.at(name), 1 - decay);
 }
 

@@ -2,6 +2,7 @@
 // One network of a compact LDM in training: parameters, Adam, weight average and step, saved and continued together.
 
 #include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
 
 #include <filesystem>
 #include <functional>
@@ -13,17 +14,28 @@
 
 namespace domainfusion {
 
+// What finetuning does otherwise than pretraining.
+struct LdmStagePace {
+  bool constant_lr = false;  // lr in every step, instead of warm-up and cosine
+  double weight_decay = 0;   // decoupled (AdamW, Loshchilov and Hutter 2019)
+  std::int64_t parts = 1;    // of a batch, whose gradients are added up
+};
+
+// The parameters of `module`, by name, as the leaves that gradients are taken of.
+TensorMap leaves_of(const torch::nn::Module& module);
+
 class LdmStage {
  public:
   // `parameters` (name -> float32 leaf tensor) alias the network's; `name` ("vae", "unet") names the checkpoint.
-  LdmStage(std::string name, TensorMap parameters, LdmStageConfig config);
+  LdmStage(std::string name, TensorMap parameters, LdmStageConfig config, LdmStagePace pace = {});
 
   std::int64_t step() const { return step_; }
   bool finished() const { return step_ >= config_.steps; }
 
-  // One optimizer step on the scalar that `loss` returns (a graph over the parameters); gradients are clipped to norm 1.
-  // Returns the loss. Error, before the weights change, if the loss or the gradient norm is not finite.
-  double train_step(const std::function<at::Tensor()>& loss);
+  // One optimizer step on the sum of the scalars that `loss` returns for the parts 0, 1, … of the batch (each a graph
+  // over the parameters, gone before the next is made); gradients are clipped to norm 1. Returns the sum. Error, before
+  // the weights change, if it or the gradient norm is not finite.
+  double train_step(const std::function<at::Tensor(std::int64_t part)>& loss);
 
   // Copies the weight average into the network; the stage is over after that.
   void use_average();
@@ -40,6 +52,7 @@ class LdmStage {
   std::string name_;
   TensorMap parameters_, average_;
   LdmStageConfig config_;
+  LdmStagePace pace_;
   Adam adam_;
   std::int64_t step_ = 0;
 };

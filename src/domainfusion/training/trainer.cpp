@@ -29,15 +29,6 @@ Batch to_device(Batch batch, at::Device device) {
   return batch;
 }
 
-std::vector<std::vector<std::int64_t>> nested(const at::Tensor& confusion_KK) {
-  std::vector<std::vector<std::int64_t>> rows;
-  for (std::int64_t k = 0; k < confusion_KK.size(0); ++k) {
-    const at::Tensor row = confusion_KK[k].contiguous();
-    rows.emplace_back(row.data_ptr<std::int64_t>(), row.data_ptr<std::int64_t>() + row.numel());
-  }
-  return rows;
-}
-
 // DomainBed draws other values for some sets, so it matters which set this is.
 void check_benchmark(const DomainDataset& dataset, const TrainingConfig& config) {
   const KnownDataset* known = find_known_dataset(dataset.domain_names(), dataset.class_names());
@@ -104,8 +95,9 @@ void Trainer::make_context() {
   const TrainingConfig& config = setup_.config;
   std::int64_t in_images = 0;
   for (std::int64_t d = 0; d < context_.source_in->number_of_domains(); ++d) in_images += context_.source_in->size(d);
-  check<ConfigError>(!config.classifier.freeze_batch_norm || !config.classifier.weights.empty(),
-                     "classifier.freeze_batch_norm keeps the statistics of pretrained weights: name them with classifier.weights");
+  check<ConfigError>(
+      !config.classifier.freeze_batch_norm || !config.classifier.weights.empty(),
+      "classifier.freeze_batch_norm keeps the statistics of pretrained weights: name them with classifier.weights");
   context_.config = config;
   context_.config.classifier.image_size_px = config.loader.image_size_px;
   context_.device = device_of(config.device);
@@ -162,10 +154,11 @@ void Trainer::check_cost() {
   const double seconds = setup_.algorithm->estimated_extra_seconds();
   if (seconds < 60) return;
   log_info("{} adds about {} to plain training", setup_.config.algorithm, format_seconds(seconds));
-  check<ConfigError>(options_.accept_cost || seconds <= setup_.config.cost_limit_hours * 3600,
-                     "this run would take about {} more than plain training, over the limit of {} h (cost_limit_hours): pass "
-                     "--yes to start it nevertheless",
-                     format_seconds(seconds), setup_.config.cost_limit_hours);
+  check<ConfigError>(
+      options_.accept_cost || seconds <= setup_.config.cost_limit_hours * 3600,
+      "this run would take about {} more than plain training, over the limit of {} h (cost_limit_hours): pass "
+      "--yes to start it nevertheless",
+      format_seconds(seconds), setup_.config.cost_limit_hours);
 }
 
 void Trainer::prepare_algorithm() {
@@ -186,16 +179,19 @@ void Trainer::announce() const {
   }
   log_info("{}: {} images of {} to learn from, {} to select the model; '{}' is held out", setup_.config.algorithm, in,
            fmt::join(context_.source_in->domain_names(), ", "), out, fmt::join(guard_->held_out_names(), "' and '"));
-  log_info("{} with {:.1f} M parameters at {} px, {} steps of {} images ({} an epoch) on {}", setup_.config.classifier.backbone,
-           static_cast<double>(parameter_count(*context_.classifier)) * 1e-6, setup_.config.loader.image_size_px,
-           context_.total_steps, loader_->images_per_step(), context_.steps_per_epoch, context_.device.str());
+  log_info("{} with {:.1f} M parameters at {} px, {} steps of {} images ({} an epoch) on {}",
+           setup_.config.classifier.backbone, static_cast<double>(parameter_count(*context_.classifier)) * 1e-6,
+           setup_.config.loader.image_size_px, context_.total_steps, loader_->images_per_step(),
+           context_.steps_per_epoch, context_.device.str());
 }
 
 void Trainer::look_for_leaks() {
   const GuardRecord record{guard_->target_name(), guard_->source_images_in_target()};
   if (!record.source_images_in_target.empty()) {
-    log_warning("{} source images also lie in the held-out domain '{}' (equal files; the first is {}): its accuracy may be too high",
-                record.source_images_in_target.size(), record.domain, record.source_images_in_target.front());
+    log_warning(
+        "{} source images also lie in the held-out domain '{}' (equal files; the first is {}): its accuracy may be too "
+        "high",
+        record.source_images_in_target.size(), record.domain, record.source_images_in_target.front());
   }
   context_.write_record(to_json(record));
 }
@@ -380,7 +376,7 @@ TestRecord Trainer::test(std::int64_t step, const std::string& model) {
   const std::int64_t target = held_out_.front();
   const Figures figures = held_out_figures(target, splits_[static_cast<std::size_t>(target)].in);
   write_oracle(step, figures.accuracy(), model);
-  return {guard_->target_name(), step, figures.accuracy(), nested(figures.confusion_KK), model};
+  return {guard_->target_name(), step, figures.accuracy(), rows_of(figures.confusion_KK), model};
 }
 
 TestRecord Trainer::test_selected() {

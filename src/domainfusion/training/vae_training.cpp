@@ -75,16 +75,11 @@ std::vector<at::Tensor> VaeTraining::pictures(const at::Tensor& image_indices) {
 
 at::Tensor VaeTraining::encode_all(AutoencoderConfig& written_config) {
   torch::NoGradGuard no_grad;
-  std::vector<at::Tensor> latents;
-  for (bool mirrored : {false, true}) {
-    for (const at::Tensor& part : images_.image_N3SS.split(kEncodeBatch)) {
-      latents.push_back(vae_->encode(to_image11(mirrored ? part.flip({3}) : part)).mean_NChw);
-    }
-  }
-  at::Tensor all = torch::cat(latents);
+  at::Tensor all = encode_plain_and_mirrored(
+      images_, kEncodeBatch, [&](const at::Tensor& bytes) { return vae_->encode(to_image11(bytes)).mean_NChw; });
   written_config = vae_->config();
   written_config.scaling_factor = 1.0 / all.std().item<double>();
-  return all.mul_(written_config.scaling_factor).view({2, -1, all.size(1), all.size(2), all.size(3)});
+  return all.mul_(written_config.scaling_factor);
 }
 
 }  // namespace domainfusion

@@ -7,6 +7,7 @@
 #include "domainfusion/data/split.h"
 #include "domainfusion/evaluation/result_table.h"
 #include "domainfusion/evaluation/trained_model.h"
+#include "domainfusion/metrics/classification.h"
 #include "domainfusion/training/run_folder.h"
 
 namespace domainfusion {
@@ -39,15 +40,17 @@ void print_table(const std::vector<RunResult>& runs, bool markdown) {
     }
     table.add(system_name(run, runs), run.test->domain, run.test->accuracy);
     any = true;
-    if (!run.average_test) continue;
-    const std::string averaged = averaged_system(system_name(run, runs), run.average_test->model);
-    table.add(averaged, run.average_test->domain, run.average_test->accuracy);
+    const auto add = [&](const TestRecord& test) {
+      table.add(averaged_system(system_name(run, runs), test.model), test.domain, test.accuracy);
+    };
+    if (run.average_test) add(*run.average_test);
+    for (const DsiResult& dsi : run.dsi) add(dsi.test);
   }
   if (any) fmt::print("{}", markdown ? table.markdown() : table.text());
 }
 
-std::vector<std::int64_t> chosen_indices(const DomainDataset& dataset, std::int64_t domain, const TrainingConfig& config,
-                                         const std::string& split) {
+std::vector<std::int64_t> chosen_indices(const DomainDataset& dataset, std::int64_t domain,
+                                         const TrainingConfig& config, const std::string& split) {
   if (split == "all") {
     std::vector<std::int64_t> indices(static_cast<std::size_t>(dataset.size(domain)));
     for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<std::int64_t>(i);
@@ -61,27 +64,19 @@ void evaluate_domain(const std::string& run, TrainedModel& model, const DomainDa
                      const EvaluateArguments& arguments) {
   const auto indices = chosen_indices(dataset, domain, model.config, arguments.split);
   const Figures figures =
-      evaluate_images([&](const at::Tensor& image_NCHW) { return model.classifier->forward(image_NCHW); }, dataset, domain,
-                      indices, model.config.loader.image_size_px, at::kCPU);
-  std::vector<std::vector<std::int64_t>> confusion;
-  for (std::int64_t k = 0; k < figures.confusion_KK.size(0); ++k) {
-    const at::Tensor row = figures.confusion_KK[k].contiguous();
-    confusion.emplace_back(row.data_ptr<std::int64_t>(), row.data_ptr<std::int64_t>() + row.numel());
-  }
-  fmt::print("{}: {:.1f} % of {} images of '{}' ({}), cross-entropy {:.3f}\n", run, 100 * figures.accuracy(), indices.size(),
-             dataset.domain_names()[static_cast<std::size_t>(domain)], arguments.split, figures.mean_loss);
-  const auto cells = class_cells(confusion, model.class_names);
+      evaluate_images([&](const at::Tensor& image_NCHW) { return model.classifier->forward(image_NCHW); }, dataset,
+                      domain, indices, model.config.loader.image_size_px, at::kCPU);
+  fmt::print("{}: {:.1f} % of {} images of '{}' ({}), cross-entropy {:.3f}\n", run, 100 * figures.accuracy(),
+             indices.size(), dataset.domain_names()[static_cast<std::size_t>(domain)], arguments.split,
+             figures.mean_loss);
+  const auto cells = class_cells(rows_of(figures.confusion_KK), model.class_names);
   fmt::print("{}", arguments.markdown ? markdown_table(cells) : text_table(cells));
 }
 
 // One domain by name, else all.
 void evaluate_model(const std::string& run, const EvaluateArguments& arguments) {
   TrainedModel model = load_trained_model(run, arguments.model);
-  if (!arguments.data.empty()) model.config.data.root = arguments.data;
-  const auto dataset = open_dataset(model.config.data);
-  check<ConfigError>(dataset->class_names() == model.class_names,
-                     "'{}' has the classes {}, the run was trained on {}: choose a set with the same class folders",
-                     model.config.data.root, fmt::join(dataset->class_names(), ", "), fmt::join(model.class_names, ", "));
+  const auto dataset = dataset_of(model, arguments.data);
   if (!arguments.domain.empty()) {
     evaluate_domain(run, model, *dataset, dataset->domain_index(arguments.domain), arguments);
     return;
@@ -110,7 +105,8 @@ void add_evaluate_command(CLI::App& app) {
   auto arguments = std::make_shared<EvaluateArguments>();
   command->add_option("runs", arguments->runs, "run folders")->required();
   command->add_option("--domain", arguments->domain, "classify this domain's images anew with the runs' models");
-  command->add_option("--data", arguments->data, "another set with the same classes: its --domain, or all of its domains");
+  command->add_option("--data", arguments->data,
+                      "another set with the same classes: its --domain, or all of its domains");
   command->add_option("--split", arguments->split, "which images of --domain")
       ->check(CLI::IsMember({"in", "out", "all"}))
       ->capture_default_str();

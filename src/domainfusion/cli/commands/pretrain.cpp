@@ -1,16 +1,14 @@
 // domainfusion pretrain: trains a compact latent diffusion model on the IN images of named domains.
 #include <CLI/CLI.hpp>
-
 #include <filesystem>
 #include <fstream>
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/ldm_output.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/data/data_config.h"
 #include "domainfusion/data/known_datasets.h"
-#include "domainfusion/io/atomic_file.h"
-#include "domainfusion/io/file_bytes.h"
 #include "domainfusion/report/picture_grid.h"
 #include "domainfusion/training/ldm_pretraining.h"
 #include "domainfusion/training/stop_signal.h"
@@ -27,33 +25,6 @@ struct PretrainArguments {
   std::vector<std::string> domains, overrides;
   bool resume = false, overwrite = false, skip_broken_images = false;
 };
-
-bool is_empty_or_absent(const fs::path& folder) { return !fs::exists(folder) || fs::is_empty(folder); }
-
-// An LDM folder is a result of hours: it is continued or replaced only when that is asked for.
-void open_output(const PretrainArguments& arguments, const nlohmann::json& description) {
-  const fs::path out = arguments.out;
-  const fs::path file = out / kDescriptionFile;
-  check<ConfigError>(!fs::exists(out) || fs::is_directory(out), "--out {}: there is a file of that name", out.string());
-  if (!is_empty_or_absent(out)) {
-    check<ConfigError>(arguments.resume || arguments.overwrite,
-                       "--out {}: the folder is not empty; remedy: another folder, --resume to continue, or --overwrite",
-                       out.string());
-    check<ConfigError>(fs::exists(file), "--out {}: no LDM training lies there ({} is missing); remedy: another folder",
-                       out.string(), kDescriptionFile);
-    if (arguments.resume) {
-      const auto before = nlohmann::json::parse(read_file(file), nullptr, false);
-      check<ConfigError>(before == description, "--resume: {} differs from the options given now; the difference: {}",
-                         file.string(), nlohmann::json::diff(before, description).dump());
-      return;
-    }
-    for (const auto& entry : fs::directory_iterator(out)) fs::remove_all(entry.path());
-  }
-  std::error_code error;
-  fs::create_directories(out, error);
-  check<IoError>(!error, "--out {} cannot be made: {}", out.string(), error.message());
-  write_file_atomically(file, description.dump(2) + "\n");
-}
 
 void write_pictures(const fs::path& folder, const LdmPictures& pictures) {
   PictureGrid grid;
@@ -90,7 +61,7 @@ void pretrain(const PretrainArguments& arguments) {
                                 {"domain_descriptions", request.domain_descriptions},
                                 {"options", fields.to_json()}};
   if (!arguments.descriptions.empty()) description["class_words"] = request.class_words;
-  open_output(arguments, description);
+  open_ldm_output(arguments.out, kDescriptionFile, description, {arguments.resume, arguments.overwrite});
   const StopSignal stop;
   request.should_stop = [&] { return stop.requested(); };
   if (pretrain_ldm(*dataset, config, request)) {
@@ -111,12 +82,15 @@ void add_pretrain_command(CLI::App& app) {
       ->required()
       ->delimiter(',');
   command->add_option("--out", arguments->out, "LDM folder to make")->required()->take_last();
-  command->add_option("--descriptions", arguments->descriptions, "JSON file with the words for domains and classes")->take_last();
+  command->add_option("--descriptions", arguments->descriptions, "JSON file with the words for domains and classes")
+      ->take_last();
   command->add_option("--recipe", arguments->recipe, "TOML file of options")->take_last();
-  command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")->allow_extra_args(false);
+  command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")
+      ->allow_extra_args(false);
   auto* resume = command->add_flag("--resume", arguments->resume, "continue the training in --out");
   command->add_flag("--overwrite", arguments->overwrite, "remove what lies in --out and start anew")->excludes(resume);
-  command->add_flag("--skip-broken-images", arguments->skip_broken_images, "list and leave out images that cannot be read");
+  command->add_flag("--skip-broken-images", arguments->skip_broken_images,
+                    "list and leave out images that cannot be read");
   command->footer([] {
     LdmPretrainingConfig config;
     return "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));

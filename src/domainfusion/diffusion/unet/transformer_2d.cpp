@@ -9,6 +9,9 @@ constexpr double kGroupNormEps = 1e-6;
 
 torch::nn::LayerNorm layer_norm(std::int64_t dim) { return torch::nn::LayerNorm(torch::nn::LayerNormOptions({dim})); }
 
+// Under Autocast on a CPU, libtorch 1.13 leaves the input in the smaller type and the weights in theirs.
+at::Tensor normed(torch::nn::LayerNorm& norm, const at::Tensor& x) { return norm(x.to(norm->weight.scalar_type())); }
+
 // Gives the first layer of the feed-forward its state-dict name "net.0.proj".
 struct ProjectionHolderImpl : torch::nn::Module {
   explicit ProjectionHolderImpl(GatedLinear proj) { register_module("proj", std::move(proj)); }
@@ -39,10 +42,10 @@ TransformerBlockImpl::TransformerBlockImpl(std::int64_t dim, std::int64_t contex
       ff_(register_module("ff", FeedForward(dim))) {}
 
 at::Tensor TransformerBlockImpl::forward(const at::Tensor& x_NLC, const at::Tensor& context_NMD) {
-  const at::Tensor normed = norm1_(x_NLC);
-  at::Tensor x = attn1_(normed, normed, x_NLC);
-  x = attn2_(norm2_(x), context_NMD, x);
-  return ff_(norm3_(x), x);
+  const at::Tensor y = normed(norm1_, x_NLC);
+  at::Tensor x = attn1_(y, y, x_NLC);
+  x = attn2_(normed(norm2_, x), context_NMD, x);
+  return ff_(normed(norm3_, x), x);
 }
 
 Transformer2dImpl::Transformer2dImpl(const Transformer2dOptions& o)

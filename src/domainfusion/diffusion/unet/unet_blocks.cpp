@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "domainfusion/diffusion/model_config.h"
+#include "domainfusion/nn/recomputed.h"
 
 namespace domainfusion {
 namespace {
@@ -22,6 +23,19 @@ Transformer2d transformer(const UNetConfig& c, std::size_t level) {
                                             .layers = at_level(c.transformer_layers_per_block, level),
                                             .groups = c.norm_num_groups,
                                             .linear_projection = c.use_linear_projection});
+}
+
+// A residual block and, unless it is empty, the transformer behind it, on the parts of x.
+at::Tensor layer_of(ResnetBlock2d resnet, Transformer2d attention, std::vector<at::Tensor> parts,
+                    const UNetCondition& condition) {
+  const Layer layer = [resnet, attention](const std::vector<at::Tensor>& in) mutable {
+    const std::size_t parts_of_x = in.size() - 2;
+    const at::Tensor x = resnet(at::TensorList(in.data(), parts_of_x), in[parts_of_x]);
+    return attention.is_empty() ? x : attention(x, in[parts_of_x + 1]);
+  };
+  parts.push_back(condition.silu_time_NT);
+  parts.push_back(condition.context_NMD);
+  return RecomputesLayers::active() ? recomputed(layer, parts) : layer(parts);
 }
 
 template <class Holder>
@@ -50,8 +64,7 @@ UNetDownBlockImpl::UNetDownBlockImpl(const UNetConfig& c, std::size_t level) {
 
 at::Tensor UNetDownBlockImpl::forward(at::Tensor x, const UNetCondition& condition, std::vector<at::Tensor>& skips) {
   for (std::size_t i = 0; i < resnets_.size(); ++i) {
-    x = resnets_[i](x, condition.silu_time_NT);
-    if (!attentions_.empty()) x = attentions_[i](x, condition.context_NMD);
+    x = layer_of(resnets_[i], attentions_.empty() ? Transformer2d(nullptr) : attentions_[i], {x}, condition);
     skips.push_back(x);
   }
   if (downsampler_) {
@@ -70,8 +83,8 @@ UNetMidBlockImpl::UNetMidBlockImpl(const UNetConfig& c)
 }
 
 at::Tensor UNetMidBlockImpl::forward(at::Tensor x, const UNetCondition& condition) {
-  x = first_(x, condition.silu_time_NT);
-  return second_(attentions_[0](x, condition.context_NMD), condition.silu_time_NT);
+  x = layer_of(first_, attentions_[0], {x}, condition);
+  return layer_of(second_, Transformer2d(nullptr), {x}, condition);
 }
 
 UNetUpBlockImpl::UNetUpBlockImpl(const UNetConfig& c, std::size_t index) {
@@ -97,8 +110,7 @@ at::Tensor UNetUpBlockImpl::forward(at::Tensor x, const UNetCondition& condition
   for (std::size_t i = 0; i < resnets_.size(); ++i) {
     const std::vector<at::Tensor> joined{x, skips.back()};
     skips.pop_back();
-    x = resnets_[i](joined, condition.silu_time_NT);
-    if (!attentions_.empty()) x = attentions_[i](x, condition.context_NMD);
+    x = layer_of(resnets_[i], attentions_.empty() ? Transformer2d(nullptr) : attentions_[i], joined, condition);
   }
   // The skip's size is twice the current one, or one less where the level below was rounded up.
   return upsampler_ ? upsampler_(x, skips.back().size(2), skips.back().size(3)) : x;

@@ -58,12 +58,16 @@ void check_fits(const LatentDiffusion& model, LdmPart part) {
   if (!was_loaded) model.release(part);
 }
 
-void write_part(const fs::path& folder, const LatentDiffusion& model, LdmPart part, std::optional<at::ScalarType> type) {
-  check_fits(model, part);
+void write_part(const fs::path& folder, const LatentDiffusion& model, LdmPart part, const TensorMap& weights) {
   const fs::path below = folder / folder_of(part);
   write_json(below / "config.json", model.source().config(part));
   const char* name = part == LdmPart::kTextEncoder ? "model.safetensors" : "diffusion_pytorch_model.safetensors";
-  save_tensors(below / name, converted(model.source().weights(part), type), {{"format", "pt"}});
+  save_tensors(below / name, weights, {{"format", "pt"}});
+}
+
+void copy_part(const fs::path& folder, const LatentDiffusion& model, LdmPart part, std::optional<at::ScalarType> type) {
+  check_fits(model, part);
+  write_part(folder, model, part, converted(model.source().weights(part), type));
 }
 
 json model_index(const std::string& scheduler_class) {
@@ -86,6 +90,12 @@ void write_tokenizer(const fs::path& folder, const LatentDiffusion& model) {
   }
 }
 
+void write_small_files(const fs::path& folder, const LatentDiffusion& model) {
+  write_json(folder / "scheduler/scheduler_config.json", model.scheduler_config());
+  write_json(folder / "model_index.json", model_index(model.scheduler_config().value("_class_name", "DDIMScheduler")));
+  write_tokenizer(folder, model);
+}
+
 }  // namespace
 
 TensorMap converted(TensorMap tensors, std::optional<at::ScalarType> type) {
@@ -97,12 +107,20 @@ TensorMap converted(TensorMap tensors, std::optional<at::ScalarType> type) {
 
 void write_diffusers_folder(const fs::path& folder, const LatentDiffusion& model, std::optional<at::ScalarType> type) {
   NewFolder made(folder);
-  for (const LdmPart part : {LdmPart::kVae, LdmPart::kUnet, LdmPart::kTextEncoder}) write_part(made.path(), model, part, type);
-  write_json(made.path() / "scheduler/scheduler_config.json", model.scheduler_config());
-  write_json(made.path() / "model_index.json", model_index(model.scheduler_config().value("_class_name", "DDIMScheduler")));
-  write_tokenizer(made.path(), model);
+  for (const LdmPart part : {LdmPart::kVae, LdmPart::kUnet, LdmPart::kTextEncoder})
+    copy_part(made.path(), model, part, type);
+  write_small_files(made.path(), model);
   if (model.provenance() != nullptr) write_json(made.path() / "domainfusion.json", *model.provenance());
   made.commit();
+}
+
+void write_with_unet(const fs::path& folder, const LatentDiffusion& model, const TensorMap& unet,
+                     const json& provenance) {
+  copy_part(folder, model, LdmPart::kVae, {});
+  copy_part(folder, model, LdmPart::kTextEncoder, {});
+  write_part(folder, model, LdmPart::kUnet, unet);
+  write_small_files(folder, model);
+  write_json(folder / "domainfusion.json", provenance);
 }
 
 }  // namespace domainfusion

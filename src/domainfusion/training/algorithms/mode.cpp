@@ -65,6 +65,14 @@ at::Tensor styles_of_each_domain(const at::Tensor& domain_N, std::int64_t source
   });
 }
 
+// The search goes forward and back through the frozen classifier in each step, which costs two thirds of training.
+PlannedWork Mode::planned_work(const WorkSizes& sizes) const {
+  const auto images = static_cast<double>(sizes.batch_size * sizes.sources * sizes.steps);
+  PlannedWork work;
+  work.classifier_images = images * (3 + 2 * static_cast<double>(config_.search.move_steps));
+  return work;
+}
+
 at::Tensor Mode::styled_images(std::int64_t step, const Batch& raw, StepRecord& record) {
   const c10::NoGradGuard no_grad;
   const EvalScope eval(context().classifier);

@@ -13,16 +13,15 @@ void ModeA::prepare(TrainingContext& context) {
   ldm_ = load_frozen_ldm(context);
 }
 
-// Per image an encoding, and in each step of the search a decoding with its backward pass of about twice that.
+// Per image an encoding, a last decoding, and in each step of the search a decoding with its gradient.
+PlannedWork ModeA::planned_work(const WorkSizes& sizes) const {
+  PlannedWork work = Mode::planned_work(sizes);
+  work.vae_images = static_cast<double>(sizes.batch_size * sizes.sources * sizes.steps * (3 * config().search.move_steps + 2));
+  return work;
+}
+
 double ModeA::estimated_extra_seconds() {
-  const c10::NoGradGuard no_grad;
-  std::vector<std::int64_t> shape = ldm_->latent_shape();
-  shape.insert(shape.begin(), 1);
-  const double decoding = seconds_of([&] { ldm_->decode(torch::zeros(shape)); });
-  const auto images =
-      static_cast<double>(context().config.loader.batch_size * context().source_in->number_of_domains());
-  const auto decodings = 3 * static_cast<double>(config().search.move_steps) + 2;
-  return static_cast<double>(context().total_steps) * images * decodings * decoding;
+  return ldm_seconds(planned_work(context().work_sizes(ldm_->scheduler_config())), measure_generation(*ldm_));
 }
 
 void ModeA::save(TensorMap&, nlohmann::json& state) const { save_ldm(*ldm_, state); }

@@ -17,6 +17,7 @@ class ModeA final : public Mode {
   ModeA() : Mode("mode_a") {}
   // ConfigError as load_frozen_ldm.
   void prepare(TrainingContext& context) override;
+  PlannedWork planned_work(const WorkSizes& sizes) const override;
   double estimated_extra_seconds() override;
   void save(TensorMap& tensors, nlohmann::json& state) const override;
   void load(const TensorMap& tensors, const nlohmann::json& state) override;

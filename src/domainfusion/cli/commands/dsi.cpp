@@ -1,0 +1,87 @@
+// domainfusion dsi: translations into the source domains at test time, for the held-out domain of finished runs.
+#include <CLI/CLI.hpp>
+
+#include "domainfusion/cli/commands.h"
+#include "domainfusion/config/config_file.h"
+#include "domainfusion/core/log.h"
+#include "domainfusion/evaluation/dsi/dsi_run.h"
+#include "domainfusion/evaluation/result_table.h"
+#include "domainfusion/training/stop_signal.h"
+
+namespace domainfusion {
+namespace {
+
+struct DsiArguments {
+  std::vector<std::string> runs, ldms, overrides;
+  std::string model = kSelectedModel, data, translations, recipe, device = "auto", dtype = "float32";
+};
+
+// "photo=ldm_photo" -> photo, ldm_photo
+std::vector<std::pair<std::string, std::filesystem::path>> named_ldms(const std::vector<std::string>& words) {
+  std::vector<std::pair<std::string, std::filesystem::path>> ldms;
+  for (const std::string& word : words) {
+    const auto split = word.find('=');
+    check<ConfigError>(split != std::string::npos && split > 0 && split + 1 < word.size(),
+                       "--ldm {}: expected DOMAIN=FOLDER, a source domain and its model", word);
+    ldms.emplace_back(word.substr(0, split), word.substr(split + 1));
+  }
+  return ldms;
+}
+
+void dsi(const DsiArguments& arguments) {
+  DsiConfig config;
+  const ConfigFields fields = fields_of(config);
+  if (!arguments.recipe.empty()) apply_recipe(fields, arguments.recipe);
+  for (const std::string& assignment : arguments.overrides) apply_override(fields, assignment);
+  const StopSignal stop;
+  DsiRequest request;
+  request.model = arguments.model;
+  request.data = arguments.data;
+  request.ldms = named_ldms(arguments.ldms);
+  request.ldm_options.placement = placement_of(arguments.device, arguments.dtype);
+  request.ldm_options.hold_weights_once = true;
+  request.translations = arguments.translations;
+  request.should_stop = [&] { return stop.requested(); };
+  try {
+    for (const std::string& run : arguments.runs) {
+      request.run = run;
+      with_context(fmt::format("'{}'", run), [&] { run_dsi(config, request); });
+      fmt::print("{}: {}", run, describe_dsi(read_run(run)));
+    }
+  } catch (const Interrupted&) {
+    log_info("stopped; the same command continues");
+  }
+}
+
+}  // namespace
+
+void add_dsi_command(CLI::App& app) {
+  auto* command = app.add_subcommand(
+      "dsi", "classify the held-out domain by averages over its images' translations into the source domains");
+  auto a = std::make_shared<DsiArguments>();
+  command->add_option("runs", a->runs, "finished run folders")->required();
+  command
+      ->add_option("--ldm", a->ldms,
+                   "DOMAIN=FOLDER: a source domain and its model (see finetune); once for each domain")
+      ->required()
+      ->allow_extra_args(false);
+  command
+      ->add_option("--translations", a->translations,
+                   "folder that keeps the translations, which all runs may share; default: RUN/dsi")
+      ->take_last();
+  command->add_option("--model", a->model, kModelHelp)->capture_default_str()->take_last();
+  command->add_option("--data", a->data, "where the run's images lie now")->take_last();
+  command->add_option("--device", a->device, "auto, cpu, cuda or cuda:N")->capture_default_str()->take_last();
+  command->add_option("--dtype", a->dtype, "type in which the models compute: float32, bfloat16 or float16 (GPU only)")
+      ->capture_default_str()
+      ->take_last();
+  command->add_option("--recipe", a->recipe, "TOML file of options")->take_last();
+  command->add_option("--set", a->overrides, "one option, key=value; may be given often")->allow_extra_args(false);
+  command->footer([] {
+    DsiConfig config;
+    return "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));
+  });
+  command->callback([a] { with_context("dsi", [&] { dsi(*a); }); });
+}
+
+}  // namespace domainfusion

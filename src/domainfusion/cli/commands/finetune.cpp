@@ -1,0 +1,97 @@
+// domainfusion finetune: makes a latent diffusion model a translator to one domain.
+#include <CLI/CLI.hpp>
+
+#include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/ldm_arguments.h"
+#include "domainfusion/cli/ldm_output.h"
+#include "domainfusion/config/config_file.h"
+#include "domainfusion/core/log.h"
+#include "domainfusion/data/data_config.h"
+#include "domainfusion/data/known_datasets.h"
+#include "domainfusion/training/ldm_finetuning.h"
+#include "domainfusion/training/stop_signal.h"
+
+namespace domainfusion {
+namespace {
+
+constexpr const char* kDescriptionFile = "finetune.json";
+
+struct FinetuneArguments {
+  LdmArguments base;
+  std::string data, domain, descriptions, recipe, out;
+  std::vector<std::string> overrides;
+  bool resume = false, overwrite = false, skip_broken_images = false;
+};
+
+void finetune(const FinetuneArguments& arguments) {
+  LdmFinetuningConfig config;
+  const ConfigFields fields = fields_of(config);
+  if (!arguments.recipe.empty()) apply_recipe(fields, arguments.recipe);
+  for (const std::string& assignment : arguments.overrides) apply_override(fields, assignment);
+  DataConfig data;
+  data.root = arguments.data;
+  data.descriptions = arguments.descriptions;
+  data.skip_broken_images = arguments.skip_broken_images;
+  const auto dataset = open_dataset(data);
+  dataset->domain_index(arguments.domain);
+  check<ConfigError>(
+      !std::filesystem::exists(arguments.out) || !std::filesystem::equivalent(arguments.out, arguments.base.ldm),
+      "--out {} is the base model itself: choose another folder", arguments.out);
+  const LatentDiffusion base = LatentDiffusion::open(arguments.base.ldm, arguments.base.options());
+  LdmFinetuningRequest request{.domain = arguments.domain,
+                               .class_words = {},
+                               .out = arguments.out,
+                               .resume = arguments.resume,
+                               .should_stop = {}};
+  if (!arguments.descriptions.empty()) {
+    request.class_words =
+        PromptWords(dataset->domain_names(), dataset->class_names(), arguments.descriptions).classes();
+  }
+  open_ldm_output(arguments.out, kDescriptionFile,
+                  {{"base_weights_hash", base.weights_hash()},
+                   {"dtype", arguments.base.dtype},
+                   {"data", arguments.data},
+                   {"domain", arguments.domain},
+                   {"class_words", request.class_words},
+                   {"options", fields.to_json()}},
+                  {arguments.resume, arguments.overwrite});
+  const StopSignal stop;
+  request.should_stop = [&] { return stop.requested(); };
+  if (finetune_ldm(base, *dataset, config, request)) {
+    fmt::print("LDM of '{}' written to {}\n", arguments.domain, arguments.out);
+  } else {
+    log_info("stopped; continue with the same command and --resume");
+  }
+}
+
+void add_options(CLI::App& command, FinetuneArguments& a) {
+  a.base.add_to(command);
+  command.add_option("--data", a.data, "folder <domain>/<class>/<image>")->required()->take_last();
+  command.add_option("--domain", a.domain, "the one domain to learn from: never the one to be tested on")
+      ->required()
+      ->take_last();
+  command.add_option("--out", a.out, "LDM folder to make")->required()->take_last();
+  command
+      .add_option("--descriptions", a.descriptions, "JSON file with the words for classes, for a prompt with {class}")
+      ->take_last();
+  command.add_option("--recipe", a.recipe, "TOML file of options")->take_last();
+  command.add_option("--set", a.overrides, "one option, key=value; may be given often")->allow_extra_args(false);
+  auto* resume = command.add_flag("--resume", a.resume, "continue the training in --out");
+  command.add_flag("--overwrite", a.overwrite, "remove what lies in --out and start anew")->excludes(resume);
+  command.add_flag("--skip-broken-images", a.skip_broken_images, "list and leave out images that cannot be read");
+}
+
+}  // namespace
+
+void add_finetune_command(CLI::App& app) {
+  auto* command = app.add_subcommand("finetune", "finetune a latent diffusion model's U-Net on one source domain");
+  auto arguments = std::make_shared<FinetuneArguments>();
+  add_options(*command, *arguments);
+  command->footer([] {
+    LdmFinetuningConfig config;
+    return "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));
+  });
+  command->callback([arguments] { with_context("finetune", [&] { finetune(*arguments); }); });
+}
+
+}  // namespace domainfusion

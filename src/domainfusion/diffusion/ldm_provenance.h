@@ -1,0 +1,20 @@
+#pragma once
+// What a latent diffusion model says of its training, in domainfusion.json.
+
+#include <set>
+#include <string>
+
+#include "domainfusion/diffusion/latent_diffusion.h"
+
+namespace domainfusion {
+
+struct LdmProvenance {
+  bool recorded = false;      // false: a model of another maker; nothing below is known
+  bool base_recorded = true;  // false: it was finetuned from such a model, and the rest tells of the finetuning alone
+  std::set<std::string> domains, image_hashes;  // names; SHA-256 of files
+};
+
+// FormatError for a broken record; ConfigError if the training that it tells of is not finished.
+LdmProvenance ldm_provenance(const LatentDiffusion& ldm);
+
+}  // namespace domainfusion
