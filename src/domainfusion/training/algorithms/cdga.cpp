@@ -92,8 +92,6 @@ void Cdga::before_step(std::int64_t) {
   images_.reset();
 }
 
-void Cdga::load(const TensorMap&, const nlohmann::json& state) {
-  check_same_ldm(images_->model(), context(), state);
-}
+void Cdga::load(const TensorMap&, const nlohmann::json& state) { check_same_ldm(images_->model(), context(), state); }
 
 }  // namespace domainfusion
