@@ -6,10 +6,7 @@
 
 #include <set>
 
-#include "augmentation/tiny_set.h"
-#include "domainfusion/augmentation/round.h"
-#include "domainfusion/io/file_bytes.h"
-#include "temporary_folder.h"
+#include "augmentation/tiny_rounds.h"
 
 namespace domainfusion {
 namespace {
@@ -41,35 +38,16 @@ class CombinationRules : public ::testing::TestWithParam<std::string> {
   at::Tensor x_ = noise01(1, {1, 3, 12, 12}), candidates_ = noise01(2, {3, 3, 12, 12});
 };
 
-class CombinedRounds : public ::testing::TestWithParam<std::tuple<std::string, CombineRule>> {
+class CombinedRounds : public ::testing::TestWithParam<std::tuple<std::string, CombineRule>>, protected TinyRounds {
  protected:
   CombinedRounds() {
-    config_.budget.budget_share = 0;
-    config_.budget.images_per_round = 7;
-    config_.batch_images = 3;
-    config_.candidates = 3;
-    config_.picture_rows = 1;
     config_.combination.search.move_steps = 3;
     std::tie(config_.decomposition, config_.combination.rule) = GetParam();
   }
   AugmentationRounds rounds(const std::string& folder, const StyleJudge& judge = linear_judge()) const {
-    const CandidatePrompts prompts(config_.prompt_template, config_.negative_prompt, set_->class_names(),
-                                   {{0, "first"}, {1, "second"}}, {});
-    return AugmentationRounds(config_, set_, set_->everything(), prompts, generator_, folder_ / folder, 4, 2, judge);
-  }
-  std::map<std::string, std::string> images_below(const std::string& folder) const {
-    std::map<std::string, std::string> images;
-    for (const auto& entry : fs::recursive_directory_iterator(folder_ / folder)) {
-      if (entry.path().extension() == ".png")
-        images[fs::relative(entry.path(), folder_ / folder).string()] = read_file(entry.path());
-    }
-    return images;
+    return TinyRounds::rounds(folder, 4, judge);
   }
   CombineRule rule() const { return config_.combination.rule; }
-  RoundConfig config_;
-  TinyGenerator generator_;
-  TemporaryFolder folder_;
-  std::shared_ptr<const TinySet> set_ = std::make_shared<TinySet>(std::vector<std::vector<int>>{{4, 3}, {3, 2}});
 };
 
 std::string word_of(CombineRule rule) {

@@ -1,47 +1,20 @@
-#include "domainfusion/augmentation/round.h"
-
 #include <gtest/gtest.h>
 
 #include <limits>
 
-#include "augmentation/tiny_set.h"
-#include "domainfusion/io/file_bytes.h"
-#include "temporary_folder.h"
+#include "augmentation/tiny_rounds.h"
 
 namespace domainfusion {
 namespace {
 
 namespace fs = std::filesystem;
 
-class RoundTest : public ::testing::TestWithParam<std::string> {
+class RoundTest : public ::testing::TestWithParam<std::string>, protected TinyRounds {
  protected:
   RoundTest() {
-    config_.budget.budget_share = 0;
-    config_.budget.images_per_round = 7;
-    config_.batch_images = 3;
-    config_.candidates = 3;
-    config_.picture_rows = 1;
     if (::testing::UnitTest::GetInstance()->current_test_info()->value_param() != nullptr)
       config_.decomposition = GetParam();
   }
-  AugmentationRounds rounds(const std::string& folder, std::uint64_t seed = 4) const {
-    const CandidatePrompts prompts(config_.prompt_template, config_.negative_prompt, set_->class_names(),
-                                   {{0, "first"}, {1, "second"}}, {});
-    return AugmentationRounds(config_, set_, set_->everything(), prompts, generator_, folder_ / folder, seed, 3);
-  }
-  // Path -> bytes of every PNG below the folder.
-  std::map<std::string, std::string> images_below(const std::string& folder) const {
-    std::map<std::string, std::string> images;
-    for (const auto& entry : fs::recursive_directory_iterator(folder_ / folder)) {
-      if (entry.path().extension() == ".png")
-        images[fs::relative(entry.path(), folder_ / folder).string()] = read_file(entry.path());
-    }
-    return images;
-  }
-  RoundConfig config_;
-  TinyGenerator generator_;
-  TemporaryFolder folder_;
-  std::shared_ptr<const TinySet> set_ = std::make_shared<TinySet>(std::vector<std::vector<int>>{{4, 3}, {3, 2}});
 };
 
 TEST_P(RoundTest, makes_the_planned_images_and_counts_them) {

@@ -24,8 +24,8 @@ TEST(RunPlan, TheImagesToGenerateAreThoseThatTheRunGenerates) {
   const RealCost real = real_cost(folder / "run");
   EXPECT_GT(real.generated_images, 0);
   EXPECT_EQ(plan.work.generated_images, real.generated_images);
-  // Two steps at guidance 5 from strength 0.5: one step, two passes of the U-Net for each candidate; distillation's pass for a
-  // quarter of each batch of eight.
+  // Two steps at guidance 5 from strength 0.5: one step, two passes of the U-Net for each candidate; distillation's
+  // pass for a quarter of each batch of eight.
   EXPECT_EQ(plan.work.unet_images, 2.0 * static_cast<double>(real.generated_images) + 9 * 2);
   EXPECT_GT(plan.ldm_seconds.value(), 0);
   EXPECT_GT(real.seconds, 0);

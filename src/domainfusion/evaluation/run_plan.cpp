@@ -61,7 +61,8 @@ RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
   const RunBudget& budget = plan.budget;
   const auto sources = static_cast<std::int64_t>(budget.sources.size());
   const auto ldm = ldm_of(config);
-  WorkSizes work_sizes{budget.in_images, sources, sizes.classes, budget.steps, budget.steps_per_epoch, config.loader.batch_size};
+  WorkSizes work_sizes{budget.in_images,        sources, sizes.classes, budget.steps, budget.steps_per_epoch,
+                       config.loader.batch_size};
   work_sizes.device = device_of(config.device);
   if (ldm) work_sizes.ldm_scheduler = ldm->scheduler_config();
   plan.work = setup.algorithm->planned_work(work_sizes);
@@ -109,7 +110,8 @@ std::vector<std::vector<std::string>> plan_cells(const std::vector<RunPlan>& pla
   row("  share of FDS's", [](const RunPlan& p) { return share(p.work.generated_images, p.fds_images); });
   row("images through the U-Net", [](const RunPlan& p) { return count(p.work.unet_images); });
   row("images through the VAE", [](const RunPlan& p) { return count(p.work.vae_images); });
-  row("time of the LDM", [](const RunPlan& p) { return p.ldm_seconds ? format_seconds(*p.ldm_seconds) : "no --ldm given"; });
+  row("time of the LDM",
+      [](const RunPlan& p) { return p.ldm_seconds ? format_seconds(*p.ldm_seconds) : "no --ldm given"; });
   row("time of the classifier", [](const RunPlan& p) { return format_seconds(p.training_seconds); });
   row("time in all", [](const RunPlan& p) { return p.ldm_seconds ? format_seconds(p.seconds()) : "no --ldm given"; });
   row("peak memory, MiB", [](const RunPlan& p) { return fmt::format("{:.0f}", p.peak_memory_mib); });
@@ -130,7 +132,8 @@ RealCost real_cost(const std::filesystem::path& run) {
 
 std::vector<std::vector<std::string>> plan_beside_real_cells(const RunPlan& plan, const RealCost& real) {
   const auto ratio = [](double a, double b) { return b > 0 ? fmt::format("{:.2f}", a / b) : std::string(); };
-  const auto generated = static_cast<double>(plan.work.generated_images), made = static_cast<double>(real.generated_images);
+  const auto generated = static_cast<double>(plan.work.generated_images),
+             made = static_cast<double>(real.generated_images);
   return {{"", "plan", "real", "plan / real"},
           {"images generated", count(generated), count(made), ratio(generated, made)},
           {"time", format_seconds(plan.seconds()), format_seconds(real.seconds), ratio(plan.seconds(), real.seconds)},

@@ -15,9 +15,9 @@ struct RunPlan {
   std::string algorithm;
   RunBudget budget;
   PlannedWork work;
-  std::int64_t cdga_images = 0;  // what CDGA generates for these sources, one copy a pair
-  std::int64_t fds_images = 0;   // what FDS generates
-  double training_seconds = 0;   // classifier: training, validation, test
+  std::int64_t cdga_images = 0;       // what CDGA generates for these sources, one copy a pair
+  std::int64_t fds_images = 0;        // what FDS generates
+  double training_seconds = 0;        // classifier: training, validation, test
   std::optional<double> ldm_seconds;  // absent: an LDM is needed and none is given
   double peak_memory_mib = 0;  // resident, of the measured stages at the run's full batch; caches of images come on top
   double disk_mib = 0;         // at most: models, checkpoint, generated images uncompressed
@@ -26,8 +26,8 @@ struct RunPlan {
   nlohmann::json to_json() const;
 };
 
-// FDS makes 32,000 images of each class for each pair of source domains, 16,000 on OfficeHome (its released scripts: 1,600 and
-// 800 batches of 20).
+// FDS makes 32,000 images of each class for each pair of source domains, 16,000 on OfficeHome (its released scripts:
+// 1,600 and 800 batches of 20).
 std::int64_t fds_images(std::int64_t sources, std::int64_t classes, const std::string& dataset);
 
 // Counts, and times one training step at the full batch and one pass through each part of the LDM that the setup names.

@@ -12,7 +12,7 @@ namespace domainfusion {
 struct WorkSizes {
   std::int64_t in_images = 0, sources = 0, classes = 0;
   std::int64_t steps = 0, steps_per_epoch = 0;
-  std::int64_t batch_size = 0;     // per source domain
+  std::int64_t batch_size = 0;                              // per source domain
   nlohmann::json ldm_scheduler = nlohmann::json::object();  // of the LDM's folder; empty: diffusers' defaults
   at::Device device = at::kCPU;
 };
@@ -21,8 +21,8 @@ struct WorkSizes {
 struct PlannedWork {
   std::int64_t generated_images = 0;  // denoised by the LDM; every candidate counts
   double unet_images = 0;
-  double vae_images = 0;         // encoded or decoded
-  double classifier_images = 0;  // beyond the raw batches' own training
+  double vae_images = 0;           // encoded or decoded
+  double classifier_images = 0;    // beyond the raw batches' own training
   std::int64_t stored_images = 0;  // at the LDM's size, that stay on the disk
 
   PlannedWork& operator+=(const PlannedWork& more);

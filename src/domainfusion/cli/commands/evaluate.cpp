@@ -4,8 +4,10 @@
 #include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/core/progress.h"
 #include "domainfusion/data/split.h"
 #include "domainfusion/evaluation/result_table.h"
+#include "domainfusion/evaluation/run_plan.h"
 #include "domainfusion/evaluation/trained_model.h"
 #include "domainfusion/metrics/classification.h"
 #include "domainfusion/training/run_folder.h"
@@ -16,11 +18,12 @@ namespace {
 struct EvaluateArguments {
   std::vector<std::string> runs;
   std::string domain, data, split = "all", model = kSelectedModel;
-  bool markdown = false;
+  bool markdown = false, by_folder = false, cost = false;
 };
 
 // Runs of one algorithm that share target and seeds differ in options: their folders tell them apart.
-std::string system_name(const RunResult& run, const std::vector<RunResult>& runs) {
+std::string system_name(const RunResult& run, const std::vector<RunResult>& runs, bool by_folder) {
+  if (by_folder) return std::filesystem::absolute(run.path).lexically_normal().parent_path().filename().string();
   for (const RunResult& other : runs) {
     if (&other != &run && other.algorithm == run.algorithm && other.test_domain == run.test_domain &&
         other.seed == run.seed && other.trial_seed == run.trial_seed) {
@@ -30,23 +33,69 @@ std::string system_name(const RunResult& run, const std::vector<RunResult>& runs
   return run.algorithm;
 }
 
-void print_table(const std::vector<RunResult>& runs, bool markdown) {
+using SystemOf = std::function<std::string(const RunResult&)>;
+using Cells = std::vector<std::vector<std::string>>;
+
+void print_cells(const Cells& cells, bool markdown) {
+  fmt::print("{}", markdown ? markdown_table(cells) : text_table(cells));
+}
+
+void print_table(const std::vector<RunResult>& runs, const SystemOf& system, bool markdown) {
   ResultTable table;
-  bool any = false;
   for (const RunResult& run : runs) {
-    if (!run.test) {
-      fmt::print(stderr, "{}: not finished, left out of the table\n", run.path.string());
-      continue;
-    }
-    table.add(system_name(run, runs), run.test->domain, run.test->accuracy);
-    any = true;
+    table.add(system(run), run.test->domain, run.test->accuracy);
     const auto add = [&](const TestRecord& test) {
-      table.add(averaged_system(system_name(run, runs), test.model), test.domain, test.accuracy);
+      table.add(averaged_system(system(run), test.model), test.domain, test.accuracy);
     };
     if (run.average_test) add(*run.average_test);
     for (const DsiResult& dsi : run.dsi) add(dsi.test);
   }
-  if (any) fmt::print("{}", markdown ? table.markdown() : table.text());
+  fmt::print("{}", markdown ? table.markdown() : table.text());
+}
+
+// Means over a system's runs; what a run took is known only of those that recorded it.
+struct SystemCost {
+  double validation = 0, generated = 0, seconds = 0;
+  std::int64_t runs = 0, timed = 0;
+};
+
+void print_costs(const std::vector<RunResult>& runs, const SystemOf& system, bool markdown) {
+  std::vector<std::string> order;
+  std::map<std::string, SystemCost> costs;
+  for (const RunResult& run : runs) {
+    const std::string name = system(run);
+    if (!costs.contains(name)) order.push_back(name);
+    SystemCost& sum = costs[name];
+    const RealCost real = real_cost(run.path);
+    sum.validation += select_by_source_validation(run.validations)->mean_accuracy;
+    sum.generated += static_cast<double>(real.generated_images);
+    sum.seconds += real.seconds;
+    sum.timed += real.seconds > 0;
+    ++sum.runs;
+  }
+  Cells cells{{"system", "runs", "source validation, %", "images generated", "time"}};
+  for (const std::string& name : order) {
+    const SystemCost& sum = costs[name];
+    const auto n = static_cast<double>(sum.runs);
+    cells.push_back({name, fmt::format("{}", sum.runs), fmt::format("{:.1f}", 100 * sum.validation / n),
+                     fmt::format("{:.0f}", sum.generated / n),
+                     sum.timed ? format_seconds(sum.seconds / static_cast<double>(sum.timed)) : "not recorded"});
+  }
+  print_cells(cells, markdown);
+}
+
+void print_tables(const std::vector<RunResult>& all, const EvaluateArguments& arguments) {
+  std::vector<RunResult> runs;
+  for (const RunResult& run : all) {
+    if (run.test)
+      runs.push_back(run);
+    else
+      fmt::print(stderr, "{}: not finished, left out of the table\n", run.path.string());
+  }
+  if (runs.empty()) return;
+  const SystemOf system = [&](const RunResult& run) { return system_name(run, runs, arguments.by_folder); };
+  print_table(runs, system, arguments.markdown);
+  if (arguments.cost) print_costs(runs, system, arguments.markdown);
 }
 
 std::vector<std::int64_t> chosen_indices(const DomainDataset& dataset, std::int64_t domain,
@@ -94,7 +143,7 @@ void evaluate(const EvaluateArguments& arguments) {
   std::vector<RunResult> runs;
   for (const std::string& run : arguments.runs) runs.push_back(read_run(run));
   if (runs.size() == 1) fmt::print("{}", describe_run(runs[0]));
-  if (runs.size() > 1) print_table(runs, arguments.markdown);
+  if (runs.size() > 1) print_tables(runs, arguments);
 }
 
 }  // namespace
@@ -112,6 +161,10 @@ void add_evaluate_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--model", arguments->model, kModelHelp)->capture_default_str();
   command->add_flag("--markdown", arguments->markdown, "tables in Markdown");
+  command->add_flag("--by-folder", arguments->by_folder,
+                    "runs in one folder are runs of one system, of the folder's name");
+  command->add_flag("--cost", arguments->cost,
+                    "also source validation, images generated and time, means over a system's runs");
   command->callback([arguments] { with_context("evaluate", [&] { evaluate(*arguments); }); });
 }
 

@@ -1,4 +1,5 @@
-// domainfusion plan: what a run will cost before it runs, algorithms side by side, and plans beside what runs have cost.
+// domainfusion plan: what a run will cost before it runs, algorithms side by side, and plans beside what runs have
+// cost.
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -21,15 +22,17 @@ struct PlanArguments {
 
 void flatten(const json& object, const std::string& prefix, Options& options) {
   for (const auto& [key, value] : object.items()) {
-    if (value.is_object()) flatten(value, prefix + key + ".", options);
-    else options.emplace_back(prefix + key, value);
+    if (value.is_object())
+      flatten(value, prefix + key + ".", options);
+    else
+      options.emplace_back(prefix + key, value);
   }
 }
 
 Options arguments_as_options(const PlanArguments& arguments) {
   Options options;
-  for (const auto& [key, value] : {std::pair("data.root", arguments.data), std::pair("test_domain", arguments.test_domain),
-                                   std::pair("ldm", arguments.ldm)}) {
+  for (const auto& [key, value] : {std::pair("data.root", arguments.data),
+                                   std::pair("test_domain", arguments.test_domain), std::pair("ldm", arguments.ldm)}) {
     if (!value.empty()) options.emplace_back(key, value);
   }
   return options;
@@ -100,16 +103,22 @@ void plan(const PlanArguments& arguments) {
 }  // namespace
 
 void add_plan_command(CLI::App& app) {
-  auto* command = app.add_subcommand("plan", "images, passes, time, memory and disk that a run will take, before it runs");
+  auto* command =
+      app.add_subcommand("plan", "images, passes, time, memory and disk that a run will take, before it runs");
   auto arguments = std::make_shared<PlanArguments>();
   command->add_option("runs", arguments->runs, "run folders: their plans beside what they have really cost");
   command->add_option("--recipe", arguments->recipes, "TOML file of options; several stand side by side");
-  command->add_option("--data", arguments->data, "folder <domain>/<class>/<image>; needless where `benchmark` names a known set")
+  command
+      ->add_option("--data", arguments->data,
+                   "folder <domain>/<class>/<image>; needless where `benchmark` names a known set")
       ->take_last();
-  command->add_option("--test-domain", arguments->test_domain, "domain to hold out; the first unless given")->take_last();
+  command->add_option("--test-domain", arguments->test_domain, "domain to hold out; the first unless given")
+      ->take_last();
   command->add_option("--ldm", arguments->ldm, "latent diffusion model, to be measured")->take_last();
-  command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")->allow_extra_args(false);
-  command->add_flag("--compare", arguments->compare, "all algorithms beside the recipe's, with the options that they share");
+  command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")
+      ->allow_extra_args(false);
+  command->add_flag("--compare", arguments->compare,
+                    "all algorithms beside the recipe's, with the options that they share");
   command->add_flag("--json", arguments->as_json, "the figures as JSON");
   command->callback([arguments] { with_context("plan", [&] { plan(*arguments); }); });
 }

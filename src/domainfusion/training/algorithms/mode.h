@@ -1,7 +1,7 @@
 #pragma once
-// What MODE-F and MODE-A share (MODE: moderately distributional exploration for domain generalization). Each image x
-// gets a variant x~ with its own content and a mixture of K styles, whose weights a search moves to where the
-// classifier, in eval mode, loses most (augmentation/style_search.h); then one pass on [x, x~] in train mode:
+// What MODE-F and MODE-A share (MODE: Dai et al., Moderately Distributional Exploration for Domain Generalization, ICML
+// 2023). Each image x gets a variant x~ with its own content and a mixture of K styles, whose weights a search moves to
+// where the classifier, in eval mode, loses most (augmentation/style_search.h); then one pass on [x, x~] in train mode:
 //   L = (1 - beta) CE(f(x), y) + beta CE(f(x~), y).
 // How an image is split into style and content is the child's.
 
