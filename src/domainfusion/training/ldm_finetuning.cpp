@@ -193,6 +193,12 @@ bool Finetuning::run() {
 
 bool finetune_ldm(const LatentDiffusion& base, const DomainDataset& dataset, const LdmFinetuningConfig& config,
                   const LdmFinetuningRequest& request) {
+  const Placement& placement = base.placement();
+  check<ConfigError>(
+      placement.dtype == at::kFloat || !placement.device.is_cpu(),
+      "dtype = {}: on a CPU, libtorch's gradients in the smaller types are not to be trusted (small products come out "
+      "not finite); train in float32, with a small micro_batch_size and gradient_checkpointing where memory is short",
+      c10::toString(placement.dtype));
   if (request.resume && is_finished_ldm(request.out)) {
     log_info("{} is finished already", request.out.string());
     return true;
