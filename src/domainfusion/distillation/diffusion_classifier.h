@@ -3,9 +3,9 @@
 // prompt denoises the image (Li et al., Your Diffusion Model is Secretly a Zero-Shot Classifier, ICCV 2023, eq. 5),
 // becomes a soft label:
 //
-//   e_k = mean over draws of |eps_phi(z_t, t, c_k) - eps|^2     summed over the latent's elements; t and eps shared by
-//   all k q   = softmax(-e / temperature) L   = weight * mean_i KL(q_i || softmax(theta(x_i)))         both over the
-//   classes scored for image i
+//   e_k = mean over draws of |eps_phi(z_t, t, c_k) - eps|^2    summed over the latent; t and eps are shared by all k
+//   q   = softmax(-e / temperature)
+//   L   = weight * mean_i KL(q_i || softmax(theta(x_i)))       both over the classes that are scored for image i
 //
 // Beyond the source: unlike the score it says which class, and its gradient p - q does not vanish as p goes to 1. It
 // costs a U-Net pass per class scored: max_classes caps them at the label and those that the classifier finds

@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+
 #include "domainfusion/augmentation/image_budget.h"
 #include "domainfusion/core/process_memory.h"
 #include "domainfusion/core/progress.h"
@@ -73,7 +75,9 @@ RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
   reset_peak_resident();
   const auto steps = static_cast<double>(budget.steps);
   const double trained = static_cast<double>(budget.images_per_step) + plan.work.classifier_images / 3 / steps;
-  const StepTimes times = measure_step_times(setup, sizes.classes, std::llround(trained));
+  // At most as many images again join a step's batch; a search goes through its batch time after time.
+  const std::int64_t batch = std::min<std::int64_t>(std::llround(trained), 2 * budget.images_per_step);
+  const StepTimes times = measure_step_times(setup, sizes.classes, batch);
   plan.training_seconds = times.train_seconds_per_image * trained * steps +
                           times.evaluate_seconds_per_image * static_cast<double>(budget.evaluated_images);
   if (ldm) plan.ldm_seconds = ldm_seconds(plan.work, measure_generation(*ldm));

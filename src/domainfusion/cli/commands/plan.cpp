@@ -1,5 +1,4 @@
-// domainfusion plan: what a run will cost before it runs, algorithms side by side, and plans beside what runs have
-// cost.
+// domainfusion plan: what runs will cost, algorithms side by side, and plans beside what runs have cost.
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -64,13 +63,14 @@ std::vector<RunPlan> plans_of_recipes(const PlanArguments& arguments) {
   std::vector<std::string> recipes = arguments.recipes;
   if (recipes.empty()) recipes.emplace_back();
   for (const std::string& recipe : recipes) {
-    plans.push_back(plan_of(make_run_setup(recipe, arguments.overrides, options)));
-    if (!arguments.compare) continue;
     RunSetup own = make_run_setup(recipe, arguments.overrides, options);
+    const std::string algorithm = own.config.algorithm;
     Options all;
     flatten(own.fields().to_json(), "", all);
+    plans.push_back(plan_of(std::move(own)));
+    if (!arguments.compare) continue;
     for (const std::string& name : algorithms().names()) {
-      if (name != own.config.algorithm) plans.push_back(plan_of(make_run_setup({}, {}, known_to(name, all))));
+      if (name != algorithm) plans.push_back(plan_of(make_run_setup({}, {}, known_to(name, all))));
     }
   }
   return plans;
