@@ -9,6 +9,7 @@
 #include "domainfusion/diffusion/checked_generation.h"
 #include "domainfusion/io/tensor_file.h"
 #include "temporary_folder.h"
+#include "test_device.h"
 
 namespace domainfusion {
 namespace {
@@ -19,7 +20,7 @@ const fs::path kTests = DOMAINFUSION_TEST_DIR;
 
 LatentDiffusion load(const fs::path& folder, at::ScalarType dtype) {
   LdmOptions options;
-  options.placement.dtype = dtype;
+  options.placement = {test_device(), dtype};
   return LatentDiffusion::load(folder, options);
 }
 
@@ -42,6 +43,7 @@ ImageToImageRequest request() {
 }
 
 double relative_error(const at::Tensor& actual, const at::Tensor& expected) {
+  EXPECT_EQ(actual.device(), expected.device());
   return ((actual - expected).square().mean() / expected.square().mean()).sqrt().item<double>();
 }
 
@@ -67,6 +69,7 @@ TEST_P(ComputingIn, Bfloat16TheNetworksStayCloseToFloat32) {
   EXPECT_EQ(rough.unet()->parameters().front().scalar_type(), at::kBFloat16);
   const torch::NoGradGuard no_grad;
   const at::Tensor z = exact.encode(image()), t = torch::tensor({400});
+  EXPECT_EQ(z.device(), test_device());
   const at::Tensor encoded = rough.encode(image()), decoded = rough.decode(z);
   const at::Tensor predicted = rough.predict_epsilon(z, t, rough.embed({"a dog"}));
   for (const at::Tensor& made : {encoded, decoded, predicted}) EXPECT_EQ(made.scalar_type(), at::kFloat);

@@ -13,6 +13,7 @@
 #include "parity/reference_cases.h"
 #include "parity/tensor_comparison.h"
 #include "temporary_folder.h"
+#include "test_device.h"
 
 namespace domainfusion {
 namespace {
@@ -31,7 +32,9 @@ LatentDiffusion model_of(const fs::path& folder, const json& params, const std::
   if (params.contains(scheduler)) config.update(params[scheduler]);
   fs::remove(copy / "scheduler/scheduler_config.json");
   std::ofstream(copy / "scheduler/scheduler_config.json") << config;
-  return LatentDiffusion::load(copy);
+  LdmOptions options;
+  options.placement.device = test_device();
+  return LatentDiffusion::load(copy, options);
 }
 
 // The cases' short names, where they are not those of the registry.

@@ -13,6 +13,7 @@
 #include "domainfusion/nn/state_dict.h"
 #include "parity/reference_cases.h"
 #include "parity/tensor_comparison.h"
+#include "test_device.h"
 
 namespace domainfusion {
 namespace {
@@ -37,7 +38,8 @@ std::optional<Config> config_of(const fs::path& folder, const std::string& part)
 std::string named(const fs::path& folder, const std::string& what) { return folder.filename().string() + " " + what; }
 
 // Frozen weights go through this project's kernels, others through libtorch's operations.
-void freeze(torch::nn::Module& module, bool frozen) {
+void place(torch::nn::Module& module, bool frozen) {
+  adopt_state_dict(module, state_dict_of(module), "weights", {}, {.device = test_device()});
   for (at::Tensor& parameter : module.parameters()) parameter.set_requires_grad(!frozen);
 }
 
@@ -47,8 +49,8 @@ void check_text_encoder(const fs::path& folder, bool frozen) {
   ClipTextEncoder encoder(*config);
   load_state_dict(*encoder, load_tensors(folder / "pipeline/text_encoder/model.safetensors"), "text encoder",
                   {"embeddings.position_ids"});
-  freeze(*encoder, frozen);
-  const TensorMap expected = load_tensors(folder / "text_encoder.safetensors");
+  place(*encoder, frozen);
+  const TensorMap expected = on_test_device(load_tensors(folder / "text_encoder.safetensors"));
   const torch::NoGradGuard no_grad;
   const ClipTextOutput output = encoder(expected.at("input_ids"));
   expect_close(output.last_hidden_state_NLC, expected.at("last_hidden_state"), kForward,
@@ -65,7 +67,7 @@ void check_text_encoder(const fs::path& folder, bool frozen) {
 at::Tensor timesteps_of(const std::string& name, const TensorMap& expected) {
   if (name == "out.t_mixed") return expected.at("timesteps_mixed");
   if (name == "out.t_float") return expected.at("timesteps_float");
-  return torch::full({expected.at("sample").size(0)}, std::int64_t{std::stoll(name.substr(5))}, torch::kLong);
+  return torch::full({expected.at("sample").size(0)}, std::int64_t{std::stoll(name.substr(5))}, torch::kLong).to(test_device());
 }
 
 void check_unet_outputs(UNet2dCondition& unet, const TensorMap& expected, const std::string& subject) {
@@ -82,7 +84,7 @@ void check_unet_outputs(UNet2dCondition& unet, const TensorMap& expected, const 
 void check_unet_gradients(UNet2dCondition& unet, const TensorMap& expected, const std::string& subject) {
   const at::Tensor sample = expected.at("sample").clone().requires_grad_();
   const at::Tensor context = expected.at("encoder_hidden_states").clone().requires_grad_();
-  const at::Tensor out = unet(sample, torch::full({sample.size(0)}, 261, torch::kLong), context);
+  const at::Tensor out = unet(sample, torch::full({sample.size(0)}, 261, torch::kLong).to(test_device()), context);
   const at::Tensor loss = torch::mse_loss(out, expected.at("target"));
   loss.backward();
   expect_close(loss.reshape({1}), expected.at("loss"), kForward, subject + " loss");
@@ -102,11 +104,11 @@ void check_unet(const fs::path& folder, bool frozen) {
   if (!config) return;
   UNet2dCondition unet(*config);
   load_state_dict(*unet, load_tensors(folder / "pipeline/unet/diffusion_pytorch_model.safetensors"), "U-Net");
-  freeze(*unet, frozen);
+  place(*unet, frozen);
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with("unet_") || !name.ends_with(".safetensors")) continue;
-    const TensorMap expected = load_tensors(entry.path());
+    const TensorMap expected = on_test_device(load_tensors(entry.path()));
     check_unet_outputs(unet, expected, named(folder, name));
     if (expected.contains("loss") && !frozen) check_unet_gradients(unet, expected, named(folder, name));
   }
@@ -119,8 +121,8 @@ void check_frozen_vae(const fs::path& folder) {
   AutoencoderKl vae(*config);
   const fs::path weights = folder / "pipeline/vae/diffusion_pytorch_model.safetensors";
   load_state_dict(*vae, with_current_attention_names(load_tensors(weights)), "VAE");
-  freeze(*vae, true);
-  const TensorMap expected = load_tensors(folder / "vae.safetensors");
+  place(*vae, true);
+  const TensorMap expected = on_test_device(load_tensors(folder / "vae.safetensors"));
   const LatentPosterior posterior = vae->encode(expected.at("image"));
   expect_close(posterior.mean_NChw, expected.at("mean"), kForward, named(folder, "frozen vae mean"));
   expect_close(posterior.log_variance_NChw, expected.at("logvar"), kForward, named(folder, "frozen vae logvar"));
@@ -133,7 +135,8 @@ void check_vae(const fs::path& folder) {
   AutoencoderKl vae(*config);
   const fs::path weights = folder / "pipeline/vae/diffusion_pytorch_model.safetensors";
   load_state_dict(*vae, with_current_attention_names(load_tensors(weights)), "VAE");
-  const TensorMap expected = load_tensors(folder / "vae.safetensors");
+  place(*vae, false);
+  const TensorMap expected = on_test_device(load_tensors(folder / "vae.safetensors"));
   const at::Tensor image = expected.at("image").clone().requires_grad_();
   const LatentPosterior posterior = vae->encode(image);
   expect_close(posterior.mean_NChw, expected.at("mean"), kForward, named(folder, "vae mean"));

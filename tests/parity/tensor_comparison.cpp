@@ -9,7 +9,7 @@ namespace domainfusion {
 
 void expect_close(const at::Tensor& actual, const at::Tensor& expected, Tolerance tolerance, const std::string& what) {
   ASSERT_EQ(actual.sizes(), expected.sizes()) << what;
-  const at::Tensor a = actual.detach().to(at::kDouble), e = expected.to(at::kDouble);
+  const at::Tensor a = actual.detach().to(at::kCPU, at::kDouble), e = expected.to(at::kCPU, at::kDouble);
   EXPECT_TRUE(at::isfinite(a).all().item<bool>()) << what;
   const double rms = e.square().mean().sqrt().item<double>();
   const at::Tensor deviation = (a - e).abs();

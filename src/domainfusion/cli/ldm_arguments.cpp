@@ -4,16 +4,20 @@
 
 namespace domainfusion {
 
+void add_placement_options(CLI::App& command, std::string& device, std::string& dtype) {
+  command.add_option("--device", device, "auto, cpu, cuda or cuda:N")->capture_default_str()->take_last();
+  command.add_option("--dtype", dtype, "type in which the networks compute: float32, bfloat16 or float16 (GPU only)")
+      ->capture_default_str()
+      ->take_last();
+}
+
 void LdmArguments::add_to(CLI::App& command) {
   command.add_option("--ldm", ldm, "latent diffusion model: folder or CompVis file")->required()->take_last();
   command.add_option("--tokenizer", tokenizer, "tokenizer folder, for a CompVis file, which has none")->take_last();
   command
       .add_option("--prediction-type", prediction_type, "epsilon, v_prediction or sample; default: as the files say")
       ->take_last();
-  command.add_option("--device", device, "auto, cpu, cuda or cuda:N")->capture_default_str()->take_last();
-  command.add_option("--dtype", dtype, "type in which the networks compute: float32, bfloat16 or float16 (GPU only)")
-      ->capture_default_str()
-      ->take_last();
+  add_placement_options(command, device, dtype);
 }
 
 LdmOptions LdmArguments::options() const {

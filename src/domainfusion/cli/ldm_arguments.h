@@ -11,6 +11,9 @@ class App;
 
 namespace domainfusion {
 
+// --device and --dtype, with what the variables hold as default.
+void add_placement_options(CLI::App& command, std::string& device, std::string& dtype);
+
 struct LdmArguments {
   std::string ldm, tokenizer, prediction_type, device = "auto", dtype = "float32";
 

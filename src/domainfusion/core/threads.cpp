@@ -48,13 +48,16 @@ int set_threads(int threads) {
   return count;
 }
 
-double measure_sgemm_gflops(std::int64_t n) {
-  const at::Tensor a = torch::ones({n, n});
+double measure_gemm_gflops(std::int64_t n, const Placement& placement) {
+  // A GPU may multiply constants faster than other numbers.
+  const at::Tensor a = torch::rand({n, n}).to(placement.device, placement.dtype);
   at::Tensor c = torch::mm(a, a);
+  synchronize(placement.device);
   double best = 0;
   for (int i = 0; i < 3; ++i) {
     const auto start = std::chrono::steady_clock::now();
     torch::mm_out(c, a, a);
+    synchronize(placement.device);
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
     best = std::max(best, 2.0 * static_cast<double>(n * n * n) / elapsed.count() * 1e-9);
     if (best < kSlowBlasGflops && i == 0 && elapsed.count() > 1.0) break;
@@ -63,7 +66,7 @@ double measure_sgemm_gflops(std::int64_t n) {
 }
 
 std::string slow_blas_warning() {
-  const double gflops = measure_sgemm_gflops();
+  const double gflops = measure_gemm_gflops();
   if (gflops >= kSlowBlasGflops) return {};
   return fmt::format(
       "matrix products run at {:.1f} GFLOP/s: a slow BLAS is loaded, training would be 30 to 65 times slower. "

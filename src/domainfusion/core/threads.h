@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "domainfusion/core/placement.h"
+
 namespace domainfusion {
 
 // CPUs that this process may use (affinity and cgroup quota considered), at least 1.
@@ -13,8 +15,9 @@ int available_cpus();
 // operation. ConfigError if `threads` is negative.
 int set_threads(int threads);
 
-// float32 matrix-product rate in GFLOP/s (2 n^3 operations, best of three); for n = 512 under 0.1 s on a real BLAS.
-double measure_sgemm_gflops(std::int64_t n = 512);
+// Rate of matrix products [n, n] x [n, n] in GFLOP/s (2 n^3 operations, best of three); for n = 512 in float32 under 0.1 s on a real
+// BLAS.
+double measure_gemm_gflops(std::int64_t n = 512, const Placement& placement = {});
 
 // Empty if the BLAS is as fast as an optimised one (over 8 GFLOP/s a thread-count-independent floor), else one line that says
 // what is slow and which package to install.

@@ -111,8 +111,8 @@ at::Tensor LatentDiffusion::embed(const std::vector<std::string>& prompts) const
 }
 
 at::Tensor LatentDiffusion::predict(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const at::Tensor& cond_NLD) const {
-  const at::Tensor prediction = unet()->forward(placed(z_t_NChw), t_N.to(placement().device), placed(cond_NLD));
-  return prediction.to(z_t_NChw.scalar_type());
+  const std::shared_ptr<GraphedFunction> unet_pass = parts_->unet_pass();
+  return (*unet_pass)({placed(z_t_NChw), t_N.to(placement().device), placed(cond_NLD)}).to(z_t_NChw.scalar_type());
 }
 
 at::Tensor LatentDiffusion::predict_epsilon(const at::Tensor& z_t_NChw, const at::Tensor& t_N,

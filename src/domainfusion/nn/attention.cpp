@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/libtorch_version.h"
 #include "domainfusion/nn/blocked_attention.h"
 #include "domainfusion/nn/inference.h"
 #include "domainfusion/nn/operation_count.h"
@@ -25,7 +26,7 @@ at::Tensor join_heads(const at::Tensor& x, std::int64_t heads) {
   return x.view({n, heads, length, depth}).transpose(1, 2).reshape({n, length, heads * depth});
 }
 
-#if TORCH_VERSION_MAJOR >= 2
+#if DOMAINFUSION_TORCH_AT_LEAST(2, 0)
 // libtorch's kernels for GPUs, which hold no scores; they keep sums in float32.
 at::Tensor fused_attention(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Tensor& v_NMC, std::int64_t heads,
                            const at::Tensor& mask_LM) {
@@ -48,8 +49,8 @@ at::Tensor attend(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Te
   if (!mask_LM.defined() && k_NMC.size(1) > 0 && uses_kernels({q_NLC, k_NMC, v_NMC})) {
     return blocked_attention(q_NLC, k_NMC, v_NMC, heads);
   }
-#if TORCH_VERSION_MAJOR >= 2
-  if (q_NLC.is_cuda()) return fused_attention(q_NLC, k_NMC, v_NMC, heads, mask_LM);
+#if DOMAINFUSION_TORCH_AT_LEAST(2, 0)
+  if (q_NLC.is_cuda() && !PlainOperations::active()) return fused_attention(q_NLC, k_NMC, v_NMC, heads, mask_LM);
 #endif
   const double scale = 1.0 / std::sqrt(static_cast<double>(q_NLC.size(2) / heads));
   // Scaling the queries is cheaper than scaling the scores; libtorch 1.13's baddbmm, which could do both, returns garbage

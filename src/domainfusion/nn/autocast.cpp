@@ -2,32 +2,56 @@
 
 #include <ATen/autocast_mode.h>
 
+#include "domainfusion/core/libtorch_version.h"
+
 namespace domainfusion {
+namespace {
 
 namespace autocast = at::autocast;
 
-Autocast::Autocast(const Placement& placement)
-    : active_(placement.dtype != at::kFloat), cuda_(placement.device.is_cuda()) {
+#if DOMAINFUSION_TORCH_AT_LEAST(2, 4)
+
+bool is_enabled(at::DeviceType type) { return autocast::is_autocast_enabled(type); }
+void set_enabled(at::DeviceType type, bool enabled) { autocast::set_autocast_enabled(type, enabled); }
+at::ScalarType dtype_on(at::DeviceType type) { return autocast::get_autocast_dtype(type); }
+void set_dtype(at::DeviceType type, at::ScalarType dtype) { autocast::set_autocast_dtype(type, dtype); }
+
+#else
+
+bool is_enabled(at::DeviceType type) { return type == at::kCUDA ? autocast::is_enabled() : autocast::is_cpu_enabled(); }
+void set_enabled(at::DeviceType type, bool enabled) {
+  type == at::kCUDA ? autocast::set_enabled(enabled) : autocast::set_cpu_enabled(enabled);
+}
+at::ScalarType dtype_on(at::DeviceType type) {
+  return type == at::kCUDA ? autocast::get_autocast_gpu_dtype() : autocast::get_autocast_cpu_dtype();
+}
+void set_dtype(at::DeviceType type, at::ScalarType dtype) {
+  type == at::kCUDA ? autocast::set_autocast_gpu_dtype(dtype) : autocast::set_autocast_cpu_dtype(dtype);
+}
+
+#endif
+
+}  // namespace
+
+Autocast::Autocast(const Placement& placement) : active_(placement.dtype != at::kFloat), device_(placement.device.type()) {
   if (!active_) return;
   autocast::increment_nesting();
-  was_enabled_ = cuda_ ? autocast::is_enabled() : autocast::is_cpu_enabled();
-  old_dtype_ = cuda_ ? autocast::get_autocast_gpu_dtype() : autocast::get_autocast_cpu_dtype();
-  cuda_ ? autocast::set_autocast_gpu_dtype(placement.dtype) : autocast::set_autocast_cpu_dtype(placement.dtype);
-  cuda_ ? autocast::set_enabled(true) : autocast::set_cpu_enabled(true);
+  was_enabled_ = is_enabled(device_);
+  old_dtype_ = dtype_on(device_);
+  set_dtype(device_, placement.dtype);
+  set_enabled(device_, true);
 }
 
 Autocast::~Autocast() {
   if (!active_) return;
-  cuda_ ? autocast::set_enabled(was_enabled_) : autocast::set_cpu_enabled(was_enabled_);
-  cuda_ ? autocast::set_autocast_gpu_dtype(old_dtype_) : autocast::set_autocast_cpu_dtype(old_dtype_);
+  set_enabled(device_, was_enabled_);
+  set_dtype(device_, old_dtype_);
   // Weights that were cast once for many uses are stale after the next step.
   if (autocast::decrement_nesting() == 0) autocast::clear_cache();
 }
 
 Placement active_autocast(at::Device device) {
-  const bool cuda = device.is_cuda();
-  if (!(cuda ? autocast::is_enabled() : autocast::is_cpu_enabled())) return {device, at::kFloat};
-  return {device, cuda ? autocast::get_autocast_gpu_dtype() : autocast::get_autocast_cpu_dtype()};
+  return {device, is_enabled(device.type()) ? dtype_on(device.type()) : at::kFloat};
 }
 
 }  // namespace domainfusion

@@ -16,7 +16,8 @@ class Autocast {
   Autocast& operator=(const Autocast&) = delete;
 
  private:
-  bool active_ = false, cuda_ = false, was_enabled_ = false;
+  bool active_ = false, was_enabled_ = false;
+  at::DeviceType device_ = at::kCPU;
   at::ScalarType old_dtype_ = at::kFloat;
 };
 

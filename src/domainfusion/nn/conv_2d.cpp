@@ -108,9 +108,12 @@ at::Tensor Conv2dImpl::plain(at::TensorList maps, const Conv2dExtras& extras) {
   at::Tensor x = maps.size() == 1 ? maps[0] : at::cat(maps, 1);
   if (extras.height > 0) x = at::upsample_nearest2d(x, at::IntArrayRef({extras.height, extras.width}));
   if (options_.padding_after > 0) x = at::constant_pad_nd(x, {0, options_.padding_after, 0, options_.padding_after});
-  x = at::conv2d(x, plain_weight(), bias_, options_.stride, options_.padding);
+  // A GPU's convolution adds its bias in a pass of its own: one pass for both.
+  const bool joins_bias = x.is_cuda() && extras.per_image_NC.defined();
+  x = at::conv2d(x, plain_weight(), joins_bias ? at::Tensor() : bias_, options_.stride, options_.padding);
+  const at::Tensor per_image_NC = joins_bias ? extras.per_image_NC + bias_ : extras.per_image_NC;
   // In-place sums are safe for autograd: no convolution keeps its output for the backward pass.
-  if (extras.per_image_NC.defined()) x.add_(extras.per_image_NC.unsqueeze(-1).unsqueeze(-1));
+  if (per_image_NC.defined()) x.add_(per_image_NC.unsqueeze(-1).unsqueeze(-1));
   return extras.residual_NChw.defined() ? x.add_(extras.residual_NChw) : x;
 }
 

@@ -8,6 +8,7 @@
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/nn/activation_memory.h"
+#include "domainfusion/nn/cuda/group_norm_cuda.h"
 #include "domainfusion/nn/group_norm_gradient.h"
 #include "domainfusion/nn/inference.h"
 #include "domainfusion/nn/kernels/kernels.h"
@@ -140,6 +141,7 @@ at::Tensor GroupNormImpl::forward(at::TensorList maps) {
 at::Tensor GroupNormImpl::plain(at::TensorList maps) const {
   const at::Tensor x = maps.size() == 1 ? maps[0] : at::cat(maps, 1);
   if (runs_on_kernels(x) && x.numel() > 0) return group_norm_with_gradient(x, groups_, weight_, bias_, eps_, silu_);
+  if (suits_group_norm_cuda(x, weight_, bias_)) return group_norm_cuda(x, groups_, weight_, bias_, eps_, silu_);
   const at::ScalarType type = needs_float32_sums(x) ? at::kFloat : x.scalar_type();
   const at::Tensor y = at::group_norm(x.to(type), groups_, weight_.to(type), bias_.to(type), eps_).to(x.scalar_type());
   return silu_ ? at::silu(y) : y;

@@ -20,12 +20,12 @@ bool is_trained(const at::Tensor& weight) { return weight.defined() && weight.re
 }  // namespace
 
 bool uses_kernels(at::TensorList inputs, const at::Tensor& weight) {
-  if (plain_operations > 0 || is_trained(weight) || (weight.defined() && !is_plain_float(weight))) return false;
+  if (PlainOperations::active() || is_trained(weight) || (weight.defined() && !is_plain_float(weight))) return false;
   return std::all_of(inputs.begin(), inputs.end(),
                      [](const at::Tensor& x) { return !x.defined() || (is_plain_float(x) && !takes_gradient(x)); });
 }
 
-bool runs_on_kernels(const at::Tensor& input) { return plain_operations == 0 && is_plain_float(input); }
+bool runs_on_kernels(const at::Tensor& input) { return !PlainOperations::active() && is_plain_float(input); }
 
 bool needs_float32_sums(const at::Tensor& input) {
   return input.is_cpu() && (input.scalar_type() == at::kBFloat16 || input.scalar_type() == at::kHalf);
@@ -33,6 +33,7 @@ bool needs_float32_sums(const at::Tensor& input) {
 
 PlainOperations::PlainOperations() { ++plain_operations; }
 PlainOperations::~PlainOperations() { --plain_operations; }
+bool PlainOperations::active() { return plain_operations > 0; }
 
 at::Tensor pixels_NhwC(const at::Tensor& maps_NChw) { return maps_NChw.permute({0, 2, 3, 1}).contiguous(); }
 

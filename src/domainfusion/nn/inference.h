@@ -23,6 +23,7 @@ class PlainOperations {
   ~PlainOperations();
   PlainOperations(const PlainOperations&) = delete;
   PlainOperations& operator=(const PlainOperations&) = delete;
+  static bool active();
 };
 
 // Feature maps as [N, h, w, C], contiguous: a view where they lie in memory like that, else a copy.

@@ -62,9 +62,22 @@ AutoencoderKl LdmParts::vae() { return loaded(vae_); }
 UNet2dCondition LdmParts::unet() { return loaded(unet_); }
 ClipTextEncoder LdmParts::text_encoder() { return loaded(text_encoder_); }
 
+std::shared_ptr<GraphedFunction> LdmParts::unet_pass() {
+  const std::lock_guard lock(pass_mutex_);
+  if (!unet_pass_) {
+    unet_pass_ = std::make_shared<GraphedFunction>(
+        [unet = unet()](const std::vector<at::Tensor>& in) mutable { return unet->forward(in[0], in[1], in[2]); });
+  }
+  return unet_pass_;
+}
+
 void LdmParts::release(LdmPart part) {
   if (part == LdmPart::kVae) clear(vae_);
-  if (part == LdmPart::kUnet) clear(unet_);
+  if (part == LdmPart::kUnet) {
+    const std::lock_guard lock(pass_mutex_);
+    unet_pass_.reset();
+    clear(unet_);
+  }
   if (part == LdmPart::kTextEncoder) clear(text_encoder_);
 }
 

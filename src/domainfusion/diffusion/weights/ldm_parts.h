@@ -8,6 +8,7 @@
 #include "domainfusion/diffusion/unet/unet_2d_condition.h"
 #include "domainfusion/diffusion/vae/autoencoder_kl.h"
 #include "domainfusion/diffusion/weights/model_source.h"
+#include "domainfusion/nn/graphed.h"
 
 namespace domainfusion {
 
@@ -40,6 +41,8 @@ class LdmParts {
   AutoencoderKl vae();
   UNet2dCondition unet();
   ClipTextEncoder text_encoder();
+  // unet()->forward of {sample, timesteps, context}, which a GPU is given as one CUDA graph where no gradient is asked for.
+  std::shared_ptr<GraphedFunction> unet_pass();
 
   // Gives the part's memory back; the next use loads it again.
   void release(LdmPart part);
@@ -65,6 +68,8 @@ class LdmParts {
   Slot<AutoencoderKl, AutoencoderConfig> vae_;
   Slot<UNet2dCondition, UNetConfig> unet_;
   Slot<ClipTextEncoder, ClipTextConfig> text_encoder_;
+  std::mutex pass_mutex_;
+  std::shared_ptr<GraphedFunction> unet_pass_;  // of the U-Net that is loaded
 };
 
 }  // namespace domainfusion
