@@ -11,6 +11,7 @@
 #include "domainfusion/nn/state_dict.h"
 #include "domainfusion/training/adam.h"
 #include "parity/case_folders.h"
+#include "test_device.h"
 
 namespace domainfusion {
 namespace {
@@ -90,7 +91,7 @@ double rms(const at::Tensor& x) { return x.to(torch::kFloat64).square().mean().s
 
 void expect_near(const at::Tensor& actual, const at::Tensor& expected, double tolerance, const std::string& what) {
   ASSERT_EQ(actual.sizes(), expected.sizes()) << what;
-  const double error = (actual - expected).abs().max().item<double>();
+  const double error = (actual.cpu() - expected).abs().max().item<double>();
   EXPECT_LE(error, tolerance) << what;
 }
 
@@ -106,14 +107,15 @@ class Vision : public testing::TestWithParam<VisionCase> {
       return;
     }
     const TensorMap input = load_tensors(folder / "input.safetensors");
-    image_ = input.at("x");
-    label_ = input.at("labels");
+    image_ = input.at("x").to(test_device());
+    label_ = input.at("labels").to(test_device());
     expected_ = load_tensors(folder / (name + ".expected.safetensors"));
     order_ = description.at("grad_norm_order").get<std::vector<std::string>>();
     ClassifierConfig config;
     config.weights = folder / (name + ".safetensors");
     resnet_ = std::dynamic_pointer_cast<Resnet>(backbone);
     classifier_ = Classifier(backbone, config, description.at("classes").get<int64_t>(), 0);
+    classifier_->to(test_device());
   }
 
   void expect_forward(const std::string& key, const at::Tensor& actual) {
@@ -161,7 +163,7 @@ TEST_P(Vision, TrainModeLossGradientsAndBuffersAreTorchvisions) {
     if (key.starts_with("train.grad.")) expect_near(parameters[key.substr(11)].grad(), reference, 1e-3 * rms(reference), key);
     if (!key.starts_with("train.buffer.")) continue;
     const at::Tensor buffer = buffers[key.substr(13)];
-    expect_near(buffer.to(torch::kFloat64), reference.to(torch::kFloat64), 1e-4 * rms(reference), key);
+    expect_near(buffer.to(torch::kCPU, torch::kFloat64), reference.to(torch::kFloat64), 1e-4 * rms(reference), key);
   }
   const at::Tensor norms = expected_.at("train.grad_norms");
   ASSERT_EQ(norms.numel(), static_cast<int64_t>(order_.size()));

@@ -8,14 +8,25 @@
 namespace domainfusion {
 namespace {
 
+// Whether the parameters lie in memory in order. Those that do not, and all on a GPU, are worked as a list.
+class AdamOfLayout : public testing::TestWithParam<bool> {
+ protected:
+  static at::Tensor leaf(const at::Tensor& start) {
+    const at::Tensor spread = at::stack({start, start}, -1).select(-1, 0);
+    return (GetParam() ? start.clone() : spread).detach().requires_grad_();
+  }
+};
+
 at::Tensor loss_of(const at::Tensor& w, const at::Tensor& b) { return (w * w * w).sum() * 0.1 + (b.sin() * 3).sum(); }
 
 }  // namespace
 
-TEST(Adam, EqualsTorchsAdamOverTwentySteps) {
+INSTANTIATE_TEST_SUITE_P(Layouts, AdamOfLayout, testing::Bool(), [](const auto& info) { return info.param ? "InOrder" : "Strided"; });
+
+TEST_P(AdamOfLayout, EqualsTorchsAdamOverTwentySteps) {
   torch::manual_seed(3);
   const at::Tensor w0 = torch::randn({7, 5}), b0 = torch::randn({11});
-  at::Tensor w = w0.clone().requires_grad_(), b = b0.clone().requires_grad_();
+  at::Tensor w = leaf(w0), b = leaf(b0);
   at::Tensor w_torch = w0.clone().requires_grad_(), b_torch = b0.clone().requires_grad_();
   Adam adam({w, b}, {.lr = 0.01, .weight_decay = 0.02});
   torch::optim::Adam reference({w_torch, b_torch}, torch::optim::AdamOptions(0.01).weight_decay(0.02));
@@ -31,10 +42,10 @@ TEST(Adam, EqualsTorchsAdamOverTwentySteps) {
   EXPECT_TRUE(torch::allclose(b, b_torch, 1e-4, 2e-5));
 }
 
-TEST(Adam, WithDecoupledDecayEqualsTorchsAdamW) {
+TEST_P(AdamOfLayout, WithDecoupledDecayEqualsTorchsAdamW) {
   torch::manual_seed(3);
   const at::Tensor w0 = torch::randn({7, 5});
-  at::Tensor w = w0.clone().requires_grad_(), w_torch = w0.clone().requires_grad_();
+  at::Tensor w = leaf(w0), w_torch = w0.clone().requires_grad_();
   Adam adam({w}, {.lr = 0.01, .weight_decay = 0.3, .decoupled_decay = true});
   torch::optim::AdamW reference({w_torch}, torch::optim::AdamWOptions(0.01).weight_decay(0.3));
   for (int i = 0; i < 20; ++i) {
@@ -48,10 +59,10 @@ TEST(Adam, WithDecoupledDecayEqualsTorchsAdamW) {
   EXPECT_TRUE(torch::allclose(w, w_torch, 1e-4, 2e-5));
 }
 
-TEST(Adam, ScaledLearningRatesAreTorchsParameterGroups) {
+TEST_P(AdamOfLayout, ScaledLearningRatesAreTorchsParameterGroups) {
   torch::manual_seed(5);
   const at::Tensor w0 = torch::randn({7, 5}), b0 = torch::randn({11});
-  at::Tensor w = w0.clone().requires_grad_(), b = b0.clone().requires_grad_();
+  at::Tensor w = leaf(w0), b = leaf(b0);
   at::Tensor w_torch = w0.clone().requires_grad_(), b_torch = b0.clone().requires_grad_();
   Adam adam({w, b}, {.lr = 0.01});
   adam.scale_lr({b}, 10);

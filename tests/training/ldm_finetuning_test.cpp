@@ -73,8 +73,8 @@ double denoising_loss_on(const LatentDiffusion& ldm, std::int64_t domain) {
   const at::Tensor t = torch::arange(z.size(0)).mul(31).add(20);
   UNet2dCondition unet = ldm.unet();
   const std::vector<std::string> prompts(static_cast<std::size_t>(z.size(0)));
-  return denoising_loss(unet, ldm.noise_schedule(), {z, normal_tensor(stream, z.sizes()), t, ldm.embed(prompts)})
-      .item<double>();
+  const Denoiser denoiser = [&](const at::Tensor& z_t, const at::Tensor& t_N) { return unet->forward(z_t, t_N, ldm.embed(prompts)); };
+  return denoising_loss(denoiser, ldm.noise_schedule(), {z, normal_tensor(stream, z.sizes()), t}).item<double>();
 }
 
 std::set<std::string> in_hashes(std::int64_t domain) {
@@ -189,10 +189,10 @@ TEST(LdmFinetuning, TheLossOnUnseenImagesOfTheDomainFallsForEveryKindOfPredictio
 TEST(LdmFinetuning, MixedPrecisionIsRefusedOnACpu) {
   const TemporaryFolder folder;
   LdmOptions options;
-  options.placement = {at::kCPU, at::kBFloat16};
+  options.placement = {at::kCPU, at::kbfloat16};
   const auto text = message_of<ConfigError>(
       [&] { finetune(kEpsilonModel, folder / "mixed", small_config(2), "blue", false, -1, options); });
-  EXPECT_NE(text.find("BFloat16"), std::string::npos);
+  EXPECT_NE(text.find("bfloat16"), std::string::npos);
   EXPECT_NE(text.find("float32"), std::string::npos);
 }
 

@@ -8,6 +8,7 @@
 
 #include "domainfusion/io/file_bytes.h"
 #include "domainfusion/training/trainer.h"
+#include "test_device.h"
 #include "training/toy_dataset.h"
 
 namespace domainfusion {
@@ -28,7 +29,7 @@ inline std::vector<std::string> needs_of(const std::string& algorithm) {
 }
 
 inline RunSetup toy_setup(const std::string& algorithm, std::vector<std::string> overrides = {}) {
-  std::vector<std::string> all{"algorithm=" + algorithm, "test_domain=red",          "device=cpu",
+  std::vector<std::string> all{"algorithm=" + algorithm, "test_domain=red",          "device=" + test_device_name(),
                                "loader.batch_size=4",    "loader.image_size_px=16",  "loader.workers=2",
                                "classifier.stem=small",  "classifier.width=4",       "classifier.dropout=0.2",
                                "steps=9",                "checkpoint_frequency=4",   "optimizer.lr=0.003",

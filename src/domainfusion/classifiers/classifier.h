@@ -15,6 +15,7 @@
 #include "domainfusion/classifiers/backbones/resnet.h"
 #include "domainfusion/config/config_fields.h"
 #include "domainfusion/core/registry.h"
+#include "domainfusion/nn/graphed_training.h"
 
 namespace domainfusion {
 
@@ -81,6 +82,7 @@ class ClassifierImpl : public torch::nn::Module {
   at::Tensor apply_head(at::Tensor feature_NF);
 
   std::shared_ptr<Backbone> backbone_;
+  std::unique_ptr<GraphedTraining> training_features_;  // the backbone's, in train mode
   std::vector<torch::nn::Linear> head_;
   std::int64_t classes_;
   bool freeze_batch_norm_;

@@ -32,6 +32,8 @@ void write_plain(const DomainDataset& dataset, std::int64_t domain, std::int64_t
 
 }  // namespace
 
+Batch Batch::on(at::Device device) const { return {image_NCHW.to(device), label_N.to(device), domain_N, index_N}; }
+
 Batch evaluation_batch(const DomainDataset& dataset, std::int64_t domain, std::span<const std::int64_t> indices,
                        std::int64_t image_size_px, const ImageView& view) {
   const auto n = static_cast<std::int64_t>(indices.size());

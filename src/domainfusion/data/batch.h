@@ -10,7 +10,7 @@
 
 namespace domainfusion {
 
-// N images with their places in the set; all on the CPU.
+// N images with their places in the set; from a loader all on the CPU.
 struct Batch {
   at::Tensor image_NCHW;  // float32 [N, 3, S, S], normalised with ImageNet's mean and std
   at::Tensor label_N;     // int64
@@ -18,6 +18,8 @@ struct Batch {
   at::Tensor index_N;     // int64, index inside the domain
 
   std::int64_t size() const { return label_N.size(0); }
+  // With images and labels there; the places stay on the CPU.
+  Batch on(at::Device device) const;
 };
 
 // What becomes of image `index` before it is a tensor: a picture of the asked size.

@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <map>
 
 namespace domainfusion {
 namespace {
@@ -30,13 +31,23 @@ void fused_cpu_step(const at::Tensor& parameter, const at::Tensor& gradient, at:
   });
 }
 
-void tensor_step(at::Tensor parameter, const at::Tensor& gradient, at::Tensor& exp_avg, at::Tensor& exp_avg_sq,
-                 const Scales& s) {
-  const at::Tensor grad = s.weight_decay == 0 ? gradient : gradient + s.weight_decay * parameter;
-  exp_avg.mul_(s.beta1).add_(grad, 1 - s.beta1);
-  exp_avg_sq.mul_(s.beta2).addcmul_(grad, grad, 1 - s.beta2);
-  if (s.kept != 1) parameter.mul_(s.kept);
-  parameter.addcdiv_(exp_avg, exp_avg_sq.sqrt().mul_(s.inverse_sqrt_correction2).add_(s.eps), -s.step_size);
+// Parameters of one learning rate, with their gradients and buffers.
+struct Group {
+  std::vector<at::Tensor> parameters, gradients, exp_avg, exp_avg_sq;
+};
+
+// A few launches for all tensors, which is what counts on a GPU.
+void group_step(Group& group, const Scales& s) {
+  if (s.weight_decay != 0) group.gradients = at::_foreach_add(group.gradients, group.parameters, s.weight_decay);
+  at::_foreach_mul_(group.exp_avg, s.beta1);
+  at::_foreach_add_(group.exp_avg, group.gradients, 1 - s.beta1);
+  at::_foreach_mul_(group.exp_avg_sq, s.beta2);
+  at::_foreach_addcmul_(group.exp_avg_sq, group.gradients, group.gradients, 1 - s.beta2);
+  if (s.kept != 1) at::_foreach_mul_(group.parameters, s.kept);
+  const std::vector<at::Tensor> denominators = at::_foreach_sqrt(group.exp_avg_sq);
+  at::_foreach_mul_(denominators, s.inverse_sqrt_correction2);
+  at::_foreach_add_(denominators, s.eps);
+  at::_foreach_addcdiv_(group.parameters, group.exp_avg, denominators, -s.step_size);
 }
 
 }  // namespace
@@ -59,17 +70,26 @@ void Adam::step() {
                 1,
                 0,
                 static_cast<float>(1 / std::sqrt(correction2))};
+  const auto scales_at = [&](double lr) {
+    scales.kept = static_cast<float>(options_.decoupled_decay ? 1 - lr * options_.weight_decay : 1);
+    scales.step_size = static_cast<float>(lr / correction1);
+    return scales;
+  };
+  std::map<double, Group> groups;  // by learning rate
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const at::Tensor gradient = parameters_[i].grad();
     if (!gradient.defined()) continue;
-    scales.kept = static_cast<float>(options_.decoupled_decay ? 1 - lr_of(i) * options_.weight_decay : 1);
-    scales.step_size = static_cast<float>(lr_of(i) / correction1);
     if (parameters_[i].is_cpu() && parameters_[i].is_contiguous()) {
-      fused_cpu_step(parameters_[i], gradient.contiguous(), exp_avg_[i], exp_avg_sq_[i], scales);
-    } else {
-      tensor_step(parameters_[i], gradient, exp_avg_[i], exp_avg_sq_[i], scales);
+      fused_cpu_step(parameters_[i], gradient.contiguous(), exp_avg_[i], exp_avg_sq_[i], scales_at(lr_of(i)));
+      continue;
     }
+    Group& group = groups[lr_of(i)];
+    group.parameters.push_back(parameters_[i]);
+    group.gradients.push_back(gradient);
+    group.exp_avg.push_back(exp_avg_[i]);
+    group.exp_avg_sq.push_back(exp_avg_sq_[i]);
   }
+  for (auto& [lr, group] : groups) group_step(group, scales_at(lr));
 }
 
 TensorMap Adam::buffers() const {

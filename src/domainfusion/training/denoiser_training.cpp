@@ -82,9 +82,13 @@ DenoiserTraining::DenoiserTraining(const LdmImages& images, const CaptionTable& 
       caption_ids_KL_(ids_of(captions.captions(), tokenizer)),
       schedule_(schedule),
       unet_(unet_config_of(config, latent_2NChw_.size(-1))),
-      text_encoder_(text_config_of(config, tokenizer)) {
+      text_encoder_(text_config_of(config, tokenizer)),
+      prediction_([this](const std::vector<at::Tensor>& in) { return predict(in[0], in[1], in[2]); }, all_parameters()) {
   initialise_parameters(*unet_, static_cast<std::uint64_t>(config.seed), "unet");
   initialise_parameters(*text_encoder_, static_cast<std::uint64_t>(config.seed), "text_encoder");
+  caption_ids_KL_ = caption_ids_KL_.to(latent_2NChw_.device());
+  unet_->to(latent_2NChw_.device());
+  text_encoder_->to(latent_2NChw_.device());
 }
 
 std::int64_t DenoiserTraining::draw_caption(RandomStream& stream, std::int64_t image) const {
@@ -104,12 +108,24 @@ at::Tensor DenoiserTraining::loss(std::int64_t step) {
     t.push_back(static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(schedule_.train_timesteps()))));
   }
   const at::Tensor t_N = torch::tensor(t, torch::kInt64);
-  const at::Tensor z = latent_2NChw_.index({draw.mirrored_N, draw.index_N});
-  const at::Tensor noise = normal_tensor(stream, z.sizes());
+  const at::Device device = latent_2NChw_.device();
+  const at::Tensor z = latent_2NChw_.index({draw.mirrored_N.to(device), draw.index_N.to(device)});
+  const at::Tensor noise = normal_tensor(stream, z.sizes()).to(device);
+  const at::Tensor caption_N = torch::tensor(caption, torch::kInt64).to(device);
+  return denoising_loss([&](const at::Tensor& z_t, const at::Tensor& t) { return prediction_({z_t, t, caption_N}); }, schedule_,
+                        {z, noise, t_N});
+}
+
+at::Tensor DenoiserTraining::predict(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const at::Tensor& caption_N) {
   // The whole table is encoded: it is smaller than a batch.
-  const at::Tensor context = text_encoder_->forward(caption_ids_KL_)
-                                 .last_hidden_state_NLC.index_select(0, torch::tensor(caption, torch::kInt64));
-  return denoising_loss(unet_, schedule_, {z, noise, t_N, context});
+  const at::Tensor context = text_encoder_->forward(caption_ids_KL_).last_hidden_state_NLC.index_select(0, caption_N);
+  return unet_->forward(z_t_NChw, t_N, context);
+}
+
+std::vector<at::Tensor> DenoiserTraining::all_parameters() const {
+  std::vector<at::Tensor> list;
+  for (const auto& [name, parameter] : parameters()) list.push_back(parameter);
+  return list;
 }
 
 TensorMap DenoiserTraining::parameters() const {

@@ -11,6 +11,7 @@
 #include "domainfusion/diffusion/text/clip_tokenizer.h"
 #include "domainfusion/diffusion/unet/unet_2d_condition.h"
 #include "domainfusion/io/tensor_file.h"
+#include "domainfusion/nn/graphed_training.h"
 #include "domainfusion/training/ldm_images.h"
 #include "domainfusion/training/ldm_pretraining_config.h"
 
@@ -38,7 +39,7 @@ void check_denoiser_options(const LdmPretrainingConfig& config, const ClipTokeni
 
 class DenoiserTraining {
  public:
-  // latent_2NChw: scaled latents of the images, plain and mirrored. All references must outlive the object. Start
+  // latent_2NChw: scaled latents of the images, plain and mirrored; where they lie is computed. All references must outlive the object. Start
   // values are draws of config.seed.
   DenoiserTraining(const LdmImages& images, const CaptionTable& captions, const ClipTokenizer& tokenizer,
                    at::Tensor latent_2NChw, const NoiseSchedule& schedule, const LdmPretrainingConfig& config);
@@ -52,6 +53,8 @@ class DenoiserTraining {
   ClipTextEncoder& text_encoder() { return text_encoder_; }
 
  private:
+  std::vector<at::Tensor> all_parameters() const;
+  at::Tensor predict(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const at::Tensor& caption_N);
   std::int64_t draw_caption(RandomStream& stream, std::int64_t image) const;
 
   const LdmImages& images_;
@@ -61,6 +64,7 @@ class DenoiserTraining {
   NoiseSchedule schedule_;
   UNet2dCondition unet_;
   ClipTextEncoder text_encoder_;
+  GraphedTraining prediction_;  // predict()
 };
 
 }  // namespace domainfusion

@@ -13,9 +13,9 @@ at::Tensor target_of(const NoiseSchedule& schedule, const DenoisingBatch& batch)
 
 }  // namespace
 
-at::Tensor denoising_loss(UNet2dCondition& unet, const NoiseSchedule& schedule, const DenoisingBatch& batch) {
+at::Tensor denoising_loss(const Denoiser& denoiser, const NoiseSchedule& schedule, const DenoisingBatch& batch) {
   const at::Tensor z_t = schedule.add_noise(batch.z_NChw, batch.noise_NChw, batch.t_N);
-  const at::Tensor prediction = unet->forward(z_t, batch.t_N.to(z_t.device()), batch.context_NLD);
+  const at::Tensor prediction = denoiser(z_t, batch.t_N.to(z_t.device()));
   return torch::mse_loss(prediction.to(torch::kFloat32), target_of(schedule, batch));
 }
 

@@ -131,11 +131,11 @@ at::Tensor Finetuning::loss(std::int64_t step, std::int64_t part) {
   const at::Device device = latent_2NChw_.device();
   const Autocast autocast(base_.placement());
   const RecomputesLayers recomputes(config_.gradient_checkpointing);
+  const at::Tensor context = context_KLD_.index_select(0, torch::tensor(label, torch::kInt64).to(device));
   const at::Tensor mean =
-      denoising_loss(unet_, base_.noise_schedule(),
+      denoising_loss([&](const at::Tensor& z_t, const at::Tensor& t) { return unet_->forward(z_t, t, context); }, base_.noise_schedule(),
                      {latent_2NChw_.index({draw.images.mirrored_N.narrow(0, begin, size).to(device), index.to(device)}),
-                      draw.noise_NChw.narrow(0, begin, size).to(device), draw.t_N.narrow(0, begin, size),
-                      context_KLD_.index_select(0, torch::tensor(label, torch::kInt64).to(device))});
+                      draw.noise_NChw.narrow(0, begin, size).to(device), draw.t_N.narrow(0, begin, size)});
   return mean * (static_cast<double>(size) / static_cast<double>(config_.batch_size));
 }
 
@@ -193,12 +193,7 @@ bool Finetuning::run() {
 
 bool finetune_ldm(const LatentDiffusion& base, const DomainDataset& dataset, const LdmFinetuningConfig& config,
                   const LdmFinetuningRequest& request) {
-  const Placement& placement = base.placement();
-  check<ConfigError>(
-      placement.dtype == at::kFloat || !placement.device.is_cpu(),
-      "dtype = {}: on a CPU, libtorch's gradients in the smaller types are not to be trusted (small products come out "
-      "not finite); train in float32, with a small micro_batch_size and gradient_checkpointing where memory is short",
-      c10::toString(placement.dtype));
+  check_training_placement(base.placement());
   if (request.resume && is_finished_ldm(request.out)) {
     log_info("{} is finished already", request.out.string());
     return true;

@@ -6,6 +6,7 @@
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/diffusion/image_to_image.h"
 #include "domainfusion/diffusion/text/bpe_training.h"
+#include "domainfusion/nn/autocast.h"
 #include "domainfusion/training/denoiser_training.h"
 #include "domainfusion/training/ldm_folder.h"
 #include "domainfusion/training/ldm_stage_run.h"
@@ -38,7 +39,9 @@ class Pretraining {
         request_(request),
         class_names_(dataset.class_names()),
         images_(load_ldm_images(dataset, request.domains, config.trial_seed, config.image_size_px)),
-        captions_(request.class_words.empty() ? class_names_ : request.class_words, request.domain_descriptions) {}
+        captions_(request.class_words.empty() ? class_names_ : request.class_words, request.domain_descriptions) {
+    images_.image_N3SS = images_.image_N3SS.to(request.placement.device);
+  }
 
   bool run();
 
@@ -92,7 +95,11 @@ bool Pretraining::run() {
 bool Pretraining::run_stage(LdmStage& stage, const StageWork& work) {
   return run_ldm_stage(stage, {.name = work.name,
                                .lengths = work.lengths,
-                               .loss = [&](std::int64_t step, std::int64_t) { return work.loss(step); },
+                               .loss =
+                                   [&](std::int64_t step, std::int64_t) {
+                                     const Autocast autocast(request_.placement);
+                                     return work.loss(step);
+                                   },
                                .checkpoint = request_.out / "checkpoints" / (work.name + ".safetensors"),
                                .resume = request_.resume,
                                .checkpoint_every_steps = config_.checkpoint_every_steps,
@@ -141,7 +148,7 @@ void Pretraining::write_index(bool finished) const {
 at::Tensor Pretraining::pictured_images() const {
   const std::int64_t columns = std::min(kPictureColumns, images_.size());
   // Evenly spread, so that every domain and several classes are seen.
-  return torch::div(torch::arange(columns) * images_.size(), columns, "floor");
+  return torch::div(torch::arange(columns) * images_.size(), columns, "floor").to(images_.image_N3SS.device());
 }
 
 void Pretraining::show(const std::string& name, std::int64_t step, std::vector<std::string> row_names,
@@ -150,7 +157,7 @@ void Pretraining::show(const std::string& name, std::int64_t step, std::vector<s
   LdmPictures pictures{fmt::format("{}_{:06}", name, step), std::move(row_names), {}};
   for (const at::Tensor& row : rows_image01) {
     pictures.rows.emplace_back();
-    for (const at::Tensor& image : row.unbind()) pictures.rows.back().push_back(tensor01_to_image(image));
+    for (const at::Tensor& image : row.cpu().unbind()) pictures.rows.back().push_back(tensor01_to_image(image));
   }
   request_.on_pictures(pictures);
 }
@@ -175,7 +182,9 @@ at::Tensor Pretraining::translated(const LatentDiffusion& ldm, const at::Tensor&
 void Pretraining::show_denoiser(std::int64_t step) const {
   if (!request_.on_pictures) return;
   torch::NoGradGuard no_grad;
-  const LatentDiffusion ldm = LatentDiffusion::load(request_.out);
+  LdmOptions options;
+  options.placement.device = request_.placement.device;
+  const LatentDiffusion ldm = LatentDiffusion::load(request_.out, options);
   const at::Tensor image01 = images_.image_N3SS.index_select(0, pictured_images()).to(torch::kFloat32) / 255.0;
   show("unet", step,
        {"image", "VAE round trip", "strength 0.5, own domain", "0.5, next domain", "0.7, next domain",
@@ -188,6 +197,7 @@ void Pretraining::show_denoiser(std::int64_t step) const {
 
 bool pretrain_ldm(const DomainDataset& dataset, const LdmPretrainingConfig& config,
                   const LdmPretrainingRequest& request) {
+  check_training_placement(request.placement);
   return Pretraining(dataset, config, request).run();
 }
 

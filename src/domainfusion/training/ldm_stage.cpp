@@ -42,6 +42,17 @@ void assign(const TensorMap& to, const TensorMap& from, const std::string& prefi
 
 }  // namespace
 
+void check_training_placement(const Placement& placement) {
+  check<ConfigError>(
+      placement.dtype == at::kFloat || !placement.device.is_cpu(),
+      "dtype = {}: on a CPU, libtorch's gradients in the smaller types are not to be trusted (small products come out "
+      "not finite); train in float32, with a small batch or micro_batch_size where memory is short",
+      name_of(placement.dtype));
+  check<ConfigError>(placement.dtype != at::kHalf,
+                     "dtype = float16: its gradients lose their small values unless the loss is scaled, which is not done here; train in "
+                     "bfloat16, whose range is float32's");
+}
+
 TensorMap leaves_of(const torch::nn::Module& module) {
   TensorMap leaves;
   for (const auto& item : module.named_parameters()) leaves[item.key()] = item.value();
@@ -72,7 +83,7 @@ double LdmStage::train_step(const std::function<at::Tensor(std::int64_t part)>& 
     value.backward();
     number += value.item<double>();
   }
-  const double norm = torch::nn::utils::clip_grad_norm_(tensors_of(parameters_), kMaxGradientNorm);
+  const double norm = adam_.clip_grad_norm(kMaxGradientNorm);
   check(std::isfinite(number) && std::isfinite(norm),
         "{}: loss {} with gradient norm {} at step {}: training diverged; remedy: a smaller lr", name_, number, norm,
         step_);
@@ -88,7 +99,8 @@ void LdmStage::update_average() {
   // A young average would remember the random start: its window grows with the steps taken.
   const double decay =
       std::min(config_.ema_decay, (1.0 + static_cast<double>(step_)) / (10.0 + static_cast<double>(step_)));
-  for (auto& [name, average] : average_) average.lerp_(parameters_.at(name), 1 - decay);
+  const std::vector<at::Tensor> averages = tensors_of(average_);
+  at::_foreach_add_(averages, at::_foreach_sub(tensors_of(parameters_), averages), 1 - decay);
 }
 
 void LdmStage::use_average() { assign(parameters_, average_); }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "domainfusion/core/placement.h"
 #include "domainfusion/io/tensor_file.h"
 #include "domainfusion/training/adam.h"
 #include "domainfusion/training/ldm_pretraining_config.h"
@@ -20,6 +21,9 @@ struct LdmStagePace {
   double weight_decay = 0;   // decoupled (AdamW, Loshchilov and Hutter 2019)
   std::int64_t parts = 1;    // of a batch, whose gradients are added up
 };
+
+// ConfigError for a 16-bit type on a CPU, where libtorch's gradients of such types are not to be trusted, and for float16.
+void check_training_placement(const Placement& placement);
 
 // The parameters of `module`, by name, as the leaves that gradients are taken of.
 TensorMap leaves_of(const torch::nn::Module& module);

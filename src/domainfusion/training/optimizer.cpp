@@ -12,7 +12,18 @@ void Optimizer::zero_grad() {
   for (at::Tensor& parameter : parameters_) parameter.mutable_grad() = at::Tensor();
 }
 
-double Optimizer::clip_grad_norm(double max_norm) { return torch::nn::utils::clip_grad_norm_(parameters_, max_norm); }
+double Optimizer::clip_grad_norm(double max_norm) {
+  constexpr double kEps = 1e-6;  // as in PyTorch's clip_grad_norm_
+  std::vector<at::Tensor> gradients;
+  for (const at::Tensor& parameter : parameters_) {
+    if (parameter.grad().defined()) gradients.push_back(parameter.grad());
+  }
+  if (gradients.empty()) return 0;
+  const torch::NoGradGuard no_grad;
+  const double norm = at::stack(at::_foreach_norm(gradients)).norm().item<double>();
+  if (const double factor = max_norm / (norm + kEps); factor < 1) at::_foreach_mul_(gradients, factor);
+  return norm;
+}
 
 void Optimizer::scale_lr(const std::vector<at::Tensor>& parameters, double multiplier) {
   for (const at::Tensor& parameter : parameters) {

@@ -22,13 +22,6 @@ namespace {
 
 using nlohmann::json;
 
-Batch to_device(Batch batch, at::Device device) {
-  if (device.is_cpu()) return batch;
-  batch.image_NCHW = batch.image_NCHW.to(device);
-  batch.label_N = batch.label_N.to(device);
-  return batch;
-}
-
 // DomainBed draws other values for some sets, so it matters which set this is.
 void check_benchmark(const DomainDataset& dataset, const TrainingConfig& config) {
   const KnownDataset* known = find_known_dataset(dataset.domain_names(), dataset.class_names());
@@ -261,7 +254,7 @@ void Trainer::train_step(std::int64_t step) {
   optimizer_->set_lr(setup_.config.optimizer.lr_at(step, context_.total_steps));
   setup_.algorithm->before_step(step);
   context_.classifier->begin_step(context_.seed, step);
-  last_step_ = setup_.algorithm->update(step, to_device(loader_->batch(step), context_.device));
+  last_step_ = setup_.algorithm->update(step, loader_->batch(step).on(context_.device));
   last_step_.scalars["lr"] = optimizer_->lr();
   folder_->write_record(to_json(last_step_));
   if (averaging_) averaging_->after_step(step, *context_.classifier);
@@ -398,7 +391,7 @@ void Trainer::load_average(const AveragedWeights& average) {
   // As in the released code, the batches that training would have gone on with.
   retake_batch_statistics(*context_.classifier, batches, [&](std::int64_t batch) {
     context_.stop_point();
-    setup_.algorithm->logits(to_device(loader_->batch(average.next_step + batch), context_.device).image_NCHW);
+    setup_.algorithm->logits(loader_->batch(average.next_step + batch).image_NCHW.to(context_.device));
   });
 }
 

@@ -46,9 +46,13 @@ AutoencoderConfig vae_config_of(const LdmPretrainingConfig& config) {
 }
 
 VaeTraining::VaeTraining(const LdmImages& images, const LdmPretrainingConfig& config)
-    : images_(images), config_(config), vae_(vae_config_of(config)) {
+    : images_(images),
+      config_(config),
+      vae_(vae_config_of(config)),
+      loss_([this](const std::vector<at::Tensor>& in) { return vae_loss(vae_, to_image11(in[0]), in[1], config_.vae); }, vae_->parameters()) {
   initialise_parameters(*vae_, static_cast<std::uint64_t>(config.seed), "vae");
   start_as_trunk(*vae_);
+  vae_->to(device());
   // A posterior as wide as its mean would teach the decoder to ignore the latent for a long time.
   torch::NoGradGuard no_grad;
   vae_->named_parameters()["quant_conv.bias"]
@@ -60,11 +64,11 @@ at::Tensor VaeTraining::loss(std::int64_t step) {
   RandomStream stream(static_cast<std::uint64_t>(config_.seed), "pretrain vae", {static_cast<std::uint64_t>(step)});
   const std::int64_t size = config_.vae.training.batch_size;
   const LdmDraw draw = draw_ldm_images(stream, images_, size);
-  const at::Tensor plain = images_.image_N3SS.index_select(0, draw.index_N);
-  const at::Tensor image = torch::where(draw.mirrored_N.view({-1, 1, 1, 1}) == 1, plain.flip({3}), plain);
+  const at::Tensor plain = images_.image_N3SS.index_select(0, draw.index_N.to(device()));
+  const at::Tensor image = torch::where(draw.mirrored_N.to(device()).view({-1, 1, 1, 1}) == 1, plain.flip({3}), plain);
   const std::int64_t latent_px = config_.image_size_px / vae_->config().downsampling_factor();
   const at::Tensor noise = normal_tensor(stream, {size, config_.vae.latent_channels, latent_px, latent_px});
-  return vae_loss(vae_, to_image11(image), noise, config_.vae);
+  return loss_({image, noise.to(device())});
 }
 
 std::vector<at::Tensor> VaeTraining::pictures(const at::Tensor& image_indices) {

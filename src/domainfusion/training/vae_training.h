@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "domainfusion/diffusion/vae/autoencoder_kl.h"
+#include "domainfusion/nn/graphed_training.h"
 #include "domainfusion/training/ldm_images.h"
 #include "domainfusion/training/ldm_pretraining_config.h"
 
@@ -20,7 +21,7 @@ AutoencoderConfig vae_config_of(const LdmPretrainingConfig& config);
 
 class VaeTraining {
  public:
-  // `images` and `config` must outlive the object. Start values are draws of config.seed.
+  // `images` and `config` must outlive the object, which computes where the images lie. Start values are draws of config.seed.
   VaeTraining(const LdmImages& images, const LdmPretrainingConfig& config);
 
   // The loss of a step: a batch of images, half of them mirrored, and the posterior's noise, all draws of (seed, step).
@@ -34,9 +35,12 @@ class VaeTraining {
   AutoencoderKl& vae() { return vae_; }
 
  private:
+  at::Device device() const { return images_.image_N3SS.device(); }
+
   const LdmImages& images_;
   const LdmPretrainingConfig& config_;
   AutoencoderKl vae_;
+  GraphedTraining loss_;  // vae_loss() of uint8 images and noise
 };
 
 }  // namespace domainfusion

@@ -23,6 +23,8 @@ class Backbone : public torch::nn::Module {
   virtual void adapt_weights(TensorMap& /*weights*/) const {}
   // Whether the published weights expect images normalised with CLIP's statistics in place of ImageNet's.
   virtual bool expects_clip_statistics() const { return false; }
+  // Whether features() is the same function of images and weights in every training step.
+  virtual bool is_same_each_step() const { return true; }
 };
 
 }  // namespace domainfusion

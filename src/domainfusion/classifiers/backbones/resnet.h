@@ -44,6 +44,7 @@ class Resnet : public Backbone {
   at::Tensor features(const at::Tensor& image_NCHW) override;
   int64_t feature_size() const override { return feature_size_; }
   std::string head_name() const override { return "fc"; }
+  bool is_same_each_step() const override { return !transform_; }
   void initialise(std::uint64_t seed) override;
   // Takes files written before torchvision counted batches: they lack "num_batches_tracked".
   void adapt_weights(TensorMap& weights) const override;

@@ -10,6 +10,7 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/data/batch_loader.h"
 #include "domainfusion/data/data_config.h"
+#include "domainfusion/nn/autocast.h"
 #include "domainfusion/training/adam.h"
 
 namespace domainfusion {
@@ -20,44 +21,57 @@ struct BenchArguments {
   ClassifierConfig classifier;
   LoaderConfig loader;
   std::int64_t steps = 4;
+  std::string device = "auto", precision = "float32";
 };
 
 class Step {
  public:
-  Step(const ClassifierConfig& config, std::int64_t classes)
-      : classifier_(config, classes, 0), adam_(classifier_->parameters(), {.lr = 5e-5}) {}
+  Step(const ClassifierConfig& config, std::int64_t classes, const Placement& placement)
+      : placement_(placement), classifier_(config, classes, 0), adam_(classifier_->parameters(), {.lr = 5e-5}) {
+    classifier_->to(placement.device);
+  }
 
   void run(const Batch& batch) {
     adam_.zero_grad();
-    torch::nn::functional::cross_entropy(classifier_->forward(batch.image_NCHW), batch.label_N).backward();
+    loss(batch.on(placement_.device)).backward();
     adam_.step();
   }
 
  private:
+  at::Tensor loss(const Batch& batch) {
+    const Autocast autocast(placement_);
+    return torch::nn::functional::cross_entropy(classifier_->forward(batch.image_NCHW).to(at::kFloat), batch.label_N);
+  }
+
+  Placement placement_;
   Classifier classifier_;
   Adam adam_;
 };
 
 template <class Work>
-double seconds_of(Work work) {
+double seconds_of(at::Device device, Work work) {
+  synchronize(device);
   const auto start = std::chrono::steady_clock::now();
   work();
+  synchronize(device);
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 void bench_classifier(const BenchArguments& arguments) {
   const auto dataset = open_dataset(arguments.data);
   BatchLoader loader(dataset, every_image_of(*dataset), arguments.loader, 0, "bench");
-  Step step(arguments.classifier, dataset->number_of_classes());
+  const Placement placement = placement_of(arguments.device, arguments.precision);
+  const at::Device device = placement.device;
+  Step step(arguments.classifier, dataset->number_of_classes(), placement);
   const Batch batch = loader.batch(0);
-  step.run(batch);  // takes memory and chooses algorithms
+  for (int i = 0; i < 2; ++i) step.run(batch);  // takes memory, chooses algorithms, and records them on a GPU
   double best = std::numeric_limits<double>::infinity();
-  for (std::int64_t i = 0; i < arguments.steps; ++i) best = std::min(best, seconds_of([&] { step.run(batch); }));
-  const double loading = seconds_of([&] {
+  for (std::int64_t i = 0; i < arguments.steps; ++i) best = std::min(best, seconds_of(device, [&] { step.run(batch); }));
+  const double loading = seconds_of(device, [&] {
     for (std::int64_t i = 0; i < arguments.steps; ++i) step.run(loader.batch(1 + i));
   });
-  fmt::print("{} {} px, {} images a step: {:.4f} s in memory (best), {:.4f} s with loading (mean of {})\n",
-             arguments.classifier.backbone, arguments.loader.image_size_px, loader.images_per_step(), best,
+  fmt::print("{} on {} in {}, {} px, {} images a step: {:.4f} s in memory (best), {:.4f} s with loading (mean of {})\n",
+             arguments.classifier.backbone, device.str(), name_of(placement.dtype), arguments.loader.image_size_px, loader.images_per_step(), best,
              loading / static_cast<double>(arguments.steps), arguments.steps);
 }
 
@@ -81,6 +95,8 @@ void add_bench_classifier_command(CLI::App& bench) {
   command->add_option("--workers", arguments->loader.workers, "loader threads")
       ->check(CLI::Range(0, 256))
       ->capture_default_str();
+  command->add_option("--device", arguments->device, "auto, cpu, cuda or cuda:N")->capture_default_str()->take_last();
+  command->add_option("--precision", arguments->precision, "of the products: float32, or bfloat16 (mixed)")->capture_default_str()->take_last();
   command->add_option("--steps", arguments->steps, "steps of each kind")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/cli/ldm_output.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 constexpr const char* kDescriptionFile = "pretrain.json";
 
 struct PretrainArguments {
-  std::string data, descriptions, recipe, out;
+  std::string data, descriptions, recipe, out, device = "auto", dtype = "float32";
   std::vector<std::string> domains, overrides;
   bool resume = false, overwrite = false, skip_broken_images = false;
 };
@@ -54,12 +55,14 @@ void pretrain(const PretrainArguments& arguments) {
   request.domain_descriptions = words.domains(arguments.domains);
   request.class_words = words.classes();
   request.out = arguments.out;
+  request.placement = placement_of(arguments.device, arguments.dtype);
   request.resume = arguments.resume;
   request.on_pictures = [&](const LdmPictures& pictures) { write_pictures(request.out / "pictures", pictures); };
   nlohmann::json description = {{"data", arguments.data},
                                 {"domains", request.domains},
                                 {"domain_descriptions", request.domain_descriptions},
                                 {"options", fields.to_json()}};
+  if (arguments.dtype != "float32") description["dtype"] = arguments.dtype;
   if (!arguments.descriptions.empty()) description["class_words"] = request.class_words;
   open_ldm_output(arguments.out, kDescriptionFile, description, {arguments.resume, arguments.overwrite});
   const StopSignal stop;
@@ -84,6 +87,7 @@ void add_pretrain_command(CLI::App& app) {
   command->add_option("--out", arguments->out, "LDM folder to make")->required()->take_last();
   command->add_option("--descriptions", arguments->descriptions, "JSON file with the words for domains and classes")
       ->take_last();
+  add_placement_options(*command, arguments->device, arguments->dtype);
   command->add_option("--recipe", arguments->recipe, "TOML file of options")->take_last();
   command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")
       ->allow_extra_args(false);
