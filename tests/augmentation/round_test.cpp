@@ -153,6 +153,27 @@ TEST_P(RoundTest, class_fidelity_is_the_share_of_images_that_keep_their_label) {
   EXPECT_THROW(run.run(1, hooks), ShapeError);
 }
 
+TEST_P(RoundTest, restored_detail_leaves_the_change_of_denoising_alone) {
+  config_.combination.rule = CombineRule::kNone;
+  generator_.kept_light = 0.6;
+  generator_.change = 0;
+  rounds("decoded").run(0);
+  config_.detail = Detail::kRestored;
+  AugmentationRounds restored = rounds("restored");
+  restored.run(0);
+  for (const SyntheticRecord* record : restored.store().records(0)) {
+    const Image raw = set_->image(record->parent.domain, record->parent.index);
+    EXPECT_EQ(SyntheticStore::image(folder_ / "restored", *record), raw);
+    EXPECT_NEAR(record->made.drift, 0, 1e-6);
+    EXPECT_GT(record->round_trip.drift, 0.05);  // the figures beside it stay those of the VAE
+  }
+  EXPECT_NE(images_below("decoded"), images_below("restored"));
+  EXPECT_THROW(rounds("decoded"), ConfigError);  // another option makes another set
+  generator_.change = 0.3;
+  AugmentationRounds changed = rounds("changed");
+  EXPECT_GT(changed.run(0)->made.drift.drift, 0.01);
+}
+
 TEST_P(RoundTest, reference_raw_compares_with_the_raw_image) {
   config_.budget.images_per_round = 12;
   config_.reference = StyleReference::kRaw;

@@ -76,7 +76,7 @@ class TinyGenerator final : public CandidateGenerator {
     const at::Tensor z = z_x.clone();
     for (std::size_t i = 0; i < noise.size(); ++i) {
       at::Tensor latent = z[static_cast<std::int64_t>(i)];
-      latent.add_(normal_tensor(noise[i], latent.sizes()), 0.3);
+      latent.add_(normal_tensor(noise[i], latent.sizes()), change);
       if (spoil) spoil(made, latent);
       ++made;
       seen_prompts.push_back(prompts.at(i));
@@ -85,10 +85,12 @@ class TinyGenerator final : public CandidateGenerator {
   }
   at::Tensor encode(const at::Tensor& image01) const override { return at::avg_pool2d(image01, {2, 2}) * 2 - 1; }
   at::Tensor decode(const at::Tensor& z) const override {
-    return ((z + 1) / 2).repeat_interleave(2, 2).repeat_interleave(2, 3).clamp(0, 1);
+    return ((z + 1) / 2 * kept_light).repeat_interleave(2, 2).repeat_interleave(2, 3).clamp(0, 1);
   }
 
   std::string hash = "tiny";
+  double change = 0.3;    // standard deviation of what makes a candidate differ
+  double kept_light = 1;  // what decoding leaves of it
   std::function<void(std::int64_t call, at::Tensor& latent)> spoil;
   mutable std::int64_t made = 0;
   mutable std::vector<std::string> seen_prompts;

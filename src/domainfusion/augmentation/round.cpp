@@ -40,8 +40,10 @@ struct AugmentationRounds::Group {
   std::vector<std::string> prompts;  // N candidates of the first parent, then of the second, …
   at::Tensor z_x_Nchw;               // encoded x
   at::Tensor round_trip_N3SS;        // decoded again
+  at::Tensor lost_N3SS;              // x - round trip, where detail is restored
   at::Tensor z_candidates;           // [parents * N, c, h, w]
   at::Tensor candidate_values;       // in the decomposition's space, float64 on the CPU
+  std::vector<bool> failed;          // candidates that came out broken
   at::Tensor x_values, reference_values;
 
   std::int64_t size() const { return static_cast<std::int64_t>(parents.size()); }
@@ -76,8 +78,10 @@ json AugmentationRounds::identity() const {
   json options = fields_of(config).to_json();
   options.erase("batch_images");
   options.erase("picture_rows");
+  options.erase("seed");  // stands below
   // Sets from before there was a choice keep their identity.
   if (config.mode == GenerationMode::kImageToImage) options.erase("mode");
+  if (config.detail == Detail::kDecoded) options.erase("detail");
   config.combination.forget_unused(options);
   std::string images;
   for (const DomainSelection& selection : selections_) {
@@ -184,7 +188,10 @@ void AugmentationRounds::make_candidates(Group& group) const {
   group.round_trip_N3SS = generator_.decode(group.z_x_Nchw);
   group.z_candidates = generator_.candidate_latents(group.z_x_Nchw.repeat_interleave(config_.candidates, 0),
                                                     group.prompts, noise_streams(group.round, group.parents));
-  group.candidate_values = values_of(latents ? group.z_candidates : generator_.decode(group.z_candidates));
+  if (config_.detail == Detail::kRestored) group.lost_N3SS = group.x_N3SS - group.round_trip_N3SS.to(at::kCPU, at::kFloat);
+  const at::Tensor candidates = latents ? group.z_candidates : generator_.decode(group.z_candidates);
+  for (const at::Tensor& candidate : candidates.unbind()) group.failed.push_back(is_failed(candidate, latents ? kConstantLatents : kConstantPixels));
+  group.candidate_values = values_of(latents ? candidates : with_detail(group, candidates.to(at::kCPU, at::kFloat), places_of_candidates(group)));
   group.x_values = values_of(latents ? group.z_x_Nchw : group.x_N3SS);
   group.reference_values = group.x_values;
   if (config_.reference == StyleReference::kRaw) {
@@ -193,7 +200,6 @@ void AugmentationRounds::make_candidates(Group& group) const {
 }
 
 AugmentationRounds::Outcome AugmentationRounds::choose(const Group& group, std::int64_t place) const {
-  const bool latents = decomposition_->space() == Decomposition::Space::kLatents;
   const ParentId& parent = group.parents[static_cast<std::size_t>(place)];
   const SampleInfo& info = raw_->info(parent.domain, parent.index);
   const at::Tensor candidates = group.candidate_values.narrow(0, place * config_.candidates, config_.candidates);
@@ -207,7 +213,7 @@ AugmentationRounds::Outcome AugmentationRounds::choose(const Group& group, std::
   const auto first_prompt = group.prompts.begin() + place * config_.candidates;
   record.prompts.assign(first_prompt, first_prompt + config_.candidates);
   for (std::int64_t i = 0; i < config_.candidates; ++i) {
-    if (!is_failed(candidates[i], latents ? kConstantLatents : kConstantPixels)) record.candidates.push_back(i);
+    if (!group.failed[static_cast<std::size_t>(place * config_.candidates + i)]) record.candidates.push_back(i);
   }
   if (record.candidates.empty()) return outcome;
   const at::Tensor usable = candidates.index_select(0, at::tensor(record.candidates));
@@ -238,7 +244,9 @@ void AugmentationRounds::follow_rule(const Group& group, std::int64_t place, con
                                      Outcome& outcome) const {
   SyntheticRecord& record = outcome.record;
   const CombinationInput input{*decomposition_, group.x_values.narrow(0, place, 1), usable_values, record.label,
-                               [&](const at::Tensor& values) { return image01_of(group, values); }};
+                               [&](const at::Tensor& values) {
+                                 return image01_of(group, values, std::vector<std::int64_t>(static_cast<std::size_t>(values.size(0)), place));
+                               }};
   RandomStream stream(seed_, "combine",
                       {static_cast<std::uint64_t>(group.round), static_cast<std::uint64_t>(record.parent.domain),
                        static_cast<std::uint64_t>(record.parent.index)});
@@ -253,19 +261,34 @@ void AugmentationRounds::follow_rule(const Group& group, std::int64_t place, con
   outcome.values = made.values;
 }
 
-// Float32 on the CPU, of values in the decomposition's space.
-at::Tensor AugmentationRounds::image01_of(const Group& group, const at::Tensor& values) const {
-  const bool latents = decomposition_->space() == Decomposition::Space::kLatents;
-  return (latents ? generator_.decode(values.to(group.z_x_Nchw.options())) : values).to(at::kCPU, at::kFloat);
+std::vector<std::int64_t> AugmentationRounds::places_of_candidates(const Group& group) const {
+  std::vector<std::int64_t> places;
+  for (std::int64_t i = 0; i < group.size() * config_.candidates; ++i) places.push_back(i / config_.candidates);
+  return places;
+}
+
+// `images01` of the images at `places`, with what the VAE has lost of these.
+at::Tensor AugmentationRounds::with_detail(const Group& group, const at::Tensor& image01_n3SS, const std::vector<std::int64_t>& places) const {
+  if (!group.lost_N3SS.defined()) return image01_n3SS;
+  return (image01_n3SS + group.lost_N3SS.index_select(0, at::tensor(places))).clamp(0, 1);
+}
+
+// Float32 on the CPU, of values in the decomposition's space, made of the images at `places`.
+at::Tensor AugmentationRounds::image01_of(const Group& group, const at::Tensor& values, const std::vector<std::int64_t>& places) const {
+  if (decomposition_->space() == Decomposition::Space::kPixels) return values.to(at::kCPU, at::kFloat);
+  return with_detail(group, generator_.decode(values.to(group.z_x_Nchw.options())).to(at::kCPU, at::kFloat), places);
 }
 
 void AugmentationRounds::combine(const Group& group, std::vector<Outcome>& outcomes) const {
   std::vector<at::Tensor> values;
-  for (const Outcome& outcome : outcomes) {
-    if (outcome.values.defined()) values.push_back(outcome.values);
+  std::vector<std::int64_t> places;
+  for (std::size_t place = 0; place < outcomes.size(); ++place) {
+    if (!outcomes[place].values.defined()) continue;
+    values.push_back(outcomes[place].values);
+    places.push_back(static_cast<std::int64_t>(place));
   }
   if (values.empty()) return;
-  const at::Tensor images = image01_of(group, at::cat(values));
+  const at::Tensor images = image01_of(group, at::cat(values), places);
   std::int64_t next = 0;
   for (Outcome& outcome : outcomes) {
     if (!outcome.values.defined()) continue;
@@ -326,8 +349,9 @@ void AugmentationRounds::keep_pictures(const Group& group, const std::vector<Out
     write_png(folder / "round_trip.png", tensor01_to_image(group.round_trip_N3SS[place]));
     const Outcome& outcome = outcomes[static_cast<std::size_t>(place)];
     for (std::int64_t i : outcome.record.candidates) {
-      const at::Tensor image = generator_.decode(group.z_candidates.narrow(0, place * config_.candidates + i, 1));
-      if (is_failed(image, -1)) continue;
+      const at::Tensor decoded = generator_.decode(group.z_candidates.narrow(0, place * config_.candidates + i, 1));
+      if (is_failed(decoded, -1)) continue;
+      const at::Tensor image = with_detail(group, decoded.to(at::kCPU, at::kFloat), {place});
       write_png(folder / fmt::format("candidate-{}.png", i), tensor01_to_image(image));
     }
     if (outcome.image) write_png(folder / "made.png", *outcome.image);

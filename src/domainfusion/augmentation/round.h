@@ -82,7 +82,9 @@ class AugmentationRounds {
   Outcome choose(const Group& group, std::int64_t place) const;
   void fuse(const Group& group, std::int64_t place, const at::Tensor& usable_values, Outcome& outcome) const;
   void follow_rule(const Group& group, std::int64_t place, const at::Tensor& usable_values, Outcome& outcome) const;
-  at::Tensor image01_of(const Group& group, const at::Tensor& values) const;
+  std::vector<std::int64_t> places_of_candidates(const Group& group) const;
+  at::Tensor with_detail(const Group& group, const at::Tensor& image01_n3SS, const std::vector<std::int64_t>& places) const;
+  at::Tensor image01_of(const Group& group, const at::Tensor& values, const std::vector<std::int64_t>& places) const;
   void combine(const Group& group, std::vector<Outcome>& outcomes) const;
   void measure(const Group& group, std::vector<Outcome>& outcomes, const RoundHooks& hooks) const;
   void store_group(const Group& group, const std::vector<Outcome>& outcomes);

@@ -9,6 +9,8 @@
 namespace domainfusion {
 
 enum class StyleReference { kCurrent, kRaw };
+// What decoded images are taken for: as they are, or with what the VAE loses of x, D(E(x)) - x, taken off again (ours).
+enum class Detail { kDecoded, kRestored };
 
 struct RoundConfig {
   BudgetConfig budget;
@@ -25,6 +27,8 @@ struct RoundConfig {
   DecompositionConfig combine;
   SelectionConfig selection;
   StyleReference reference = StyleReference::kCurrent;
+  Detail detail = Detail::kDecoded;
+  std::int64_t seed = -1;
   std::int64_t batch_images = 8;
   std::int64_t picture_rows = 8;
 

@@ -119,7 +119,8 @@ void DomainFusion::prepare_rounds() {
   }
   load_fidelity_classifier();
   rounds_ = std::make_unique<AugmentationRounds>(round_config_, context().source_in, every_image_of(*context().source_in), std::move(prompts),
-                                                 *candidates_, synthetic, context().seed,
+                                                 *candidates_, synthetic,
+                                                 round_config_.seed < 0 ? context().seed : static_cast<std::uint64_t>(round_config_.seed),
                                                  static_cast<std::int64_t>(round_steps_.size()), style_judge());
 }
 
@@ -165,7 +166,11 @@ PlannedWork DomainFusion::work_of_rounds(const WorkSizes& sizes) const {
   const auto generated = static_cast<double>(work.generated_images);
   work.unet_images = generated * static_cast<double>(unet_passes(sizes.ldm_scheduler, round_config_.request()));
   work.vae_images = 2 * generated;
-  if (config_.lambda_syn > 0) work.classifier_images = 3.0 * static_cast<double>(sizes.sources * sizes.batch_size * (sizes.steps - steps[0]));
+  // The search for styles passes each image and its gradient through a classifier.
+  if (round_config_.combination.rule == CombineRule::kMode) {
+    work.classifier_images = 3.0 * static_cast<double>(plan.images_of_run() * round_config_.combination.search.move_steps);
+  }
+  if (config_.lambda_syn > 0) work.classifier_images += 3.0 * static_cast<double>(sizes.sources * sizes.batch_size * (sizes.steps - steps[0]));
   work.stored_images = plan.images_of_run();
   return work;
 }
