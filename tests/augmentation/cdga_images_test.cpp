@@ -22,7 +22,7 @@ class CdgaImagesTest : public testing::Test {
                     std::map<std::int64_t, std::string> destinations = kDescriptions) {
     const CandidatePrompts prompts(config_.prompt_template, config_.negative_prompt, set_->class_names(), destinations,
                                    {});
-    return CdgaImages(config_, set_, destinations, prompts, model_, CandidateStore(folder_ / store));
+    return CdgaImages(config_, set_, destinations, prompts, models_, CandidateStore(folder_ / store));
   }
   // Names and bytes of all files of a store.
   std::map<std::string, std::string> content(const std::string& store) {
@@ -38,6 +38,7 @@ class CdgaImagesTest : public testing::Test {
   std::shared_ptr<const DomainDataset> set_ =
       std::make_shared<TinySet>(std::vector<std::vector<int>>{{2, 1}, {1, 1}, {1, 0}});
   LatentDiffusion model_ = LatentDiffusion::load(std::string(DOMAINFUSION_TEST_DIR) + "/parity/sd15-tiny/pipeline");
+  CdgaModels models_{model_};
   TemporaryFolder folder_;
 };
 
@@ -51,6 +52,24 @@ TEST_F(CdgaImagesTest, EveryImageGoesToEveryOtherDomainAsOftenAsAskedFor) {
   EXPECT_EQ(images().images().size(), 6u * 3 * 3);
   config_ = {};
   EXPECT_EQ(images("store", {{1, "painting"}}).images().size(), 4u);
+}
+
+TEST_F(CdgaImagesTest, ADomainsOwnModelTranslatesToItAlone) {
+  CdgaImages shared = images("shared");
+  shared.generate();
+  models_.of_destination.emplace(1, LatentDiffusion::load(std::string(DOMAINFUSION_TEST_DIR) + "/parity/sd21-tiny/pipeline"));
+  CdgaImages own = images("own");
+  EXPECT_EQ(own.generate()->made, 12);
+  std::size_t towards_one = 0;
+  for (std::size_t i = 0; i < own.images().size(); ++i) {
+    const CdgaImage &a = shared.images()[i], &b = own.images()[i];
+    ASSERT_EQ(a.destination, b.destination);
+    const bool translated_by_own = b.destination == 1;
+    towards_one += translated_by_own;
+    EXPECT_EQ(a.key == b.key, !translated_by_own);
+    EXPECT_EQ(shared.store().image(a.key) == own.store().image(b.key), !translated_by_own);
+  }
+  EXPECT_EQ(towards_one, 4u);
 }
 
 TEST_F(CdgaImagesTest, AnImageKeepsItsParentsDomainAndLabelAndIsMadeOnce) {

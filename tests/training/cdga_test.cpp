@@ -47,6 +47,8 @@ TEST_F(CdgaRun, TheStarredVariantAndPromptsThatNameTheTargetAreRefused) {
   EXPECT_NE(refusal({"cdga.prompt_template=a red {class}, {domain}"}).find("red"), std::string::npos);
   EXPECT_NE(refusal({"cdga.negative_prompt=red"}).find("red"), std::string::npos);
   EXPECT_NE(refusal({"cdga.towards=[\"gren\"]"}).find("green"), std::string::npos);
+  EXPECT_NE(refusal({"cdga.models=[\"red=" DOMAINFUSION_TEST_DIR "/parity/sd15-tiny/pipeline\"]"}).find("CDGA*"), std::string::npos);
+  EXPECT_NE(refusal({"cdga.models=[\"green\"]"}).find("DOMAIN=FOLDER"), std::string::npos);
   EXPECT_NE(refusal({"ldm=\"\""}).find("pretrain"), std::string::npos);
 }
 
@@ -92,6 +94,19 @@ TEST_F(CdgaRun, ResumingWithAnotherLdmIsRefused) {
             std::string::npos);
 }
 
+TEST_F(CdgaRun, ADomainsOwnModelCanTranslateToItUnderTheEmptyPrompt) {
+  ASSERT_TRUE(run("own", {shared(), "cdga.models=[\"green=" DOMAINFUSION_TEST_DIR "/parity/sd21-tiny/pipeline\"]",
+                          "cdga.prompt_template=", "cdga.guidance_scale=1"}));
+  std::map<std::string, std::set<std::string>> weights_of;
+  for (const auto& line : provenance("shared")) {
+    EXPECT_EQ(line.at("key").at("prompt"), "");
+    weights_of[line.at("key").at("noise").at("towards")].insert(line.at("key").at("ldm"));
+  }
+  ASSERT_EQ(weights_of.size(), 2u);
+  EXPECT_EQ(weights_of.begin()->second.size(), 1u);
+  EXPECT_NE(weights_of.begin()->second, weights_of.rbegin()->second);
+}
+
 TEST(DomainFusionCandidates, RoundsShareAStoreAndChangeNoBit) {
   const TemporaryFolder folder;
   const std::string shared = "candidates=" + (folder / "shared").string();
@@ -106,6 +121,12 @@ TEST(DomainFusionCandidates, RoundsShareAStoreAndChangeNoBit) {
   EXPECT_EQ(keys_in_list(folder / "second/candidates.jsonl"), used);
   EXPECT_EQ(verify_store(folder / "shared").entries, static_cast<std::int64_t>(used.size()));
   expect_same_run(folder / "plain", folder / "first");
+  // Other training seeds draw other noise, unless the rounds have a seed of their own.
+  run("fixed", {shared, "augmentation.seed=9"});
+  const std::set<std::string> of_seed_nine = keys_in_list(folder / "fixed/candidates.jsonl");
+  EXPECT_NE(of_seed_nine, used);
+  run("other", {shared, "augmentation.seed=9", "seed=1"});
+  EXPECT_EQ(keys_in_list(folder / "other/candidates.jsonl"), of_seed_nine);
 }
 
 }  // namespace domainfusion

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <csignal>
 
+#include "diffusion/weights/compvis_layout.h"
 #include "domainfusion/io/atomic_file.h"
 #include "domainfusion/io/file_bytes.h"
 #include "training/toy_run.h"
@@ -70,6 +71,20 @@ TEST_F(DomainFusionRun, AnLdmWhoseTrainingIsNotFinishedIsRefused) {
   const std::string ldm =
       ldm_that_saw({{"finished", false}, {"domains", {"blue"}}, {"image_hashes", nlohmann::json::array()}});
   EXPECT_NE(refusal({ldm}).find("not finished"), std::string::npos);
+}
+
+TEST_F(DomainFusionRun, AModelOfOneFileTeachesLikeAFolder) {
+  copy_pipeline(kPipeline, folder_ / "diffusers", false);
+  save_tensors(folder_ / "model.safetensors", compvis_tensors(kPipeline, false));
+  const std::string ldm = "ldm=" + (folder_ / "model.safetensors").string();
+  const std::vector<std::string> short_run{ldm, "steps=2", "augmentation.images_per_round=1", "distillation.fraction=0.2"};
+  EXPECT_NE(refusal(short_run).find("tokenizer"), std::string::npos);
+  std::vector<std::string> with_tokenizer = short_run;
+  with_tokenizer.push_back("ldm_tokenizer=" + (folder_ / "diffusers/tokenizer").string());
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew, with_tokenizer));
+  ASSERT_EQ(records_of("round").size(), 1u);
+  EXPECT_EQ(records_of("round")[0].at("generated"), 2);
+  EXPECT_EQ(records_of("distillation").size(), 2u);
 }
 
 TEST_F(DomainFusionRun, PromptsThatNameTheTestDomainAreRefused) {

@@ -17,6 +17,7 @@ struct CdgaConfig {
   std::string negative_prompt;
   bool self_pairs = false;
   std::vector<std::string> towards;  // domain names; empty: every source domain
+  std::vector<std::string> models;   // DOMAIN=FOLDER: who translates to that domain in place of the run's LDM
   std::int64_t seed = 0;
   std::int64_t batch_images = 8;
 

@@ -36,19 +36,25 @@ std::vector<std::vector<std::string>> hashes_of(const DomainDataset& set) {
 
 }  // namespace
 
+const LatentDiffusion& CdgaModels::towards(std::int64_t destination) const {
+  const auto own = of_destination.find(destination);
+  return own == of_destination.end() ? all : own->second;
+}
+
 CdgaImages::CdgaImages(CdgaConfig config, std::shared_ptr<const DomainDataset> source_in,
                        std::map<std::int64_t, std::string> destinations, CandidatePrompts prompts,
-                       LatentDiffusion model, CandidateStore store)
+                       CdgaModels models, CandidateStore store)
     : config_(std::move(config)),
       source_in_(std::move(source_in)),
       destinations_(std::move(destinations)),
       prompts_(std::move(prompts)),
-      model_(std::move(model)),
-      store_(std::move(store)),
-      weights_hash_(model_.weights_hash()) {
+      models_(std::move(models)),
+      store_(std::move(store)) {
   with_context("cdga", [&] {
-    prepare_scheduler(model_.scheduler_config(), config_.request());
-    options_ = generation_options(model_, config_.request());
+    for (const auto& [destination, description] : destinations_) {
+      prepare_scheduler(models_.towards(destination).scheduler_config(), config_.request());
+      options_[destination] = generation_options(models_.towards(destination), config_.request());
+    }
     hashes_ = hashes_of(*source_in_);
     list_images();
   });
@@ -83,8 +89,8 @@ void CdgaImages::look_up() {
 CandidateKey CdgaImages::key_of(const CdgaImage& image) const {
   const auto& [domain, index] = image.parent;
   return {hashes_[static_cast<std::size_t>(domain)][static_cast<std::size_t>(index)],
-          weights_hash_,
-          options_,
+          models_.towards(image.destination).weights_hash(),
+          options_.at(image.destination),
           prompt_of(image),
           {{"purpose", "cdga"},
            {"seed", config_.seed},
@@ -107,7 +113,7 @@ std::vector<std::size_t> CdgaImages::missing_places() const {
 double CdgaImages::estimated_seconds() const {
   const std::int64_t count = missing();
   if (count == 0) return 0;
-  return static_cast<double>(count) * measure_generation(model_).image_seconds(model_, config_.request());
+  return static_cast<double>(count) * measure_generation(models_.all).image_seconds(models_.all, config_.request());
 }
 
 void CdgaImages::write_list(const std::filesystem::path& file) const {
@@ -122,13 +128,13 @@ void CdgaImages::write_list(const std::filesystem::path& file) const {
   write_file_atomically(file, lines);
 }
 
-ImageToImageRequest CdgaImages::request_for(const std::vector<std::size_t>& places) const {
+ImageToImageRequest CdgaImages::request_for(const std::vector<std::size_t>& places, std::int64_t size_px) const {
   ImageToImageRequest request = config_.request();
   std::vector<at::Tensor> images;
   for (const std::size_t place : places) {
     const CdgaImage& image = images_[place];
     const auto& [domain, index] = image.parent;
-    images.push_back(tensor_of_size(source_in_->image(domain, index), model_.image_size_px()));
+    images.push_back(tensor_of_size(source_in_->image(domain, index), size_px));
     request.prompts.push_back(prompt_of(image));
     request.noise_streams.emplace_back(
         static_cast<std::uint64_t>(config_.seed), "cdga",
@@ -143,8 +149,16 @@ ImageToImageRequest CdgaImages::request_for(const std::vector<std::size_t>& plac
 void CdgaImages::make(std::vector<std::size_t> places, CdgaReport& report) {
   for (const std::size_t place : places) states_[place] = store_.state(images_[place].key);
   std::erase_if(places, [&](std::size_t place) { return !is_missing(states_[place]); });
-  if (places.empty()) return;
-  const CheckedValues made = checked_image_to_image(model_, request_for(places));
+  std::map<std::int64_t, std::vector<std::size_t>> by_model;  // destinations without a model of their own come as -1
+  for (const std::size_t place : places) {
+    const std::int64_t destination = images_[place].destination;
+    by_model[models_.of_destination.contains(destination) ? destination : -1].push_back(place);
+  }
+  for (const auto& [destination, own] : by_model) make_with(models_.towards(destination), own, report);
+}
+
+void CdgaImages::make_with(const LatentDiffusion& model, const std::vector<std::size_t>& places, CdgaReport& report) {
+  const CheckedValues made = checked_image_to_image(model, request_for(places, model.image_size_px()));
   for (std::size_t i = 0; i < places.size(); ++i) {
     const CdgaImage& image = images_[places[i]];
     const json facts{{"parent", source_in_->info(image.parent.domain, image.parent.index).path}};

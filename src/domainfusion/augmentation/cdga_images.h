@@ -23,6 +23,13 @@ struct CdgaImage {
   std::size_t first = 0;  // place of the first image of this key: files that lie twice in a set share theirs
 };
 
+// What translates: one model for all, or beside it one for each of some destinations.
+struct CdgaModels {
+  LatentDiffusion all;
+  std::map<std::int64_t, LatentDiffusion> of_destination = {};
+  const LatentDiffusion& towards(std::int64_t destination) const;
+};
+
 struct CdgaReport {
   std::int64_t images = 0;   // of the set, those that failed included
   std::int64_t made = 0;     // now
@@ -39,15 +46,15 @@ class CdgaImages {
  public:
   // source_in: the source domains' images; destinations: domain -> description; prompts: for these destinations,
   // checked by the target guard. Hashes all images and looks them up in the store.
-  // ConfigError: nothing to translate, options that cannot work with the model.
+  // ConfigError: nothing to translate, options that cannot work with a model.
   CdgaImages(CdgaConfig config, std::shared_ptr<const DomainDataset> source_in,
-             std::map<std::int64_t, std::string> destinations, CandidatePrompts prompts, LatentDiffusion model,
+             std::map<std::int64_t, std::string> destinations, CandidatePrompts prompts, CdgaModels models,
              CandidateStore store);
 
   // In order of parent, destination and copy.
   const std::vector<CdgaImage>& images() const { return images_; }
   const CandidateStore& store() const { return store_; }
-  const LatentDiffusion& model() const { return model_; }
+  const LatentDiffusion& model() const { return models_.all; }
   // How many are to be made, and what that takes here (measured when called).
   std::int64_t missing() const { return static_cast<std::int64_t>(missing_places().size()); }
   double estimated_seconds() const;
@@ -69,16 +76,17 @@ class CdgaImages {
   const std::string& prompt_of(const CdgaImage& image) const;
   std::vector<std::size_t> missing_places() const;
   void make(std::vector<std::size_t> places, CdgaReport& report);
-  ImageToImageRequest request_for(const std::vector<std::size_t>& places) const;
+  // Of places with one model.
+  void make_with(const LatentDiffusion& model, const std::vector<std::size_t>& places, CdgaReport& report);
+  ImageToImageRequest request_for(const std::vector<std::size_t>& places, std::int64_t size_px) const;
 
   CdgaConfig config_;
   std::shared_ptr<const DomainDataset> source_in_;
   std::map<std::int64_t, std::string> destinations_;
   CandidatePrompts prompts_;
-  LatentDiffusion model_;
+  CdgaModels models_;
   CandidateStore store_;
-  std::string weights_hash_;
-  nlohmann::json options_;
+  std::map<std::int64_t, nlohmann::json> options_;  // by destination
   std::vector<std::vector<std::string>> hashes_;  // of the source images' files
   std::vector<CdgaImage> images_;
   std::vector<CandidateStore::State> states_;  // by place; those of CdgaImage::first count

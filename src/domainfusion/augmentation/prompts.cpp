@@ -121,7 +121,7 @@ CandidatePrompts::CandidatePrompts(const std::string& prompt_template, const std
   for (const auto& [domain, description] : description_of_source) {
     domains_.push_back(domain);
     for (std::size_t label = 0; label < class_names.size(); ++label) {
-      const std::string prompt = fill_prompt(prompt_template, class_names[label], description);
+      const std::string prompt = prompt_template.empty() ? "" : fill_prompt(prompt_template, class_names[label], description);
       guard.check_prompt(prompt, "prompt");
       prompt_of_[{static_cast<std::int64_t>(label), domain}] = prompt;
     }

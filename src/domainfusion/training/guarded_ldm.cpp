@@ -14,6 +14,13 @@ LatentDiffusion load_ldm(const TrainingConfig& config, at::Device device) {
                                             .placement = placement_of(device.str(), config.ldm_dtype)});
 }
 
+std::pair<std::string, std::filesystem::path> named_ldm(const std::string& word) {
+  const auto split = word.find('=');
+  check<ConfigError>(split != std::string::npos && split > 0 && split + 1 < word.size(),
+                     "'{}': expected DOMAIN=FOLDER, a source domain and its model", word);
+  return {word.substr(0, split), word.substr(split + 1)};
+}
+
 nlohmann::json checked_ldm_record(const LatentDiffusion& ldm, const HoldoutGuard& holdout) {
   const LdmProvenanceCheck provenance = check_ldm_provenance(ldm, holdout);
   return {{"type", "ldm"},

@@ -1,6 +1,7 @@
 #pragma once
 // The latent diffusion model of a run and the words for its prompts, held to what the run may know.
 
+#include <filesystem>
 #include <map>
 #include <string>
 
@@ -13,6 +14,9 @@ namespace domainfusion {
 
 // The model that config.ldm names. ConfigError if it names none; what LatentDiffusion::load throws.
 LatentDiffusion load_ldm(const TrainingConfig& config, at::Device device);
+
+// "photo=ldm_photo": a domain and the folder of its model. ConfigError for another form.
+std::pair<std::string, std::filesystem::path> named_ldm(const std::string& word);
 
 // What the records say of a model that passed the guard: type "ldm". Throws what check_ldm_provenance does.
 nlohmann::json checked_ldm_record(const LatentDiffusion& ldm, const HoldoutGuard& holdout);

@@ -2,10 +2,12 @@
 #include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/evaluation/dsi/dsi_run.h"
 #include "domainfusion/evaluation/result_table.h"
+#include "domainfusion/training/guarded_ldm.h"
 #include "domainfusion/training/stop_signal.h"
 
 namespace domainfusion {
@@ -16,18 +18,6 @@ struct DsiArguments {
   std::string model = kSelectedModel, data, translations, recipe, device = "auto", dtype = "float32";
 };
 
-// "photo=ldm_photo" -> photo, ldm_photo
-std::vector<std::pair<std::string, std::filesystem::path>> named_ldms(const std::vector<std::string>& words) {
-  std::vector<std::pair<std::string, std::filesystem::path>> ldms;
-  for (const std::string& word : words) {
-    const auto split = word.find('=');
-    check<ConfigError>(split != std::string::npos && split > 0 && split + 1 < word.size(),
-                       "--ldm {}: expected DOMAIN=FOLDER, a source domain and its model", word);
-    ldms.emplace_back(word.substr(0, split), word.substr(split + 1));
-  }
-  return ldms;
-}
-
 void dsi(const DsiArguments& arguments) {
   DsiConfig config;
   const ConfigFields fields = fields_of(config);
@@ -37,7 +27,7 @@ void dsi(const DsiArguments& arguments) {
   DsiRequest request;
   request.model = arguments.model;
   request.data = arguments.data;
-  request.ldms = named_ldms(arguments.ldms);
+  for (const std::string& word : arguments.ldms) request.ldms.push_back(with_context("--ldm", [&] { return named_ldm(word); }));
   request.ldm_options.placement = placement_of(arguments.device, arguments.dtype);
   request.ldm_options.hold_weights_once = true;
   request.translations = arguments.translations;
@@ -71,10 +61,7 @@ void add_dsi_command(CLI::App& app) {
       ->take_last();
   command->add_option("--model", a->model, kModelHelp)->capture_default_str()->take_last();
   command->add_option("--data", a->data, "where the run's images lie now")->take_last();
-  command->add_option("--device", a->device, "auto, cpu, cuda or cuda:N")->capture_default_str()->take_last();
-  command->add_option("--dtype", a->dtype, "type in which the models compute: float32, bfloat16 or float16 (GPU only)")
-      ->capture_default_str()
-      ->take_last();
+  add_placement_options(*command, a->device, a->dtype);
   command->add_option("--recipe", a->recipe, "TOML file of options")->take_last();
   command->add_option("--set", a->overrides, "one option, key=value; may be given often")->allow_extra_args(false);
   command->footer([] {

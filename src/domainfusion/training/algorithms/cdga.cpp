@@ -43,14 +43,32 @@ std::map<std::int64_t, std::string> Cdga::destinations(const DomainDataset& sour
   return descriptions;
 }
 
-CdgaImages Cdga::images(const LatentDiffusion& ldm, std::shared_ptr<const DomainDataset> source_in,
+CdgaModels Cdga::models(LatentDiffusion ldm, const DomainDataset& source_in, const HoldoutGuard& holdout,
+                        const TrainingConfig& config) const {
+  CdgaModels models{std::move(ldm)};
+  for (const std::string& word : config_.models) {
+    with_context("cdga.models", [&] {
+      const auto [domain, folder] = named_ldm(word);
+      check_destinations({domain}, holdout);
+      TrainingConfig of_domain = config;
+      of_domain.ldm = folder;
+      LatentDiffusion model = load_ldm(of_domain, models.all.placement().device);
+      check_ldm_provenance(model, holdout);
+      models.of_destination.insert_or_assign(source_in.domain_index(domain), std::move(model));
+    });
+  }
+  return models;
+}
+
+CdgaImages Cdga::images(LatentDiffusion ldm, std::shared_ptr<const DomainDataset> source_in,
                         const HoldoutGuard& holdout, const TrainingConfig& config,
                         const std::filesystem::path& store) const {
   const auto towards = destinations(*source_in, holdout, config);
   const TargetGuard guard = target_guard(*source_in, holdout, config);
   CandidatePrompts prompts(config_.prompt_template, config_.negative_prompt,
                            prompt_words(*source_in, source_in->domain_names(), config).classes(), towards, guard);
-  return CdgaImages(config_, std::move(source_in), towards, std::move(prompts), ldm, CandidateStore(store));
+  CdgaModels translators = models(std::move(ldm), *source_in, holdout, config);
+  return CdgaImages(config_, std::move(source_in), towards, std::move(prompts), std::move(translators), CandidateStore(store));
 }
 
 PlannedWork Cdga::planned_work(const WorkSizes& sizes) const {

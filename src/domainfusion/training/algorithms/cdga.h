@@ -26,11 +26,13 @@ class Cdga final : public Algorithm {
   void load(const TensorMap& tensors, const nlohmann::json& state) override;
 
   // What this algorithm's options generate of the source images, with images of `store`. The same errors.
-  CdgaImages images(const LatentDiffusion& ldm, std::shared_ptr<const DomainDataset> source_in,
+  CdgaImages images(LatentDiffusion ldm, std::shared_ptr<const DomainDataset> source_in,
                     const HoldoutGuard& holdout, const TrainingConfig& config,
                     const std::filesystem::path& store) const;
 
  private:
+  CdgaModels models(LatentDiffusion ldm, const DomainDataset& source_in, const HoldoutGuard& holdout,
+                    const TrainingConfig& config) const;
   std::map<std::int64_t, std::string> destinations(const DomainDataset& source_in, const HoldoutGuard& holdout,
                                                    const TrainingConfig& config) const;
 
