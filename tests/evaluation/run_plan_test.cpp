@@ -48,6 +48,25 @@ TEST(RunPlan, WithoutTheDiffusionModelTheCountsStandAndTheTimeIsUnknown) {
   EXPECT_NE(text_table(plan_cells({plan})).find("no --ldm given"), std::string::npos);
 }
 
+TEST(RunPlan, DsiTranslatesEachTestedImageFromEachStartByEachSourcesModel) {
+  const RunPlan erm = plan_of("erm", {"ldm=" DOMAINFUSION_TEST_DIR "/parity/sd15-tiny/pipeline"}), dsi = with_dsi(erm);
+  EXPECT_EQ(dsi.algorithm, "erm + dsi");
+  EXPECT_EQ(dsi.work.generated_images, 2 * 16 * 4);  // sources, images of the target, starts
+  EXPECT_EQ(dsi.work.unet_images, 2 * 16 * (10 + 20 + 30 + 40) + 3.0 * 2 * 2000 * 48);
+  EXPECT_GT(dsi.ldm_seconds.value(), 0);
+  EXPECT_FALSE(with_dsi(plan_of("erm")).ldm_seconds);
+}
+
+TEST(RunPlan, DecodedImagesThatAreKeptCountAsMemory) {
+  RunSetup setup = toy_setup("erm", {"data.cache=memory", "data.cache_mb=4"});
+  SetSizes sizes = sizes_of(ToyDataset(), "toy");
+  EXPECT_EQ(sizes.decoded_bytes, static_cast<double>(ToyDataset().image(0, 0).rgb.size()));
+  sizes.decoded_bytes = 0;
+  const double without = plan_run(setup, sizes).peak_memory_mib;
+  sizes.decoded_bytes = 1 << 20;
+  EXPECT_NEAR(plan_run(setup, sizes).peak_memory_mib - without, 4, 2);
+}
+
 TEST(RunPlan, FdsCountsAreThoseOfItsScripts) {
   EXPECT_EQ(fds_images(3, 7, "PACS"), 672'000);
   EXPECT_EQ(fds_images(3, 65, "OfficeHome"), 3'120'000);

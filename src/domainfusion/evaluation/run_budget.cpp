@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::int64_t kTimedImages = 8;
 constexpr int kTimedRounds = 3;
+constexpr std::int64_t kLookedAt = 4;  // images of a domain, for their size
 
 template <class Action>
 double fastest_seconds(Action action) {
@@ -46,7 +47,14 @@ std::int64_t count_validations(const TrainingConfig& config, std::int64_t steps)
 
 SetSizes sizes_of(const DomainDataset& dataset, const std::string& name) {
   SetSizes sizes{name, dataset.domain_names(), {}, dataset.number_of_classes()};
-  for (std::int64_t d = 0; d < dataset.number_of_domains(); ++d) sizes.images.push_back(dataset.size(d));
+  double bytes = 0, looked_at = 0;
+  for (std::int64_t d = 0; d < dataset.number_of_domains(); ++d) {
+    sizes.images.push_back(dataset.size(d));
+    for (std::int64_t i = 0; i < std::min(kLookedAt, dataset.size(d)); ++i, ++looked_at) {
+      bytes += static_cast<double>(dataset.image(d, i * dataset.size(d) / kLookedAt).rgb.size());
+    }
+  }
+  if (looked_at > 0) sizes.decoded_bytes = bytes / looked_at;
   return sizes;
 }
 
@@ -83,6 +91,7 @@ RunBudget run_budget(RunSetup& setup, const SetSizes& sizes) {
   budget.images_per_step = sources * config.loader.batch_size * setup.algorithm->batch_multiplier();
   budget.validations = count_validations(config, budget.steps);
   const std::int64_t target_images = sizes.images[static_cast<std::size_t>(held_out[0])];
+  budget.held_out_in_images = target_images - static_cast<std::int64_t>(static_cast<double>(target_images) * config.holdout_fraction);
   const std::int64_t each_validation = budget.out_images + (held_out.size() > 1 ? budget.held_out_images : 0);
   budget.evaluated_images = budget.validations * each_validation + 2 * target_images;
   return budget;

@@ -17,6 +17,7 @@ struct SetSizes {
   std::vector<std::string> domain_names;
   std::vector<std::int64_t> images;  // by domain
   std::int64_t classes = 0;
+  double decoded_bytes = 0;  // of an image, the mean of a few; 0: no images are at hand
 };
 SetSizes sizes_of(const DomainDataset& dataset, const std::string& name);
 // The folder set of `config` if data.root names one, else the known set that `benchmark` names. ConfigError if neither
@@ -26,6 +27,7 @@ SetSizes sizes_of(const TrainingConfig& config);
 struct RunBudget {
   std::vector<std::string> sources;
   std::int64_t in_images = 0, out_images = 0, held_out_images = 0;
+  std::int64_t held_out_in_images = 0;  // of the target, which is tested on
   std::int64_t steps = 0, images_per_step = 0, steps_per_epoch = 0, validations = 0;
   // Forward passes of validations and the final test, the images of all of them together.
   std::int64_t evaluated_images = 0;

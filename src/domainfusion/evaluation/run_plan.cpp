@@ -7,9 +7,11 @@
 #include "domainfusion/augmentation/image_budget.h"
 #include "domainfusion/core/process_memory.h"
 #include "domainfusion/core/progress.h"
+#include "domainfusion/evaluation/dsi/dsi_config.h"
 #include "domainfusion/evaluation/run_result.h"
 #include "domainfusion/io/json_lines.h"
 #include "domainfusion/nn/state_dict.h"
+#include "domainfusion/training/ldm_finetuning_config.h"
 #include "domainfusion/training/run_cost.h"
 
 namespace domainfusion {
@@ -43,6 +45,14 @@ std::string share(std::int64_t part, std::int64_t whole) {
   return whole > 0 ? fmt::format("{:.1f} %", 100.0 * static_cast<double>(part) / static_cast<double>(whole)) : "";
 }
 
+// What the loader keeps in memory of a set that is read once and again.
+double kept_images_mib(const DataConfig& data, const SetSizes& sizes) {
+  if (data.cache != ImageCache::kMemory) return 0;
+  double images = 0;
+  for (const std::int64_t count : sizes.images) images += static_cast<double>(count);
+  return std::min(images * sizes.decoded_bytes / kMib, static_cast<double>(data.cache_mb));
+}
+
 double folder_mib(const std::filesystem::path& folder) {
   double bytes = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
@@ -66,7 +76,7 @@ RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
   WorkSizes work_sizes{budget.in_images,        sources, sizes.classes, budget.steps, budget.steps_per_epoch,
                        config.loader.batch_size};
   work_sizes.device = device_of(config.device);
-  if (ldm) work_sizes.ldm_scheduler = ldm->scheduler_config();
+  if (ldm) work_sizes.ldm_scheduler = plan.ldm_scheduler = ldm->scheduler_config();
   plan.work = setup.algorithm->planned_work(work_sizes);
   plan.cdga_images = cdga_images(budget.in_images, sources);
   plan.fds_images = fds_images(sources, sizes.classes, sizes.name);
@@ -80,9 +90,31 @@ RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
   const StepTimes times = measure_step_times(setup, sizes.classes, batch);
   plan.training_seconds = times.train_seconds_per_image * trained * steps +
                           times.evaluate_seconds_per_image * static_cast<double>(budget.evaluated_images);
-  if (ldm) plan.ldm_seconds = ldm_seconds(plan.work, measure_generation(*ldm));
+  if (ldm) plan.ldm_times = measure_generation(*ldm);
+  if (ldm) plan.ldm_seconds = ldm_seconds(plan.work, *plan.ldm_times);
   if (plan.work.unet_images == 0 && plan.work.vae_images == 0) plan.ldm_seconds = 0;
-  plan.peak_memory_mib = peak_resident_mib();
+  plan.peak_memory_mib = peak_resident_mib() + kept_images_mib(config.data, sizes);
+  return plan;
+}
+
+RunPlan with_dsi(RunPlan plan) {
+  const DsiConfig dsi;
+  const LdmFinetuningConfig finetuning;
+  const auto sources = static_cast<double>(plan.budget.sources.size());
+  const double translated = static_cast<double>(plan.budget.held_out_in_images) * sources;
+  PlannedWork work;
+  for (const std::int64_t start : dsi.start_steps) {
+    work.unet_images += translated * static_cast<double>(unet_passes(plan.ldm_scheduler, dsi.request(start)));
+    work.vae_images += 2 * translated;
+    work.generated_images += static_cast<std::int64_t>(translated);
+  }
+  work.stored_images = work.generated_images;
+  work.unet_images += 3.0 * static_cast<double>(finetuning.steps * finetuning.batch_size) * sources;
+  work.vae_images += 2.0 * static_cast<double>(plan.budget.in_images);  // plain and mirrored
+  plan.algorithm += " + dsi";
+  plan.work += work;
+  plan.ldm_seconds.reset();
+  if (plan.ldm_times) plan.ldm_seconds = ldm_seconds(plan.work, *plan.ldm_times);
   return plan;
 }
 

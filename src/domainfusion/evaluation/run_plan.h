@@ -19,7 +19,9 @@ struct RunPlan {
   std::int64_t fds_images = 0;        // what FDS generates
   double training_seconds = 0;        // classifier: training, validation, test
   std::optional<double> ldm_seconds;  // absent: an LDM is needed and none is given
-  double peak_memory_mib = 0;  // resident, of the measured stages at the run's full batch; caches of images come on top
+  nlohmann::json ldm_scheduler = nlohmann::json::object();  // of its folder
+  std::optional<GenerationTimes> ldm_times;  // absent: no LDM is given
+  double peak_memory_mib = 0;  // resident, of the measured stages at the run's full batch and of decoded images that are kept
   double disk_mib = 0;         // at most: models, checkpoint, generated images uncompressed
 
   double seconds() const { return training_seconds + ldm_seconds.value_or(0); }
@@ -33,6 +35,10 @@ std::int64_t fds_images(std::int64_t sources, std::int64_t classes, const std::s
 // Counts, and times one training step at the full batch and one pass through each part of the LDM that the setup names.
 // ConfigError if the target is no domain of the set; what LatentDiffusion::load throws.
 RunPlan plan_run(RunSetup& setup, const SetSizes& sizes);
+
+// A plan of ERM with DSI behind it, as `finetune` and `dsi` do it with their default options: one model for each source domain, and
+// translations of the target's IN images; at most, since images whose answer is accepted are translated no further.
+RunPlan with_dsi(RunPlan erm);
 
 // Rows of text_table(): one plan a column.
 std::vector<std::vector<std::string>> plan_cells(const std::vector<RunPlan>& plans);
