@@ -189,7 +189,7 @@ TEST(LdmFinetuning, TheLossOnUnseenImagesOfTheDomainFallsForEveryKindOfPredictio
 TEST(LdmFinetuning, MixedPrecisionIsRefusedOnACpu) {
   const TemporaryFolder folder;
   LdmOptions options;
-  options.placement = {at::kCPU, at::kbfloat16};
+  options.placement = {at::kCPU, at::kBFloat16};
   const auto text = message_of<ConfigError>(
       [&] { finetune(kEpsilonModel, folder / "mixed", small_config(2), "blue", false, -1, options); });
   EXPECT_NE(text.find("bfloat16"), std::string::npos);
