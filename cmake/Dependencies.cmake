@@ -29,12 +29,14 @@ add_library(df_base INTERFACE)
 target_include_directories(df_base INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_include_directories(df_base SYSTEM INTERFACE ${NLOHMANN_JSON_INCLUDE})
 target_link_libraries(df_base INTERFACE fmt::fmt spdlog::spdlog Threads::Threads)
-# An upstream libtorch brings headers of another fmt along, whose library it has built in: ours are to be found before them.
+# An upstream libtorch has parts of another libstdc++ (std::filesystem) built in and exports them: the system's is to be found first, or
+# the program crashes between the two. It also brings headers of another fmt along, before which ours are to be found.
 if(EXISTS "${TORCH_INSTALL_PREFIX}/include/fmt")
   get_target_property(FMT_INCLUDE fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
   file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/found_first)
   file(CREATE_LINK ${FMT_INCLUDE}/fmt ${PROJECT_BINARY_DIR}/found_first/fmt SYMBOLIC)
   target_include_directories(df_base BEFORE INTERFACE ${PROJECT_BINARY_DIR}/found_first)
+  target_link_options(df_base INTERFACE "LINKER:--push-state,--no-as-needed,-lstdc++,--pop-state")
 endif()
 target_compile_options(df_base INTERFACE -Wall -Wextra -Wno-unused-parameter)
 if(DOMAINFUSION_SANITIZE)

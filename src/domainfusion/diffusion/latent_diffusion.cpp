@@ -96,7 +96,7 @@ at::Tensor LatentDiffusion::decode(const at::Tensor& z_NChw) const {
 at::Tensor LatentDiffusion::embedding_of(const std::string& prompt) const {
   const auto known = cache_->embeddings_LD.find(prompt);
   if (known != cache_->embeddings_LD.end()) return known->second;
-  const at::Tensor ids_1L = torch::tensor(tokenizer_.encode(prompt)).unsqueeze(0).to(placement().device);
+  const at::Tensor ids_1L = torch::tensor(tokenizer_.encode(prompt)).unsqueeze(0);
   const at::Tensor embedding = text_encoder()->forward(ids_1L).last_hidden_state_NLC[0];
   return cache_->embeddings_LD[prompt] = embedding;
 }

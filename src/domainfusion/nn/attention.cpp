@@ -27,7 +27,17 @@ at::Tensor join_heads(const at::Tensor& x, std::int64_t heads) {
 }
 
 #if DOMAINFUSION_TORCH_AT_LEAST(2, 0)
-// libtorch's kernels for GPUs, which hold no scores; they keep sums in float32.
+constexpr std::int64_t kRepeatableScores = 1024 * 1024;  // of one head
+
+// libtorch's kernels for GPUs hold no scores, but the gradients that they give differ in their last digits from call to call: where scores
+// are few, gradients come the plain way.
+bool suits_fused_attention(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Tensor& v_NMC) {
+  if (!q_NLC.is_cuda() || PlainOperations::active()) return false;
+  const bool graph = at::GradMode::is_enabled() && (q_NLC.requires_grad() || k_NMC.requires_grad() || v_NMC.requires_grad());
+  return !graph || q_NLC.size(1) * k_NMC.size(1) > kRepeatableScores;
+}
+
+// Sums are kept in float32.
 at::Tensor fused_attention(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Tensor& v_NMC, std::int64_t heads,
                            const at::Tensor& mask_LM) {
   const auto by_head = [heads](const at::Tensor& x) { return x.view({x.size(0), x.size(1), heads, -1}).transpose(1, 2); };
@@ -50,7 +60,7 @@ at::Tensor attend(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Te
     return blocked_attention(q_NLC, k_NMC, v_NMC, heads);
   }
 #if DOMAINFUSION_TORCH_AT_LEAST(2, 0)
-  if (q_NLC.is_cuda() && !PlainOperations::active()) return fused_attention(q_NLC, k_NMC, v_NMC, heads, mask_LM);
+  if (suits_fused_attention(q_NLC, k_NMC, v_NMC)) return fused_attention(q_NLC, k_NMC, v_NMC, heads, mask_LM);
 #endif
   const double scale = 1.0 / std::sqrt(static_cast<double>(q_NLC.size(2) / heads));
   // Scaling the queries is cheaper than scaling the scores; libtorch 1.13's baddbmm, which could do both, returns garbage

@@ -49,7 +49,6 @@ class ReplayedGradient final : public torch::autograd::Node {
     taken_ = true;
     if (!gradients[0].defined()) return variable_list(parameters_.size());
     const torch::NoGradGuard no_grad;
-    keep_earlier_gradients();
     recording_->gradient_of_output.copy_(gradients[0]);
     recording_->backward->replay();
     variable_list of_parameters;
@@ -59,18 +58,18 @@ class ReplayedGradient final : public torch::autograd::Node {
   }
 
  private:
-  // Gradients that are being added up may lie where the replay writes.
-  void keep_earlier_gradients() {
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      at::Tensor& earlier = parameters_[i].mutable_grad();
-      if (earlier.defined() && recording_->gradients[i].defined() && earlier.is_alias_of(recording_->gradients[i])) earlier = earlier.clone();
-    }
-  }
-
   std::shared_ptr<Recording> recording_;
   std::vector<at::Tensor> parameters_;
   bool taken_ = false;
 };
+
+// Gradients that are being added up may lie where both replays write.
+void keep_earlier_gradients(const Recording& recording, const std::vector<at::Tensor>& parameters) {
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    at::Tensor& earlier = parameters[i].mutable_grad();
+    if (earlier.defined() && recording.gradients[i].defined() && earlier.is_alias_of(recording.gradients[i])) earlier = earlier.clone();
+  }
+}
 
 // Tensors with the values that they have now, at its end.
 class KeptValues {
@@ -124,6 +123,7 @@ struct GraphedTraining::Recordings {
     const std::shared_ptr<Recording> recording = list.find_or_add(inputs);
     if (!recording || recording->precision != active_autocast(device).dtype) return owner.function_(inputs);
     if (!recording->forward) record(owner, *recording);
+    keep_earlier_gradients(*recording, owner.parameters_);
     recording->inputs.take(inputs);
     recording->forward->replay();
     at::Tensor output = recording->output.clone();

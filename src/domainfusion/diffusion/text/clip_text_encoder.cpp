@@ -79,7 +79,7 @@ void ClipTextEncoderImpl::check_ids(const at::Tensor& ids_NL) const {
   check<ShapeError>(ids_NL.dim() == 2 && ids_NL.size(1) >= 1 && ids_NL.size(1) <= config_.max_position_embeddings,
                     "token ids [{}]: expected [N, 1 … {}]", fmt::join(ids_NL.sizes(), ", "),
                     config_.max_position_embeddings);
-  if (ids_NL.numel() == 0) return;
+  if (ids_NL.numel() == 0 || !ids_NL.is_cpu()) return;  // to look at values on a GPU is to wait for it
   const std::int64_t low = ids_NL.min().item<std::int64_t>(), high = ids_NL.max().item<std::int64_t>();
   check<ShapeError>(low >= 0 && high < config_.vocab_size,
                     "token ids {} … {}: the text encoder has a vocabulary of {}; tokenizer and text encoder do not belong "
@@ -87,8 +87,9 @@ void ClipTextEncoderImpl::check_ids(const at::Tensor& ids_NL) const {
                     low, high, config_.vocab_size);
 }
 
-ClipTextOutput ClipTextEncoderImpl::forward(const at::Tensor& ids_NL) {
-  check_ids(ids_NL);
+ClipTextOutput ClipTextEncoderImpl::forward(const at::Tensor& given_ids_NL) {
+  check_ids(given_ids_NL);
+  const at::Tensor ids_NL = given_ids_NL.to(token_embedding_->weight.device());
   const std::int64_t length = ids_NL.size(1);
   ClipTextOutput output;
   at::Tensor x = token_embedding_(ids_NL) + position_embedding_->weight.slice(0, 0, length);
