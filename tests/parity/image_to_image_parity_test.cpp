@@ -129,7 +129,7 @@ void check_inversion(const LatentDiffusion& model, const json& params, const Ten
     expect_rows_close(inverted, t.at("inverted"), latents_tolerance(model), "inverted");
     regenerated.erase(regenerated.begin());  // the last inverted row
     expect_rows_close(regenerated, expected, kThereAndBack, key + ", there and back,");
-    const at::Tensor last = t.at("inverted").slice(0, -1);
+    const at::Tensor last = t.at("inverted").slice(0, -1).to(test_device());
     expect_rows_close(regenerated_from(model, last, request), expected, latents_tolerance(model), key);
   }
 }

@@ -27,9 +27,7 @@ struct BenchArguments {
 class Step {
  public:
   Step(const ClassifierConfig& config, std::int64_t classes, const Placement& placement)
-      : placement_(placement), classifier_(config, classes, 0), adam_(classifier_->parameters(), {.lr = 5e-5}) {
-    classifier_->to(placement.device);
-  }
+      : placement_(placement), classifier_(config, classes, 0), adam_(parameters_there(), {.lr = 5e-5}) {}
 
   void run(const Batch& batch) {
     adam_.zero_grad();
@@ -38,6 +36,10 @@ class Step {
   }
 
  private:
+  std::vector<at::Tensor> parameters_there() {
+    classifier_->to(placement_.device);
+    return classifier_->parameters();
+  }
   at::Tensor loss(const Batch& batch) {
     const Autocast autocast(placement_);
     return torch::nn::functional::cross_entropy(classifier_->forward(batch.image_NCHW).to(at::kFloat), batch.label_N);
