@@ -31,7 +31,7 @@ target_include_directories(df_base SYSTEM INTERFACE ${NLOHMANN_JSON_INCLUDE})
 target_link_libraries(df_base INTERFACE fmt::fmt spdlog::spdlog Threads::Threads)
 # An upstream libtorch has parts of another libstdc++ (std::filesystem) built in and exports them: the system's is to be found first, or
 # the program crashes between the two. It also brings headers of another fmt along, before which ours are to be found.
-if(EXISTS "${TORCH_INSTALL_PREFIX}/include/fmt")
+if(EXISTS "${TORCH_INSTALL_PREFIX}/include/fmt" AND NOT TORCH_INSTALL_PREFIX STREQUAL "/usr")
   get_target_property(FMT_INCLUDE fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
   file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/found_first)
   file(CREATE_LINK ${FMT_INCLUDE}/fmt ${PROJECT_BINARY_DIR}/found_first/fmt SYMBOLIC)
@@ -39,6 +39,9 @@ if(EXISTS "${TORCH_INSTALL_PREFIX}/include/fmt")
   target_link_options(df_base INTERFACE "LINKER:--push-state,--no-as-needed,-lstdc++,--pop-state")
 endif()
 target_compile_options(df_base INTERFACE -Wall -Wextra -Wno-unused-parameter)
+if(CMAKE_UNITY_BUILD)
+  target_compile_options(df_base INTERFACE -Wno-subobject-linkage)  # to the compiler, files of a unity build are headers
+endif()
 if(DOMAINFUSION_SANITIZE)
   target_compile_options(df_base INTERFACE -fsanitize=${DOMAINFUSION_SANITIZE} -fno-omit-frame-pointer -g)
   target_link_options(df_base INTERFACE -fsanitize=${DOMAINFUSION_SANITIZE})

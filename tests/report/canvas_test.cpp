@@ -9,8 +9,6 @@
 namespace domainfusion {
 namespace {
 
-constexpr Rgb kRed{255, 0, 0};
-
 TEST(Canvas, RectanglesAreCutAtTheBorders) {
   Image image = blank_image(10, 6);
   fill_rectangle(image, -5, -5, 7, 7, kRed);

@@ -7,6 +7,8 @@
 
 namespace domainfusion {
 
+inline constexpr Rgb kRed{255, 0, 0}, kBlue{0, 0, 255};
+
 inline bool has_colour(const Image& image, int x, int y, Rgb c) {
   const std::uint8_t* p = &image.rgb[3 * (std::size_t(y) * image.width + x)];
   return p[0] == c.r && p[1] == c.g && p[2] == c.b;

@@ -11,8 +11,6 @@
 namespace domainfusion {
 namespace {
 
-constexpr Rgb kRed{255, 0, 0}, kBlue{0, 0, 255};
-
 PictureGrid two_by_two() {
   PictureGrid grid;
   grid.rows = {{"raw", {{blank_image(4, 4, kRed), ""}, {blank_image(4, 4, kBlue), ""}}},

@@ -4,6 +4,7 @@
 
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/training/ldm_finetuning_config.h"
+#include "domainfusion/training/ldm_pretraining_config.h"
 #include "domainfusion/training/trainer.h"
 
 namespace domainfusion {
@@ -11,8 +12,12 @@ namespace domainfusion {
 TEST(Recipes, EveryRecipeNamesOnlyOptionsThatExist) {
   int recipes = 0;
   for (const auto& entry : std::filesystem::directory_iterator(DOMAINFUSION_TEST_DIR "/../recipes")) {
-    if (entry.path().stem().string().ends_with("_finetune")) {
+    const std::string stem = entry.path().stem();
+    if (stem.ends_with("_finetune")) {
       LdmFinetuningConfig config;
+      EXPECT_NO_THROW(apply_recipe(fields_of(config), entry.path())) << entry.path();
+    } else if (stem.ends_with("_ldm")) {
+      LdmPretrainingConfig config;
       EXPECT_NO_THROW(apply_recipe(fields_of(config), entry.path())) << entry.path();
     } else {
       EXPECT_NO_THROW(make_run_setup(entry.path(), {}, {})) << entry.path();

@@ -13,22 +13,12 @@ using nlohmann::json;
 
 json description(double lr = 0.1) { return {{"config", {{"optimizer", {{"lr", lr}}}, {"loader", {{"workers", 2}}}}}}; }
 
-template <class Action>
-std::string error_of(Action action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 }  // namespace
 
 TEST(RunFolder, AnExistingRunIsKeptUnlessResumedOrOverwritten) {
   TemporaryFolder place;
   RunFolder(place / "run", RunMode::kNew, description()).write_record({{"type", "step"}, {"step", 0}});
-  const std::string message = error_of([&] { RunFolder(place / "run", RunMode::kNew, description()); });
+  const std::string message = message_of<Error>([&] { RunFolder(place / "run", RunMode::kNew, description()); });
   EXPECT_NE(message.find("--resume"), std::string::npos) << message;
   EXPECT_NE(message.find("--overwrite"), std::string::npos) << message;
   EXPECT_TRUE(std::filesystem::exists(place / "run/records.jsonl"));
@@ -49,18 +39,18 @@ TEST(RunFolder, OverwritingRemovesNothingThatIsNoRun) {
 TEST(RunFolder, AResumedRunWithAnotherConfigurationIsRefusedNamingTheDifference) {
   TemporaryFolder place;
   RunFolder(place / "run", RunMode::kNew, description(0.1));
-  const std::string message = error_of([&] { RunFolder(place / "run", RunMode::kResume, description(0.2)); });
+  const std::string message = message_of<Error>([&] { RunFolder(place / "run", RunMode::kResume, description(0.2)); });
   EXPECT_NE(message.find("config/optimizer/lr was 0.1, is 0.2"), std::string::npos) << message;
   json other_workers = description();
   other_workers["config"]["loader"]["workers"] = 7;
-  EXPECT_EQ(error_of([&] { RunFolder(place / "run", RunMode::kResume, other_workers); }), "no error");
+  EXPECT_EQ(message_of<Error>([&] { RunFolder(place / "run", RunMode::kResume, other_workers); }), "no error");
 }
 
 TEST(RunFolder, BelowARegularFileIsAnErrorThatNamesTheFile) {
   TemporaryFolder place;
   std::ofstream(place / "file") << "x";
   for (const char* name : {"file", "file/run", "file/deep/run"}) {
-    const std::string message = error_of([&] { RunFolder(place / name, RunMode::kNew, description()); });
+    const std::string message = message_of<Error>([&] { RunFolder(place / name, RunMode::kNew, description()); });
     EXPECT_NE(message.find((place / "file").string() + "' is a file"), std::string::npos) << message;
   }
 }

@@ -10,16 +10,6 @@
 namespace domainfusion {
 namespace {
 
-template <class Action>
-std::string error_of(Action action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 std::size_t count(const std::filesystem::path& run, const std::string& type) {
   std::size_t n = 0;
   for (const auto& record : read_json_lines(run / "records.jsonl")) n += record.at("type") == type;
@@ -81,7 +71,7 @@ TEST(Trainer, ASecondHeldOutDomainIsNotLearnedFromAndIsEvaluatedAtEachValidation
   ASSERT_EQ(found.size(), 3u);
   EXPECT_EQ(found[2].step, 9);
   EXPECT_TRUE(found[0].in_accuracy.count("red") && found[0].in_accuracy.count("blue"));
-  const std::string twice = error_of([&] {
+  const std::string twice = message_of<Error>([&] {
     toy_run("erm", place / "twice", std::make_shared<ToyDataset>(), RunMode::kNew, {"cross_validation_domain=red"});
   });
   EXPECT_NE(twice.find("named twice"), std::string::npos) << twice;
@@ -153,7 +143,7 @@ TEST(Trainer, ADivergingRunKeepsCheckpointAndBestModelOfTheLastValidation) {
                                            "optimizer.weight_decay=3000", "optimizer.decay=constant",
                                            "checkpoint_frequency=1",      "steps=40"};
   const std::string message =
-      error_of([&] { toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, diverging); });
+      message_of<Error>([&] { toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, diverging); });
   EXPECT_NE(message.find("diverged"), std::string::npos) << message;
   EXPECT_NE(message.find("start anew with a lower optimizer.lr"), std::string::npos) << message;
   for (const char* file : {"run/checkpoint.safetensors", "run/best.safetensors"}) {
@@ -164,12 +154,12 @@ TEST(Trainer, ADivergingRunKeepsCheckpointAndBestModelOfTheLastValidation) {
   EXPECT_EQ(count(place / "run", "test"), 0u);
   // Resumed, it says the same; with another rate it is another run.
   EXPECT_EQ(
-      error_of([&] { toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kResume, diverging); }),
+      message_of<Error>([&] { toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kResume, diverging); }),
       message);
   std::vector<std::string> slower = diverging;
   slower[1] = "optimizer.lr=1e-5";
   const std::string refused =
-      error_of([&] { toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kResume, slower); });
+      message_of<Error>([&] { toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kResume, slower); });
   EXPECT_NE(refused.find("optimizer/lr was 0.001, is 1e-05"), std::string::npos) << refused;
 }
 
@@ -199,13 +189,13 @@ TEST(Trainer, MixedPrecisionLearnsAndKeepsWeightsInFloat32) {
   EXPECT_FALSE(read_file(place / "mixed/best.safetensors") == read_file(place / "full/best.safetensors"));
   mixed.back() = "precision=float16";
   const std::string refused =
-      error_of([&] { toy_run("erm", place / "half", std::make_shared<ToyDataset>(), RunMode::kNew, mixed); });
+      message_of<Error>([&] { toy_run("erm", place / "half", std::make_shared<ToyDataset>(), RunMode::kNew, mixed); });
   EXPECT_NE(refused.find("bfloat16"), std::string::npos) << refused;
 }
 
 TEST(Trainer, DivergenceIsAnErrorThatLeavesNoBrokenCheckpoint) {
   TemporaryFolder place;
-  const std::string message = error_of([&] {
+  const std::string message = message_of<Error>([&] {
     toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kNew,
             {"optimizer.lr=1e30", "checkpoint_frequency=1"});
   });
@@ -219,7 +209,7 @@ TEST(Trainer, DivergenceIsAnErrorThatLeavesNoBrokenCheckpoint) {
 TEST(Trainer, AnUnknownTestDomainAlgorithmOrOptionNamesTheNearest) {
   TemporaryFolder place;
   const auto run = [&](const std::string& algorithm, const std::string& option) {
-    return error_of([&] { toy_run(algorithm, place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, {option}); });
+    return message_of<Error>([&] { toy_run(algorithm, place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, {option}); });
   };
   EXPECT_NE(run("erm", "test_domain=gren").find("did you mean 'green'"), std::string::npos);
   EXPECT_NE(run("erm", "optimizer.lrr=1").find("did you mean 'optimizer.lr'"), std::string::npos);
@@ -231,7 +221,7 @@ TEST(Trainer, AnUnknownTestDomainAlgorithmOrOptionNamesTheNearest) {
 TEST(Trainer, ARefusedRunLeavesNoFolder) {
   TemporaryFolder place;
   const auto refused = [&](const std::string& algorithm, const std::string& option) {
-    return error_of([&] { toy_run(algorithm, place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, {option}); });
+    return message_of<Error>([&] { toy_run(algorithm, place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, {option}); });
   };
   EXPECT_NE(refused("domainfusion", "ldm=").find("--ldm"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(place / "run"));

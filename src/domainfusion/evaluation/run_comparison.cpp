@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 using Values = std::map<std::string, std::set<std::string>>;
-using Figures = std::map<std::tuple<std::string, std::string, std::int64_t>, double>;
+using RunFigures = std::map<std::tuple<std::string, std::string, std::int64_t>, double>;
 
 constexpr double kNoise = 0.05;  // p-value above which a gap is called noise
 
@@ -42,12 +42,12 @@ std::string joined(const Values& values, const std::string& name) {
   return found == values.end() ? "(absent)" : fmt::format("{}", fmt::join(found->second, ", "));
 }
 
-Figures figures_of(const std::vector<ProtocolRun>& runs, SelectionRule rule) {
+RunFigures figures_of(const std::vector<ProtocolRun>& runs, SelectionRule rule) {
   std::set<std::string> systems;
   for (const ProtocolRun& run : runs) systems.insert(run.algorithm);
   check<ConfigError>(systems.size() == 1, "one side of the comparison holds {} systems: {}; choose one with --system-a, --system-b",
                      systems.size(), fmt::join(systems, ", "));
-  Figures figures;
+  RunFigures figures;
   for (const SelectedTrial& trial : select_models(rule, records_of(runs))) {
     std::string target = fmt::format("env{}", trial.test_env);
     for (const ProtocolRun& run : runs) {
@@ -75,7 +75,7 @@ std::vector<std::string> differences(const std::vector<ProtocolRun>& a, const st
 
 std::vector<PairedFigures> paired_figures(const std::vector<ProtocolRun>& a, const std::vector<ProtocolRun>& b,
                                           SelectionRule rule) {
-  const Figures of_a = figures_of(a, rule), of_b = figures_of(b, rule);
+  const RunFigures of_a = figures_of(a, rule), of_b = figures_of(b, rule);
   std::vector<PairedFigures> pairs;
   for (const auto& [key, figure] : of_a) {
     const auto other = of_b.find(key);

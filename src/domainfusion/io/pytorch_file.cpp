@@ -29,8 +29,6 @@ constexpr std::size_t kMaxDimensions = 64;
 constexpr std::size_t kMaxAttributes = 1'000'000, kMaxDepth = 100, kMaxNameBytes = 1000;
 constexpr std::uint64_t kMaxSharing = 8, kSmall = 1 << 20;
 
-std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
-
 struct Storage {
   TensorType type;
   std::string_view key;

@@ -10,13 +10,13 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kMaxDepth = 8;
+constexpr int kMaxLevels = 8;
 
 // Only the weight map is kept: what stands in "metadata" is not needed, however much it is.
 json parse_weight_map(std::string_view text) {
   std::string key;
   const auto keep = [&key](int depth, json::parse_event_t event, const json& parsed) {
-    check<FormatError>(depth <= kMaxDepth, "nests deeper than {} levels: it is no index of weights", kMaxDepth);
+    check<FormatError>(depth <= kMaxLevels, "nests deeper than {} levels: it is no index of weights", kMaxLevels);
     if (depth == 1 && event == json::parse_event_t::key) key = parsed.get<std::string>();
     return depth == 0 || key == "weight_map";
   };

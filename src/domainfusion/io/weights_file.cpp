@@ -25,10 +25,6 @@ bool is_index(const fs::path& path) {
   return name.ends_with(".json") && name.find(kIndexMark) != std::string::npos;
 }
 
-std::string_view text_of(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 // A header's length may begin with the very bytes of a pickle (640 is 80 02 …), but pickles and zip archives, read as a length,
 // claim more than any file has.
 bool looks_like_safetensors(std::string_view text) {

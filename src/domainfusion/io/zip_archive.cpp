@@ -33,8 +33,6 @@ Bytes part(Bytes bytes, std::uint64_t offset, std::uint64_t size) {
   return bytes.subspan(offset, size);
 }
 
-std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
-
 struct Directory {
   std::uint64_t entries, size, offset;
 };

@@ -1,18 +1,16 @@
 #include "domainfusion/nn/activation_memory.h"
 
-#include <sys/mman.h>
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <mutex>
-#include <new>
 #include <vector>
+
+#include "domainfusion/nn/huge_pages.h"
 
 namespace domainfusion {
 namespace {
 
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kKeptFrom = 2 * kHugePage;            // smaller blocks are the C library's
 constexpr std::size_t kKeptInAll = std::size_t{256} << 20;  // unused blocks and a new one: beyond this the oldest are given back
 
@@ -20,13 +18,6 @@ struct Block {
   void* memory;
   std::size_t bytes;
 };
-
-Block new_block(std::size_t bytes) {
-  void* memory = nullptr;
-  if (::posix_memalign(&memory, kHugePage, bytes) != 0) throw std::bad_alloc();
-  ::madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // a last huge page would be mostly waste
-  return {memory, bytes};
-}
 
 class BlockStore {
  public:
@@ -52,7 +43,7 @@ class BlockStore {
       }
       shrink_to(kKeptInAll - std::min(kKeptInAll, bytes));
     }
-    return new_block(bytes);
+    return {allocate_huge_pages(bytes), bytes};
   }
 
   void give_back(Block block) {
@@ -93,7 +84,7 @@ at::Tensor new_activation(at::IntArrayRef shape) {
 
 at::Tensor new_huge_page_tensor(at::IntArrayRef shape) {
   if (bytes_of(shape) < kHugePage) return at::empty(shape, at::kFloat);
-  return at::from_blob(new_block(bytes_of(shape)).memory, shape, [](void* memory) { std::free(memory); }, at::kFloat);
+  return at::from_blob(allocate_huge_pages(bytes_of(shape)), shape, [](void* memory) { std::free(memory); }, at::kFloat);
 }
 
 void release_activation_memory() { BlockStore::instance().clear(); }

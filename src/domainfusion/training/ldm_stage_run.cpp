@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include "domainfusion/core/progress.h"
+#include "domainfusion/nn/tensor_memory.h"
 
 namespace domainfusion {
 
 bool run_ldm_stage(LdmStage& stage, const LdmStageRun& run) {
+  const KeptTensorMemory memory;
   std::filesystem::create_directories(run.checkpoint.parent_path());
   if (run.resume && std::filesystem::exists(run.checkpoint)) stage.load(run.checkpoint);
   Progress progress(run.name, run.lengths.steps, "images", static_cast<double>(run.lengths.batch_size), stage.step());

@@ -12,6 +12,7 @@
 #include "domainfusion/data/known_datasets.h"
 #include "domainfusion/metrics/classification.h"
 #include "domainfusion/nn/state_dict.h"
+#include "domainfusion/nn/tensor_memory.h"
 #include "domainfusion/training/averaging/batch_norm_statistics.h"
 #include "domainfusion/training/hparams.h"
 #include "domainfusion/training/make_optimizer.h"
@@ -190,6 +191,7 @@ void Trainer::look_for_leaks() {
 }
 
 std::optional<TestRecord> Trainer::run() {
+  const KeptTensorMemory memory;
   announce();
   const std::optional<Checkpoint> checkpoint = restore();
   try {

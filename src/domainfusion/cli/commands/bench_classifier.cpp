@@ -11,12 +11,13 @@
 #include "domainfusion/data/batch_loader.h"
 #include "domainfusion/data/data_config.h"
 #include "domainfusion/nn/autocast.h"
+#include "domainfusion/nn/tensor_memory.h"
 #include "domainfusion/training/adam.h"
 
 namespace domainfusion {
 namespace {
 
-struct BenchArguments {
+struct BenchClassifierArguments {
   DataConfig data;
   ClassifierConfig classifier;
   LoaderConfig loader;
@@ -59,7 +60,8 @@ double seconds_of(at::Device device, Work work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-void bench_classifier(const BenchArguments& arguments) {
+void bench_classifier(const BenchClassifierArguments& arguments) {
+  const KeptTensorMemory memory;  // as in a training run
   const auto dataset = open_dataset(arguments.data);
   BatchLoader loader(dataset, every_image_of(*dataset), arguments.loader, 0, "bench");
   const Placement placement = placement_of(arguments.device, arguments.precision);
@@ -81,7 +83,7 @@ void bench_classifier(const BenchArguments& arguments) {
 
 void add_bench_classifier_command(CLI::App& bench) {
   auto* command = bench.add_subcommand("classifier", "seconds of a training step on the images of a set");
-  auto arguments = std::make_shared<BenchArguments>();
+  auto arguments = std::make_shared<BenchClassifierArguments>();
   arguments->loader.image_size_px = 224;
   arguments->data.cache = ImageCache::kNone;
   command->add_option("--data", arguments->data.root, "folder <domain>/<class>/<image>")->required()->take_last();

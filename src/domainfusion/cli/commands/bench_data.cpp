@@ -11,7 +11,7 @@
 namespace domainfusion {
 namespace {
 
-struct BenchArguments {
+struct BenchDataArguments {
   DataConfig data;
   std::vector<std::int64_t> workers{1, 2}, sizes_px{224, 64};
   double seconds = 5;
@@ -36,7 +36,7 @@ double images_per_second(const std::shared_ptr<const DomainDataset>& dataset, st
   return static_cast<double>((step - first) * loader.images_per_step()) / seconds;
 }
 
-void bench_data(BenchArguments arguments) {
+void bench_data(BenchDataArguments arguments) {
   fmt::print("{:>8}{:>8}{:>18}{:>18}{:>8}\n", "size", "workers", "decoded, 1/s", "packed, 1/s", "ratio");
   arguments.data.cache = ImageCache::kNone;
   const auto decoded = open_dataset(arguments.data);
@@ -57,7 +57,7 @@ void bench_data(BenchArguments arguments) {
 void add_bench_data_command(CLI::App& bench) {
   auto* command = bench.add_subcommand(
       "data", "augmented images a second from a set: decoded each time, and from the packed cache");
-  auto arguments = std::make_shared<BenchArguments>();
+  auto arguments = std::make_shared<BenchDataArguments>();
   command->add_option("--data", arguments->data.root, "folder <domain>/<class>/<image>")->required()->take_last();
   command
       ->add_option("--cache-folder", arguments->data.cache_folder,

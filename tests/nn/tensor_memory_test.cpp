@@ -1,0 +1,89 @@
+#include "domainfusion/nn/tensor_memory.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <thread>
+#include <vector>
+
+namespace domainfusion {
+namespace {
+
+constexpr std::int64_t kMebi = 1 << 20;
+
+at::Tensor of_mebibytes(std::int64_t count) { return at::empty({count * kMebi}, at::kByte); }
+
+}  // namespace
+
+TEST(TensorMemory, ABlockThatIsFreeServesTheNextTensorOfItsSize) {
+  const KeptTensorMemory kept;
+  const void* first = of_mebibytes(24).data_ptr();
+  EXPECT_EQ(of_mebibytes(24).data_ptr(), first);
+  EXPECT_GE(KeptTensorMemory::unused_bytes(), static_cast<std::size_t>(24 * kMebi));
+  const at::Tensor held = of_mebibytes(24);
+  EXPECT_EQ(held.data_ptr(), first);
+  EXPECT_NE(of_mebibytes(24).data_ptr(), first);  // it is taken
+}
+
+TEST(TensorMemory, WhatIsKeptStaysWithinAQuarterOfWhatWasInUse) {
+  const KeptTensorMemory kept;
+  { const at::Tensor most = of_mebibytes(100); }
+  for (std::int64_t size = 3; size < 90; ++size) {
+    const at::Tensor other = of_mebibytes(size);
+    EXPECT_LE(KeptTensorMemory::unused_bytes() + static_cast<std::size_t>(size * kMebi), static_cast<std::size_t>(160 * kMebi)) << size;
+  }
+}
+
+TEST(TensorMemory, ValuesSurviveManyThreads) {
+  const KeptTensorMemory kept;
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([t, &wrong] {
+      for (int i = 0; i < 50; ++i) {
+        const at::Tensor a = at::full({(2 + i % 5) * kMebi / 4}, t * 100 + i, at::kInt), b = a + 1;
+        if (!(b - a).eq(1).all().item<bool>() || a[-1].item<int>() != t * 100 + i) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(TensorMemory, LibrariesBelowLibtorchTakeItToo) {
+  const KeptTensorMemory kept;
+  const torch::NoGradGuard no_grad;
+  const at::Tensor x = torch::randn({8, 16, 64, 64}), weight = torch::randn({16, 16, 3, 3});
+  const at::Tensor y = at::conv2d(x.contiguous(at::MemoryFormat::ChannelsLast), weight, {}, 1, 1);
+  EXPECT_TRUE(y.allclose(at::conv2d(x, weight, {}, 1, 1), 1e-4, 1e-4));
+}
+
+TEST(TensorMemory, TensorsOfBeforeAndAfterCanBeResizedAndFreed) {
+  at::Tensor before = at::ones({3 * kMebi / 4});
+  const KeptTensorMemory kept;
+  before.resize_({5 * kMebi / 4});
+  at::Tensor after = at::ones({3 * kMebi / 4});
+  after.resize_({5 * kMebi / 4});
+  EXPECT_EQ(after.narrow(0, 0, 3 * kMebi / 4).sum().item<double>(), 3.0 * kMebi / 4);
+  EXPECT_EQ(before.narrow(0, 0, 3 * kMebi / 4).sum().item<double>(), 3.0 * kMebi / 4);
+}
+
+TEST(TensorMemory, GoesBackWithItsLastHolderAndTensorsThatOutliveIt) {
+  at::Tensor outliving;
+  {
+    const KeptTensorMemory outer;
+    {
+      const KeptTensorMemory inner;
+      outliving = at::ones({8 * kMebi / 4});
+      of_mebibytes(24);
+    }
+    EXPECT_GE(KeptTensorMemory::unused_bytes(), static_cast<std::size_t>(24 * kMebi));
+  }
+  EXPECT_EQ(KeptTensorMemory::unused_bytes(), 0u);
+  EXPECT_EQ(outliving.sum().item<double>(), 8.0 * kMebi / 4);
+  outliving.reset();
+  of_mebibytes(24);
+  EXPECT_EQ(KeptTensorMemory::unused_bytes(), 0u);
+}
+
+}  // namespace domainfusion
