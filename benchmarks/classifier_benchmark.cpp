@@ -1,5 +1,5 @@
-// Images per second of ResNet-18: one training step (forward, cross-entropy, backward, Adam) and one forward pass in eval mode, at 64 px
-// (small stem, batches of 64) and 224 px (batches of 16).
+// Images per second of ResNet-18: one training step (forward, cross-entropy, backward, Adam) and one forward pass in
+// eval mode, at 64 px (small stem, batches of 64) and 224 px (batches of 16).
 
 #include <benchmark/benchmark.h>
 
@@ -27,8 +27,18 @@ void forward_pass(benchmark::State& state) {
   count_images(state);
 }
 
-BENCHMARK(training_step)->Args({64, 64})->Args({224, 16})->ArgNames({"px", "batch"})->UseRealTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(forward_pass)->Args({64, 64})->Args({224, 16})->ArgNames({"px", "batch"})->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(training_step)
+    ->Args({64, 64})
+    ->Args({224, 16})
+    ->ArgNames({"px", "batch"})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(forward_pass)
+    ->Args({64, 64})
+    ->Args({224, 16})
+    ->ArgNames({"px", "batch"})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace domainfusion

@@ -1,5 +1,5 @@
-// Cost of latent distillation with a compact LDM, random weights, on the CPU: the distillation of 32 images with each encoder
-// form, what it is made of, and a whole step of DomainFusion over one of ERM.
+// Cost of latent distillation with a compact LDM, random weights, on the CPU: the distillation of 32 images with each
+// encoder form, what it is made of, and a whole step of DomainFusion over one of ERM.
 
 #include <benchmark/benchmark.h>
 #include <torch/torch.h>
@@ -53,7 +53,8 @@ const LatentTeacher& teacher() {
 
 // Smooth pictures, held in memory as a loader would.
 ImageSource pictures() {
-  const at::Tensor all = torch::upsample_bilinear2d(random({kImages, 3, 8, 8}), std::vector<std::int64_t>{64, 64}, false).sigmoid();
+  const at::Tensor all =
+      torch::upsample_bilinear2d(random({kImages, 3, 8, 8}), std::vector<std::int64_t>{64, 64}, false).sigmoid();
   return [all](const std::vector<ImageKey>& keys) {
     std::vector<at::Tensor> images;
     for (const ImageKey& key : keys) images.push_back(all[key.index]);
@@ -87,15 +88,24 @@ void step(benchmark::State& state, EncoderForm encoder, UnetJacobian jacobian) {
   for (auto _ : state) distillation.step(one, number++).loss.backward();
   state.SetItemsProcessed(state.iterations() * kImages);
 }
-BENCHMARK_CAPTURE(step, exact, EncoderForm::kExact, UnetJacobian::kDropped)->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK_CAPTURE(step, difference, EncoderForm::kDifference, UnetJacobian::kDropped)->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK_CAPTURE(step, curve, EncoderForm::kCurve, UnetJacobian::kDropped)->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK_CAPTURE(step, curve_full_jacobian, EncoderForm::kCurve, UnetJacobian::kFull)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_CAPTURE(step, exact, EncoderForm::kExact, UnetJacobian::kDropped)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(step, difference, EncoderForm::kDifference, UnetJacobian::kDropped)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(step, curve, EncoderForm::kCurve, UnetJacobian::kDropped)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(step, curve_full_jacobian, EncoderForm::kCurve, UnetJacobian::kFull)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 // ResNet-18 at 64 px. Counter over_erm: this step's time over that of a step without distillation, measured in turn.
 void domainfusion_step(benchmark::State& state, EncoderForm encoder) {
   using Clock = std::chrono::steady_clock;
-  LatentDistillation distillation = prepared(encoder, UnetJacobian::kDropped, static_cast<double>(state.range(0)) / 100);
+  LatentDistillation distillation =
+      prepared(encoder, UnetJacobian::kDropped, static_cast<double>(state.range(0)) / 100);
   ClassifierStep step(64, kImages);
   step.run();
   std::int64_t number = 0;
@@ -112,9 +122,13 @@ void domainfusion_step(benchmark::State& state, EncoderForm encoder) {
   state.SetItemsProcessed(state.iterations() * kImages);
   state.counters["over_erm"] = static_cast<double>(both.count()) / static_cast<double>(erm.count());
 }
-#define DOMAINFUSION_STEP(form, value)                                                                             \
-  BENCHMARK_CAPTURE(domainfusion_step, form, value)                                                                \
-      ->Arg(25)->Arg(100)->ArgName("percent_distilled")->Unit(benchmark::kMillisecond)->UseManualTime()
+#define DOMAINFUSION_STEP(form, value)              \
+  BENCHMARK_CAPTURE(domainfusion_step, form, value) \
+      ->Arg(25)                                     \
+      ->Arg(100)                                    \
+      ->ArgName("percent_distilled")                \
+      ->Unit(benchmark::kMillisecond)               \
+      ->UseManualTime()
 DOMAINFUSION_STEP(exact, EncoderForm::kExact);
 DOMAINFUSION_STEP(difference, EncoderForm::kDifference);
 DOMAINFUSION_STEP(curve, EncoderForm::kCurve);

@@ -39,7 +39,7 @@ if(EXISTS "${TORCH_INSTALL_PREFIX}/include/fmt" AND NOT TORCH_INSTALL_PREFIX STR
   target_link_options(df_base INTERFACE "LINKER:--push-state,--no-as-needed,-lstdc++,--pop-state")
 endif()
 target_compile_options(df_base INTERFACE -Wall -Wextra -Wno-unused-parameter)
-if(CMAKE_UNITY_BUILD)
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(df_base INTERFACE -Wno-subobject-linkage)  # to the compiler, files of a unity build are headers
 endif()
 if(DOMAINFUSION_SANITIZE)

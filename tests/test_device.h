@@ -1,5 +1,6 @@
 #pragma once
-// Where the tests of numbers compute: the device that the environment variable DOMAINFUSION_TEST_DEVICE names, a CPU without it.
+// Where the tests of numbers compute: the device that the environment variable DOMAINFUSION_TEST_DEVICE names, a CPU
+// without it.
 
 #include <cstdlib>
 #include <string>

@@ -57,7 +57,8 @@ TEST_F(CdgaImagesTest, EveryImageGoesToEveryOtherDomainAsOftenAsAskedFor) {
 TEST_F(CdgaImagesTest, ADomainsOwnModelTranslatesToItAlone) {
   CdgaImages shared = images("shared");
   shared.generate();
-  models_.of_destination.emplace(1, LatentDiffusion::load(std::string(DOMAINFUSION_TEST_DIR) + "/parity/sd21-tiny/pipeline"));
+  models_.of_destination.emplace(
+      1, LatentDiffusion::load(std::string(DOMAINFUSION_TEST_DIR) + "/parity/sd21-tiny/pipeline"));
   CdgaImages own = images("own");
   EXPECT_EQ(own.generate()->made, 12);
   std::size_t towards_one = 0;

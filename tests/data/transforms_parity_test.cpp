@@ -128,8 +128,8 @@ std::optional<at::Tensor> tensor_result(const Case& c, const std::string& name, 
   }
   if (std::regex_match(name, part, std::regex("domainbed\\.train\\.seed(\\d+)\\.(\\w+)"))) {
     const Image input = c.input(part[2]);
-    return normalise(
-        image_to_tensor01(image_of(augmented(input, torchvision_draws(std::stoull(part[1]), input.height, input.width), width))));
+    return normalise(image_to_tensor01(
+        image_of(augmented(input, torchvision_draws(std::stoull(part[1]), input.height, input.width), width))));
   }
   if (name == "diffusers.preprocess_lanczos") {
     return 2 * image_to_tensor01(resize(c.input("img1"), height, width, Filter::kLanczos)).unsqueeze(0) - 1;

@@ -51,8 +51,8 @@ at::Tensor denoised(Scheduler& scheduler, const std::string& type, const at::Ten
   return z;
 }
 
-// PNDM mixes predictions of several timesteps, which are equal for epsilon alone; and from a start in the middle it stays one step
-// behind the timesteps, as in diffusers.
+// PNDM mixes predictions of several timesteps, which are equal for epsilon alone; and from a start in the middle it
+// stays one step behind the timesteps, as in diffusers.
 bool is_exact(const std::string& name, const std::string& type, std::size_t start) {
   return name != "pndm" || (type == "epsilon" && start == 0);
 }

@@ -44,7 +44,8 @@ TEST(Tiling, EnlargesAndReducesLikeTheWhole) {
 TEST(Tiling, TheAutoencoderNeedsLessMemoryAndStaysClose) {
   const torch::NoGradGuard no_grad;
   AutoencoderKl vae = small_vae();
-  const at::Tensor image = at::upsample_bilinear2d(torch::randn({1, 3, 8, 8}), at::IntArrayRef({512, 512}), false).sigmoid();
+  const at::Tensor image =
+      at::upsample_bilinear2d(torch::randn({1, 3, 8, 8}), at::IntArrayRef({512, 512}), false).sigmoid();
   at::Tensor whole_z, whole, tiled_z, tiled;
   const double whole_mib = peak_growth_mib([&] { whole = vae->decode(whole_z = vae->encode(image).mean_NChw); });
   vae->use_tiles(128);
@@ -58,8 +59,11 @@ TEST(Tiling, TilesThatTheNetworkCannotHalveAreRefused) {
   AutoencoderKl vae = small_vae();
   EXPECT_THROW(vae->use_tiles(31), ConfigError);
   EXPECT_THROW(vae->use_tiles(20), ConfigError);
-  EXPECT_THROW(map_in_tiles(torch::zeros({1, 1, 64, 64}), {.in = 25, .out = 200}, [](const at::Tensor& t) { return t; }), ConfigError);
-  EXPECT_THROW(map_in_tiles(torch::zeros({1, 1, 4, 4}), {.in = 1, .out = 1}, [](const at::Tensor& t) { return t; }), ConfigError);
+  EXPECT_THROW(
+      map_in_tiles(torch::zeros({1, 1, 64, 64}), {.in = 25, .out = 200}, [](const at::Tensor& t) { return t; }),
+      ConfigError);
+  EXPECT_THROW(map_in_tiles(torch::zeros({1, 1, 4, 4}), {.in = 1, .out = 1}, [](const at::Tensor& t) { return t; }),
+               ConfigError);
 }
 
 }  // namespace domainfusion

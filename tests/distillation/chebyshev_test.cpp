@@ -58,7 +58,9 @@ TEST(Chebyshev, PolynomialsBelowDegreeKAreExactWithTheirDerivatives) {
 
 TEST(Chebyshev, SmoothFunctionsConvergeGeometrically) {
   const Function f = [](double p) { return std::sin(3 * p) / (p + 0.3); };
-  const Function df = [](double p) { return 3 * std::cos(3 * p) / (p + 0.3) - std::sin(3 * p) / ((p + 0.3) * (p + 0.3)); };
+  const Function df = [](double p) {
+    return 3 * std::cos(3 * p) / (p + 0.3) - std::sin(3 * p) / ((p + 0.3) * (p + 0.3));
+  };
   const auto five = worst_errors(f, df, 5), nine = worst_errors(f, df, 9), seventeen = worst_errors(f, df, 17);
   EXPECT_LT(nine.second, five.second / 20);
   EXPECT_LT(seventeen.second, nine.second / 400);

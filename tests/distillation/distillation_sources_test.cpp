@@ -70,10 +70,17 @@ TEST(DistillationSources, AStepWithARealNetworkAgreesBetweenExactAndDifference) 
     config.encoder = encoder;
     config.fraction = 1;
     config.lambda_ld_mode = LambdaMode::kFixed;
-    LatentDistillation distillation(config, teacher, dataset->class_names(), plain_image_source(dataset, teacher.image_size_px), 1);
+    LatentDistillation distillation(config, teacher, dataset->class_names(),
+                                    plain_image_source(dataset, teacher.image_size_px), 1);
     const at::Tensor logits = torch::arange(18).reshape({6, 3}).remainder(5).to(torch::kFloat32).requires_grad_();
-    return distillation.step({logits, torch::tensor({0, 1, 2, 0, 1, 2}), torch::tensor({0, 0, 0, 1, 1, 1}),
-                              torch::tensor({0, 1, 2, 0, 1, 2}), {}}, 3).figures;
+    return distillation
+        .step({logits,
+               torch::tensor({0, 1, 2, 0, 1, 2}),
+               torch::tensor({0, 0, 0, 1, 1, 1}),
+               torch::tensor({0, 1, 2, 0, 1, 2}),
+               {}},
+              3)
+        .figures;
   };
   const auto exact = step(EncoderForm::kExact), difference = step(EncoderForm::kDifference);
   EXPECT_GT(exact.mean_abs_g, 0);

@@ -149,7 +149,10 @@ TEST_F(LatentCurveTest, AFullDiskIsAnInputErrorBeforeAnythingIsMapped) {
 
 TEST_F(LatentCurveTest, UnknownKeysRepeatsAndWrongImagesAreRefused) {
   LatentCurve curve = make();
-  EXPECT_NE(message_of<Error>([&] { curve.at({{7, 1}}, torch::tensor({0.5})); }).find("image 1 of domain 7"), std::string::npos);
+  EXPECT_NE(message_of<Error>([&] {
+              curve.at({{7, 1}}, torch::tensor({0.5}));
+            }).find("image 1 of domain 7"),
+            std::string::npos);
   const ImageSource wrong = [](const std::vector<ImageKey>&) { return torch::zeros({1, 3, 8, 8}); };
   LatentCurve bad(tiny_teacher(torch::kFloat32), wrong, keys_, 5, {}, {});
   EXPECT_NE(message_of<ShapeError>([&] { bad.fill(); }).find("[1, 3, 8, 8]"), std::string::npos);

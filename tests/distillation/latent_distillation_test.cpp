@@ -87,7 +87,8 @@ TEST(LatentDistillation, GroupingIntoPassesDoesNotMatter) {
 }
 
 TEST(LatentDistillation, TheSameSeedAndStepGiveTheSameBitsAndAnotherStepDoesNot) {
-  const auto a = make(whole_batch()).step(Case().batch, 5).figures, b = make(whole_batch()).step(Case().batch, 5).figures;
+  const auto a = make(whole_batch()).step(Case().batch, 5).figures,
+             b = make(whole_batch()).step(Case().batch, 5).figures;
   EXPECT_EQ(a.loss, b.loss);
   EXPECT_NE(a.loss, make(whole_batch()).step(Case().batch, 6).figures.loss);
 }
@@ -145,7 +146,8 @@ TEST(LatentDistillation, FractionDrawsRowsFromSeedAndStepAndAveragesOverThem) {
   EXPECT_EQ(seen.size(), 8u);
   const Case c;
   const at::Tensor gp = g_of(whole_batch(), c, 3) * c.p();
-  EXPECT_NEAR(distillation.step(c.batch, 3).figures.loss, gp.index_select(0, torch::tensor(rows)).mean().item<double>(), 1e-12);
+  EXPECT_NEAR(distillation.step(c.batch, 3).figures.loss, gp.index_select(0, torch::tensor(rows)).mean().item<double>(),
+              1e-12);
   config.fraction = 1e-6;
   EXPECT_EQ(make(config).drawn_rows(8, 3).size(), 1u);
   config.fraction = 0;
@@ -155,7 +157,8 @@ TEST(LatentDistillation, FractionDrawsRowsFromSeedAndStepAndAveragesOverThem) {
 TEST(LatentDistillation, TheThreeEncoderFormsAgree) {
   const Case c;
   const auto exact = make(whole_batch()).step(c.batch, 4).figures;
-  EXPECT_NEAR(make(whole_batch(EncoderForm::kDifference)).step(c.batch, 4).figures.loss, exact.loss, 0.01 * std::abs(exact.loss));
+  EXPECT_NEAR(make(whole_batch(EncoderForm::kDifference)).step(c.batch, 4).figures.loss, exact.loss,
+              0.01 * std::abs(exact.loss));
   LatentDistillation fast = make(whole_batch(EncoderForm::kCurve));
   const auto gate = fast.prepare(c.images, {});
   ASSERT_TRUE(gate.has_value());
@@ -225,7 +228,8 @@ TEST(LatentDistillation, ADivergedClassifierOrLdmIsAnErrorThatNamesTheImage) {
   };
   EXPECT_NE(message(broken).find("step 12: g of image 0 of domain 0 is nan; the LDM diverged"), std::string::npos);
   c.batch.logits_NK = torch::full({8, 3}, NAN, torch::kFloat64);
-  EXPECT_NE(message(tiny_teacher()).find("p of image 0 of domain 0 is nan; the classifier diverged"), std::string::npos);
+  EXPECT_NE(message(tiny_teacher()).find("p of image 0 of domain 0 is nan; the classifier diverged"),
+            std::string::npos);
 }
 
 TEST(LatentDistillation, OptionsThatDoNotGoTogetherAreRefused) {

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include "domainfusion/core/error.h"
 #include "distillation/tiny_teacher.h"
+#include "domainfusion/core/error.h"
 
 namespace domainfusion {
 namespace {
@@ -33,7 +33,8 @@ struct Case {
   // w(t) mean(r^2) at confidences q.
   at::Tensor loss(const at::Tensor& q) const {
     const at::Tensor abar = teacher.alphas_cumprod.index_select(0, noise.t_N);
-    const at::Tensor z = teacher.encode(q.reshape({-1, 1, 1, 1}) * image01), epsilon = noise.epsilon_NChw.to(torch::kFloat64);
+    const at::Tensor z = teacher.encode(q.reshape({-1, 1, 1, 1}) * image01),
+                     epsilon = noise.epsilon_NChw.to(torch::kFloat64);
     const at::Tensor z_t = abar.sqrt().reshape({-1, 1, 1, 1}) * z + (1 - abar).sqrt().reshape({-1, 1, 1, 1}) * epsilon;
     const at::Tensor r = teacher.predict_epsilon(z_t, noise.t_N, condition.prompt) - epsilon;
     return timestep_weight(config.weighting, abar) * r.square().flatten(1).mean(1);
@@ -56,7 +57,8 @@ TEST(LatentGradient, DroppedJacobianIsTheWeightedMeanOfResidualTimesCurveDerivat
     const at::Tensor abar = c.teacher.alphas_cumprod.index_select(0, c.noise.t_N).reshape({-1, 1, 1, 1});
     const at::Tensor epsilon = c.noise.epsilon_NChw.to(torch::kFloat64);
     const at::Tensor r =
-        c.teacher.predict_epsilon(abar.sqrt() * z + (1 - abar).sqrt() * epsilon, c.noise.t_N, c.condition.prompt) - epsilon;
+        c.teacher.predict_epsilon(abar.sqrt() * z + (1 - abar).sqrt() * epsilon, c.noise.t_N, c.condition.prompt) -
+        epsilon;
     const at::Tensor g = timestep_weight(weighting, abar).flatten() * (r * (up - down) / (2 * h)).flatten(1).mean(1);
     EXPECT_LT(relative_error(c.exact().g_N, g), 1e-7);
     EXPECT_TRUE(torch::allclose(c.exact().squared_residual_N, r.square().flatten(1).mean(1)));
@@ -104,7 +106,8 @@ TEST(LatentGradient, GuidanceMixesTheEmptyPrompt) {
     return condition.flatten(1).sum(1).reshape({-1, 1, 1, 1}) * torch::ones_like(z);
   };
   const EncodedPoint point = encoded_from_curve({zeros, ones});
-  const auto got = latent_gradient(teacher, config, point, {three.noise.t_N, torch::zeros({5, 4, 4, 4})}, three.condition);
+  const auto got =
+      latent_gradient(teacher, config, point, {three.noise.t_N, torch::zeros({5, 4, 4, 4})}, three.condition);
   const at::Tensor prompt = three.condition.prompt.flatten(1).sum(1), empty = three.condition.empty.flatten(1).sum(1);
   const at::Tensor w = 1 - teacher.alphas_cumprod.index_select(0, three.noise.t_N);
   EXPECT_TRUE(torch::allclose(got.g_N, w * (empty + 3 * (prompt - empty))));
@@ -132,10 +135,11 @@ TEST(DrawNoise, TimestepsReachBothEndsOfTheirRange) {
 
 TEST(TimestepWeight, FollowsItsFormulas) {
   const at::Tensor abar = torch::tensor({0.5, 0.99, 0.1}, torch::kFloat64);
-  EXPECT_TRUE(torch::allclose(timestep_weight(TimestepWeighting::kSigma2, abar), torch::tensor({0.5, 0.01, 0.9}, torch::kFloat64)));
+  EXPECT_TRUE(torch::allclose(timestep_weight(TimestepWeighting::kSigma2, abar),
+                              torch::tensor({0.5, 0.01, 0.9}, torch::kFloat64)));
   EXPECT_TRUE(torch::allclose(timestep_weight(TimestepWeighting::kUniform, abar), torch::ones({3}, torch::kFloat64)));
-  EXPECT_TRUE(
-      torch::allclose(timestep_weight(TimestepWeighting::kSnr, abar), torch::tensor({1.0, 5.0, 1.0 / 9}, torch::kFloat64)));
+  EXPECT_TRUE(torch::allclose(timestep_weight(TimestepWeighting::kSnr, abar),
+                              torch::tensor({1.0, 5.0, 1.0 / 9}, torch::kFloat64)));
 }
 
 TEST(ClassConditions, LabelsOutsideTheClassesAreRefused) {

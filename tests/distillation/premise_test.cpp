@@ -46,7 +46,8 @@ TEST(Premise, TheMeanOfLFollowsTheMeanOfGWhenTheJacobianIsFull) {
   config.weighting = TimestepWeighting::kUniform;
   PremiseRequest request = small();
   request.confidences = {0.4999, 0.5, 0.5001};
-  const auto result = measure_premise(teacher, config, ClassConditions(teacher, config, kClasses), tiny_images(), tiny_keys(20), 3, request);
+  const auto result = measure_premise(teacher, config, ClassConditions(teacher, config, kClasses), tiny_images(),
+                                      tiny_keys(20), 3, request);
   const double slope = (result.rows[2].loss.mean - result.rows[0].loss.mean) / 0.0002;
   EXPECT_NEAR(slope, result.rows[1].g.mean, 1e-4 * std::abs(slope));
 }

@@ -14,8 +14,8 @@ inline at::Tensor tiny_weights(std::initializer_list<std::int64_t> sizes, int se
   return (values / std::sqrt(static_cast<double>(values[0].numel()))).to(dtype);
 }
 
-// The encoder has a convolution, a group norm (4 channels a group) and a non-linearity, as a VAE has, so z(p) is curved.
-// `roughness` adds a fast oscillation in the brightness, which no small number of nodes can follow.
+// The encoder has a convolution, a group norm (4 channels a group) and a non-linearity, as a VAE has, so z(p) is
+// curved. `roughness` adds a fast oscillation in the brightness, which no small number of nodes can follow.
 inline LatentTeacher tiny_teacher(at::ScalarType dtype = torch::kFloat64, double roughness = 0) {
   const at::Tensor in = tiny_weights({8, 3, 4, 4}, 1, dtype), out = tiny_weights({4, 8, 1, 1}, 2, dtype);
   const at::Tensor unet_in = tiny_weights({16, 4, 3, 3}, 3, dtype), unet_out = tiny_weights({4, 16, 3, 3}, 4, dtype);
@@ -32,7 +32,8 @@ inline LatentTeacher tiny_teacher(at::ScalarType dtype = torch::kFloat64, double
   teacher.predict_epsilon = [=](const at::Tensor& z_t, const at::Tensor& t_N, const at::Tensor& condition) {
     const at::Tensor time = (t_N.to(dtype) / 1000).reshape({-1, 1, 1, 1});
     const at::Tensor words_here = condition.sum(1).reshape({-1, 4, 1, 1});
-    return torch::conv2d(torch::tanh(torch::conv2d(z_t + 0.3 * words_here + time, unet_in, {}, 1, 1)), unet_out, {}, 1, 1);
+    return torch::conv2d(torch::tanh(torch::conv2d(z_t + 0.3 * words_here + time, unet_in, {}, 1, 1)), unet_out, {}, 1,
+                         1);
   };
   teacher.embed = [=](const std::vector<std::string>& prompts) {
     std::vector<at::Tensor> all;
@@ -51,7 +52,8 @@ inline ImageSource tiny_images() {
   return [](const std::vector<ImageKey>& keys) {
     std::vector<at::Tensor> coarse;
     for (const ImageKey& key : keys) {
-      RandomStream stream(9, "tiny image", {static_cast<std::uint64_t>(key.domain), static_cast<std::uint64_t>(key.index)});
+      RandomStream stream(9, "tiny image",
+                          {static_cast<std::uint64_t>(key.domain), static_cast<std::uint64_t>(key.index)});
       coarse.push_back(normal_tensor(stream, {3, 4, 4}));
     }
     return torch::upsample_bilinear2d(torch::stack(coarse), std::vector<std::int64_t>{16, 16}, false).sigmoid();

@@ -31,7 +31,8 @@ TEST_F(BadInput, AnEmptyDomain) {
 }
 
 TEST_F(BadInput, ASetOfOneClass) {
-  for (const char* domain : {"cartoon", "photo", "sketch"}) std::filesystem::remove_all(shell_ / "set" / domain / "dog");
+  for (const char* domain : {"cartoon", "photo", "sketch"})
+    std::filesystem::remove_all(shell_ / "set" / domain / "dog");
   expect_error(train(""), 3, {"class"});
 }
 

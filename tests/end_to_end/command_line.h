@@ -32,8 +32,8 @@ class CommandLine {
 
   // `arguments` are shell words; `before` is shell text in front of the program ("ulimit -f 8;").
   CommandResult run(const std::string& arguments, const std::string& before = "") const {
-    const std::string line = "cd '" + folder_.path().string() + "' && { " + before + " '" DOMAINFUSION_BINARY "' --threads 1 " +
-                             arguments + "; } >stdout.txt 2>stderr.txt";
+    const std::string line = "cd '" + folder_.path().string() + "' && { " + before +
+                             " '" DOMAINFUSION_BINARY "' --threads 1 " + arguments + "; } >stdout.txt 2>stderr.txt";
     const int status = std::system(line.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text(folder_ / "stdout.txt"), text(folder_ / "stderr.txt")};
   }
@@ -49,8 +49,8 @@ class CommandLine {
   // first.
   template <class Moment>
   std::optional<int> kill_when(const std::string& arguments, Moment moment, int signal) const {
-    const std::string line = "cd '" + folder_.path().string() + "' && exec '" DOMAINFUSION_BINARY "' --threads 1 " + arguments +
-                             " >/dev/null 2>&1";
+    const std::string line = "cd '" + folder_.path().string() + "' && exec '" DOMAINFUSION_BINARY "' --threads 1 " +
+                             arguments + " >/dev/null 2>&1";
     const pid_t child = fork();
     if (child == 0) {
       execl("/bin/sh", "sh", "-c", line.c_str(), static_cast<char*>(nullptr));
@@ -70,7 +70,8 @@ class CommandLine {
   static std::string tiny_run(const std::string& more = "", const std::string& data = "set") {
     return "train --data " + data +
            " --test-domain sketch --set loader.image_size_px=16 --set loader.batch_size=4 --set classifier.stem=small "
-           "--set classifier.width=4 --set steps=8 --set checkpoint_frequency=4 --set optimizer.lr=0.003 --set device=cpu " +
+           "--set classifier.width=4 --set steps=8 --set checkpoint_frequency=4 --set optimizer.lr=0.003 --set "
+           "device=cpu " +
            more;
   }
 

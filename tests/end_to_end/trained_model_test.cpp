@@ -179,7 +179,8 @@ model.load_state_dict(torch.load('model.pth'), strict=True)
 }
 
 TEST_F(TrainedModelCommands, TorchvisionTakesTheExportedWeightsOfAVisionTransformer) {
-  train("--set classifier.stem=imagenet --set classifier.backbone=vit_b_16 --set loader.image_size_px=32 --set steps=1");
+  train(
+      "--set classifier.stem=imagenet --set classifier.backbone=vit_b_16 --set loader.image_size_px=32 --set steps=1");
   succeed("export run --out model.safetensors");
   // vit_b_16 at the width of the run.
   run_python("torch,torchvision", std::string(kReadSafetensors) + R"(

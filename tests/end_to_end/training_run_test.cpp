@@ -56,7 +56,8 @@ TEST_F(TrainingRun, AKilledRunContinuesToTheBitsOfAnUninterruptedOne) {
   expect_success(shell_.run(CommandLine::tiny_run(longer + "--out whole")));
   for (const int signal : {SIGKILL, SIGTERM, SIGINT}) {
     const std::string run = "killed" + std::to_string(signal);
-    EXPECT_TRUE(shell_.kill_when_exists(CommandLine::tiny_run(longer + "--out " + run), run + "/checkpoint.safetensors", signal));
+    EXPECT_TRUE(shell_.kill_when_exists(CommandLine::tiny_run(longer + "--out " + run), run + "/checkpoint.safetensors",
+                                        signal));
     expect_success(shell_.run(CommandLine::tiny_run(longer + "--resume --out " + run)));
     expect_same_run("whole", run);
   }

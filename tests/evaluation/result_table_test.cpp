@@ -23,7 +23,8 @@ TEST(ResultTable, SeveralTargetsHaveAMeanUnlessOneIsMissing) {
   table.add("erm", "sketch", 0.7);
   table.add("swad", "sketch", 0.8);
   EXPECT_EQ(table.markdown(),
-            "| accuracy, % | cartoon | sketch | mean |\n|---|---:|---:|---:|\n| erm | 50.0 | 70.0 | 60.0 |\n| swad | - | 80.0 | - |\n");
+            "| accuracy, % | cartoon | sketch | mean |\n|---|---:|---:|---:|\n| erm | 50.0 | 70.0 | 60.0 |\n| swad | - "
+            "| 80.0 | - |\n");
 }
 
 TEST(ResultTable, ClassRowsHoldAccuracyAndConfusion) {

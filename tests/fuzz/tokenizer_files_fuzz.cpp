@@ -1,5 +1,5 @@
-// The files of a tokenizer folder: vocab.json, merges.txt, tokenizer_config.json and special_tokens_map.json, with a zero byte
-// between two of them.
+// The files of a tokenizer folder: vocab.json, merges.txt, tokenizer_config.json and special_tokens_map.json, with a
+// zero byte between two of them.
 #include <unistd.h>
 
 #include <filesystem>

@@ -7,7 +7,8 @@
 using namespace domainfusion;
 
 static void encode(std::string_view prompt) {
-  static const ClipTokenizer tokenizer = ClipTokenizer::load(DOMAINFUSION_TEST_DIR "/parity/sd15-tiny/pipeline/tokenizer");
+  static const ClipTokenizer tokenizer =
+      ClipTokenizer::load(DOMAINFUSION_TEST_DIR "/parity/sd15-tiny/pipeline/tokenizer");
   if (tokenizer.encode(prompt).size() != static_cast<std::size_t>(tokenizer.length())) std::abort();
 }
 

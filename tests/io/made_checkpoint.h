@@ -25,8 +25,8 @@ inline std::string zip_header(const MadeZipEntry& entry, bool central, std::uint
   const auto size = static_cast<std::uint32_t>(entry.content.size());
   std::string text = central ? "PK\1\2" + std::string(4, '\0') : "PK\3\4" + std::string(2, '\0');
   text += little_endian<std::uint16_t>(0) + little_endian(entry.method) + std::string(8, '\0');
-  text +=
-      little_endian(size) + little_endian(size) + little_endian<std::uint16_t>(static_cast<std::uint16_t>(entry.name.size()));
+  text += little_endian(size) + little_endian(size) +
+          little_endian<std::uint16_t>(static_cast<std::uint16_t>(entry.name.size()));
   text += std::string(2, '\0');
   if (central) text += std::string(10, '\0') + little_endian(offset);
   return text + entry.name;
@@ -41,8 +41,8 @@ inline std::string made_zip(const std::vector<MadeZipEntry>& entries) {
   }
   const auto count = little_endian(static_cast<std::uint16_t>(entries.size()));
   return bytes + directory + "PK\5\6" + std::string(4, '\0') + count + count +
-         little_endian(static_cast<std::uint32_t>(directory.size())) + little_endian(static_cast<std::uint32_t>(bytes.size())) +
-         std::string(2, '\0');
+         little_endian(static_cast<std::uint32_t>(directory.size())) +
+         little_endian(static_cast<std::uint32_t>(bytes.size())) + std::string(2, '\0');
 }
 
 // Pieces of pickles.
@@ -64,9 +64,9 @@ struct MadeTensor {
 };
 
 inline std::string pickled_tensor(const MadeTensor& t) {
-  return "ctorch._utils\n_rebuild_tensor_v2\n((" + pickled_text("storage") + "ctorch\n" + t.type + "\n" + pickled_text(t.key) +
-         pickled_text("cpu") + pickled_integer(t.count) + "tQ" + pickled_integer(t.offset) + pickled_tuple(t.shape) +
-         pickled_tuple(t.strides) + "\x89}tR";
+  return "ctorch._utils\n_rebuild_tensor_v2\n((" + pickled_text("storage") + "ctorch\n" + t.type + "\n" +
+         pickled_text(t.key) + pickled_text("cpu") + pickled_integer(t.count) + "tQ" + pickled_integer(t.offset) +
+         pickled_tuple(t.shape) + pickled_tuple(t.strides) + "\x89}tR";
 }
 
 // A state_dict pickle of one tensor "w".

@@ -34,7 +34,8 @@ std::string repeated(const std::string& text, std::size_t times) {
 }  // namespace
 
 TEST(Pickle, PlainValuesOfEveryProtocol) {
-  for (const std::string& five : {"K\5."s, "M\5\0."s, "J\5\0\0\0."s, "\x8a\1\5."s, "\x8b\1\0\0\0\5."s, "I5\n."s, "L5L\n."s}) {
+  for (const std::string& five :
+       {"K\5."s, "M\5\0."s, "J\5\0\0\0."s, "\x8a\1\5."s, "\x8b\1\0\0\0\5."s, "I5\n."s, "L5L\n."s}) {
     const Pickle pickle = parse(five);
     EXPECT_TRUE(pickle.is(pickle.root(), Kind::kInteger)) << five;
     EXPECT_EQ(pickle.integer(pickle.root()), 5) << five;
@@ -98,15 +99,15 @@ TEST(Pickle, UnknownOpcodesAreNamed) {
 }
 
 TEST(Pickle, DamagedStacksAreRefused) {
-  for (const std::string& text : {"."s, "0."s, "t."s, "(a."s, "]e."s, "}K\1s."s, "}(K\1u."s, "N(K\1e."s, "h\5."s, "K\1R."s,
-                                  "2."s, "Q."s, "\x85."s, "]K\1(a."s, "NK\1a."s, "N(NNu."s, "1."s}) {
+  for (const std::string& text : {"."s, "0."s, "t."s, "(a."s, "]e."s, "}K\1s."s, "}(K\1u."s, "N(K\1e."s, "h\5."s,
+                                  "K\1R."s, "2."s, "Q."s, "\x85."s, "]K\1(a."s, "NK\1a."s, "N(NNu."s, "1."s}) {
     EXPECT_NE(refusal_of(text), "no error") << text;
   }
 }
 
 TEST(Pickle, LengthsBeyondTheEndAreRefused) {
-  for (const std::string& text : {"X\xff\xff\xff\xff"s, "\x8d\xff\xff\xff\xff\xff\xff\xff\xff"s, "\x8b\xff\xff\xff\xff"s, "K"s,
-                                  "cno_line_end"s, ""s, "\x95\0"s}) {
+  for (const std::string& text : {"X\xff\xff\xff\xff"s, "\x8d\xff\xff\xff\xff\xff\xff\xff\xff"s,
+                                  "\x8b\xff\xff\xff\xff"s, "K"s, "cno_line_end"s, ""s, "\x95\0"s}) {
     EXPECT_NE(refusal_of(text).find("truncated"), std::string::npos) << refusal_of(text);
   }
 }

@@ -123,7 +123,8 @@ TEST(PytorchFile, CallsOfForeignObjectsAreRefusedByTheirNames) {
 
 TEST(PytorchFile, AClassOfTheTrainingProgramMayHoldAnything) {
   const std::string object = "cpytorch_lightning.x\nAttributeDict\n)\x81}(" + pickled_text("lr") + "K\1ub";
-  const std::string state = "\x80\x02}" + pickled_text("hyper") + object + "s" + pickled_text("w") + pickled_tensor({}) + "s.";
+  const std::string state =
+      "\x80\x02}" + pickled_text("hyper") + object + "s" + pickled_text("w") + pickled_tensor({}) + "s.";
   EXPECT_EQ(refusal_of(made_checkpoint(state)), "accepted");
 }
 
@@ -172,8 +173,8 @@ TEST(PytorchFile, ArchivesThatAreNoCheckpointSayWhatTheyAre) {
   expect_refused(made_zip({{"a/data.pkl", "N."}, {"a/byteorder", "big"}}), "byte order 'big'");
   expect_refused(made_checkpoint("}."), "holds 0 dictionaries of tensors");
   expect_refused(
-      made_checkpoint("}" + pickled_text("a") + "}" + pickled_text("w") + pickled_tensor({}) + "ss" + pickled_text("b") + "}" +
-                      pickled_text("w") + pickled_tensor({}) + "ss."),
+      made_checkpoint("}" + pickled_text("a") + "}" + pickled_text("w") + pickled_tensor({}) + "ss" +
+                      pickled_text("b") + "}" + pickled_text("w") + pickled_tensor({}) + "ss."),
       "holds 2 dictionaries of tensors; expected a state_dict, alone or below the key 'state_dict' (its keys: a, b)");
 }
 
@@ -181,10 +182,13 @@ TEST(PytorchFile, ArchivesThatAreNoCheckpointSayWhatTheyAre) {
 std::string made_torchscript(const std::string& pickle) {
   return made_zip({{"a/data.pkl", pickle}, {"a/constants.pkl", "N."}, {"a/data/0", std::string(24, '\1')}});
 }
-std::string pickled_module(const std::string& attributes) { return "c__torch__.some\nModule\n)\x81}" + attributes + "b"; }
+std::string pickled_module(const std::string& attributes) {
+  return "c__torch__.some\nModule\n)\x81}" + attributes + "b";
+}
 
 TEST(PytorchFile, TorchScriptModulesGiveTheirTensorsByDottedNames) {
-  const std::string inner = pickled_module(pickled_text("weight") + pickled_tensor({}) + "s" + pickled_text("training") + "\x89s");
+  const std::string inner =
+      pickled_module(pickled_text("weight") + pickled_tensor({}) + "s" + pickled_text("training") + "\x89s");
   const std::string bytes = made_torchscript("\x80\x02" + pickled_module(pickled_text("conv1") + inner + "s") + ".");
   const PytorchFile file = PytorchFile::parse(std::as_bytes(std::span(bytes)));
   ASSERT_EQ(file.entries().size(), 1u);
@@ -207,15 +211,16 @@ TEST(PytorchFile, TorchScriptModulesWithoutEndAreRefused) {
 TEST(PytorchFile, NamesThatCannotBeShownAreRefused) {
   expect_refused(made_checkpoint("}" + pickled_text("a\nb") + pickled_tensor({}) + "s."), "name 'a\\x0ab'");
   expect_refused(made_checkpoint("}" + pickled_text("\xff") + pickled_tensor({}) + "s."), "name '\\xff'");
-  expect_refused(
-      made_checkpoint("}" + pickled_text("w") + pickled_tensor({}) + "s" + pickled_text("w") + pickled_tensor({}) + "s."),
-      "'w' twice");
+  expect_refused(made_checkpoint("}" + pickled_text("w") + pickled_tensor({}) + "s" + pickled_text("w") +
+                                 pickled_tensor({}) + "s."),
+                 "'w' twice");
 }
 
 TEST(PytorchFile, ErrorsNameThePath) {
   EXPECT_NE(message_of<FormatError>([] { PytorchFile::open(kFolder / "eval.pth"); }).find("pytorch/eval.pth'"),
             std::string::npos);
-  EXPECT_NE(message_of<IoError>([] { PytorchFile::open("/nonexistent/w.pth"); }).find("/nonexistent/w.pth"), std::string::npos);
+  EXPECT_NE(message_of<IoError>([] { PytorchFile::open("/nonexistent/w.pth"); }).find("/nonexistent/w.pth"),
+            std::string::npos);
 }
 
 }  // namespace domainfusion

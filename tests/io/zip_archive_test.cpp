@@ -57,7 +57,8 @@ TEST(ZipArchive, EntriesAreFoundByName) {
 
 TEST(ZipArchive, EveryTruncationIsRefused) {
   for (const std::string& whole : {kTwo, in_zip64()}) {
-    for (std::size_t size = 0; size < whole.size(); ++size) EXPECT_THROW(parse(whole.substr(0, size)), FormatError) << size;
+    for (std::size_t size = 0; size < whole.size(); ++size)
+      EXPECT_THROW(parse(whole.substr(0, size)), FormatError) << size;
   }
 }
 

@@ -1,4 +1,5 @@
-// What frozen networks do on a GPU: their group norm, and launches recorded as CUDA graphs. Needs DOMAINFUSION_TEST_DEVICE=cuda.
+// What frozen networks do on a GPU: their group norm, and launches recorded as CUDA graphs. Needs
+// DOMAINFUSION_TEST_DEVICE=cuda.
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -35,10 +36,12 @@ TEST_P(GpuGroupNorm, GivesWhatLibtorchGivesInDouble) {
   const torch::NoGradGuard no_grad;
   // A large mean, about which sums of squares must not be taken.
   const at::Tensor x = (torch::randn({c.images, c.channels, c.height, c.width}) * 2 + 30).to(test_device(), type);
-  const at::Tensor weight = (torch::rand({c.channels}) + 0.5).to(test_device(), type), bias = torch::randn({c.channels}).to(test_device(), type);
+  const at::Tensor weight = (torch::rand({c.channels}) + 0.5).to(test_device(), type),
+                   bias = torch::randn({c.channels}).to(test_device(), type);
   ASSERT_TRUE(suits_group_norm_cuda(x, weight, bias));
   const auto expected_of = [&](at::Tensor values) {
-    values = at::group_norm(values.to(at::kCPU, at::kDouble), c.groups, weight.to(at::kCPU, at::kDouble), bias.to(at::kCPU, at::kDouble), 1e-6);
+    values = at::group_norm(values.to(at::kCPU, at::kDouble), c.groups, weight.to(at::kCPU, at::kDouble),
+                            bias.to(at::kCPU, at::kDouble), 1e-6);
     return silu ? at::silu(values) : values;
   };
   const double tolerance = type == at::kFloat ? 2e-6 : type == at::kHalf ? 6e-4 : 5e-3;
@@ -48,12 +51,14 @@ TEST_P(GpuGroupNorm, GivesWhatLibtorchGivesInDouble) {
     EXPECT_EQ(y.scalar_type(), type);
     EXPECT_LT(relative_error(y, expected_of(x)), tolerance);
   }
-  EXPECT_TRUE(group_norm_cuda(x, c.groups, weight, bias, 1e-6, silu).equal(group_norm_cuda(x, c.groups, weight, bias, 1e-6, silu)));
+  EXPECT_TRUE(group_norm_cuda(x, c.groups, weight, bias, 1e-6, silu)
+                  .equal(group_norm_cuda(x, c.groups, weight, bias, 1e-6, silu)));
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, GpuGroupNorm,
-                         testing::Combine(testing::Values(NormCase{2, 320, 64, 64, 32}, NormCase{1, 2560, 8, 8, 32}, NormCase{3, 8, 5, 7, 2},
-                                                          NormCase{1, 128, 1, 1, 32}, NormCase{5, 48, 16, 16, 8}),
+                         testing::Combine(testing::Values(NormCase{2, 320, 64, 64, 32}, NormCase{1, 2560, 8, 8, 32},
+                                                          NormCase{3, 8, 5, 7, 2}, NormCase{1, 128, 1, 1, 32},
+                                                          NormCase{5, 48, 16, 16, 8}),
                                           testing::Values(at::kFloat, at::kHalf, at::kBFloat16), testing::Bool()));
 
 TEST(Gpu, GroupNormLeavesWhatItCannotDoToLibtorch) {
@@ -120,8 +125,8 @@ namespace {
 struct TrainedNetwork {
   explicit TrainedNetwork(at::Device device) {
     torch::manual_seed(3);
-    net = torch::nn::Sequential(torch::nn::Conv2d(torch::nn::Conv2dOptions(3, 8, 3)), torch::nn::BatchNorm2d(8), torch::nn::ReLU(),
-                                torch::nn::Conv2d(torch::nn::Conv2dOptions(8, 2, 3)));
+    net = torch::nn::Sequential(torch::nn::Conv2d(torch::nn::Conv2dOptions(3, 8, 3)), torch::nn::BatchNorm2d(8),
+                                torch::nn::ReLU(), torch::nn::Conv2d(torch::nn::Conv2dOptions(8, 2, 3)));
     net->to(device);
   }
   at::Tensor loss(const std::vector<at::Tensor>& in) { return net->forward(in[0]).square().mean(); }
@@ -156,8 +161,10 @@ TEST(GraphedTraining, LearnsWhatPlainCallsLearn) {
     plain.step();
     recorded.step();
   }
-  for (const auto& item : plain.net->named_parameters()) EXPECT_TRUE(item.value().equal(recorded.net->named_parameters()[item.key()])) << item.key();
-  for (const auto& item : plain.net->named_buffers()) EXPECT_TRUE(item.value().equal(recorded.net->named_buffers()[item.key()])) << item.key();
+  for (const auto& item : plain.net->named_parameters())
+    EXPECT_TRUE(item.value().equal(recorded.net->named_parameters()[item.key()])) << item.key();
+  for (const auto& item : plain.net->named_buffers())
+    EXPECT_TRUE(item.value().equal(recorded.net->named_buffers()[item.key()])) << item.key();
   EXPECT_EQ(loss.recordings(), test_device().is_cuda() ? 1u : 0u);
 }
 
@@ -186,7 +193,8 @@ TEST(GraphedTraining, AddsGradientsUpAndServesCallsThatOverlap) {
 TEST(GraphedTraining, RefusesASecondGradient) {
   NEEDS_GPU();
   TrainedNetwork network(test_device());
-  GraphedTraining loss([&](const std::vector<at::Tensor>& in) { return network.loss(in); }, network.net->parameters(), network.net->buffers());
+  GraphedTraining loss([&](const std::vector<at::Tensor>& in) { return network.loss(in); }, network.net->parameters(),
+                       network.net->buffers());
   for (const at::Tensor& batch : batches(2)) loss({batch}).backward();
   const at::Tensor last = loss({batches(1)[0]});
   last.backward({}, true);

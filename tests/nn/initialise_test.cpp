@@ -10,7 +10,8 @@ namespace {
 
 // A residual block with a shortcut on the trunk; its norms hold more than one channel per group.
 ResnetBlock2d fresh_block() {
-  ResnetBlock2d block(ResnetBlockOptions{.in_channels = 4, .out_channels = 8, .time_channels = 0, .groups = 2, .eps = 1e-6});
+  ResnetBlock2d block(
+      ResnetBlockOptions{.in_channels = 4, .out_channels = 8, .time_channels = 0, .groups = 2, .eps = 1e-6});
   initialise_parameters(*block, 3, "test");
   return block;
 }
@@ -25,7 +26,8 @@ TEST(Initialise, DrawsDependOnSeedAndNameAlone) {
 }
 
 TEST(Initialise, AStartAsTrunkIsLinearAndKeepsTheVariance) {
-  ResnetBlock2d block(ResnetBlockOptions{.in_channels = 64, .out_channels = 128, .time_channels = 0, .groups = 2, .eps = 1e-6});
+  ResnetBlock2d block(
+      ResnetBlockOptions{.in_channels = 64, .out_channels = 128, .time_channels = 0, .groups = 2, .eps = 1e-6});
   initialise_parameters(*block, 3, "test");
   start_as_trunk(*block);
   torch::manual_seed(0);

@@ -34,7 +34,8 @@ TEST_P(EveryKernel, MultipliesATile) {
 TEST_P(EveryKernel, FinishesRowsOfAnyLength) {
   const Kernels& k = *GetParam();
   for (const std::int64_t n : {1, 5, 33}) {
-    const at::Tensor sum = torch::randn({n}), bias = torch::randn({n}), residual = torch::randn({n}), gate = 3 * torch::randn({n});
+    const at::Tensor sum = torch::randn({n}), bias = torch::randn({n}), residual = torch::randn({n}),
+                     gate = 3 * torch::randn({n});
     const at::Tensor out = torch::zeros({n + 1});
     k.finish_row(data(sum), data(bias), data(residual), data(out), n);
     EXPECT_TRUE(out.slice(0, 0, n).allclose(sum + bias + residual));
@@ -80,7 +81,8 @@ TEST_P(EveryKernel, ScalesShiftsAndActivates) {
 }
 
 TEST_P(EveryKernel, SumsMomentsOfChannels) {
-  const at::Tensor x = torch::randn({9, 19}), shift = torch::randn({19}), sum = torch::zeros({19}), square = torch::zeros({19});
+  const at::Tensor x = torch::randn({9, 19}), shift = torch::randn({19}), sum = torch::zeros({19}),
+                   square = torch::zeros({19});
   GetParam()->channel_moments(data(x), 9, 19, data(shift), data(sum), data(square));
   EXPECT_TRUE(sum.allclose((x - shift).sum(0), 1e-5, 1e-5));
   EXPECT_TRUE(square.allclose((x - shift).square().sum(0), 1e-5, 1e-5));

@@ -39,8 +39,12 @@ TEST(Conv2d, AgreesForEveryGeometry) {
   for (const std::int64_t kernel : {1, 3}) {
     for (const std::int64_t stride : {1, 2}) {
       for (const auto& [padding, after] : {std::pair{0, 0}, std::pair{1, 0}, std::pair{0, 1}}) {
-        Conv2d layer = frozen(Conv2d(Conv2dOptions{.in_channels = 5, .out_channels = 37, .kernel = kernel, .padding = padding,
-                                                   .padding_after = after, .stride = stride}));
+        Conv2d layer = frozen(Conv2d(Conv2dOptions{.in_channels = 5,
+                                                   .out_channels = 37,
+                                                   .kernel = kernel,
+                                                   .padding = padding,
+                                                   .padding_after = after,
+                                                   .stride = stride}));
         expect_both_ways_agree(layer, maps(5, 6, 7));
       }
     }
@@ -231,7 +235,8 @@ TEST(PackedLayer, AGraphMadeBeforeTheReleaseKeepsItsWeight) {
 TEST(PackedLayer, ReleasedWeightsComeBackToTheBitForAGradient) {
   Conv2d conv = frozen(Conv2d(three_by_three(5, 33)));
   GatedLinear gated = frozen(GatedLinear(6, 50));
-  const at::Tensor conv_weight = conv->named_parameters()["weight"].clone(), gate_weight = gated->named_parameters()["weight"].clone();
+  const at::Tensor conv_weight = conv->named_parameters()["weight"].clone(),
+                   gate_weight = gated->named_parameters()["weight"].clone();
   release_plain_weights(*conv);
   release_plain_weights(*gated);
   const at::Tensor x = maps(5, 4, 4), u = torch::randn({2, 6});

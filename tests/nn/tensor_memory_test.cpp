@@ -30,7 +30,9 @@ TEST(TensorMemory, WhatIsKeptStaysWithinAQuarterOfWhatWasInUse) {
   { const at::Tensor most = of_mebibytes(100); }
   for (std::int64_t size = 3; size < 90; ++size) {
     const at::Tensor other = of_mebibytes(size);
-    EXPECT_LE(KeptTensorMemory::unused_bytes() + static_cast<std::size_t>(size * kMebi), static_cast<std::size_t>(160 * kMebi)) << size;
+    EXPECT_LE(KeptTensorMemory::unused_bytes() + static_cast<std::size_t>(size * kMebi),
+              static_cast<std::size_t>(160 * kMebi))
+        << size;
   }
 }
 

@@ -9,8 +9,8 @@
 
 namespace domainfusion {
 
-// Folders that hold a file named `marker`: tests/parity/<name>, and every folder below the directory that the environment
-// variable DOMAINFUSION_REFERENCE_DIR names (recursively), each once, in order of path.
+// Folders that hold a file named `marker`: tests/parity/<name>, and every folder below the directory that the
+// environment variable DOMAINFUSION_REFERENCE_DIR names (recursively), each once, in order of path.
 inline std::vector<std::filesystem::path> case_folders(const std::string& name, const std::string& marker) {
   namespace fs = std::filesystem;
   std::set<fs::path> folders;

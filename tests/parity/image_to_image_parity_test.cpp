@@ -105,9 +105,10 @@ std::vector<at::Tensor> regenerated_from(const LatentDiffusion& model, const at:
   return rows;
 }
 
-// Inverts under the case's prompt, then regenerates under it with each guidance of the file. The steps are held to the reference
-// from its own last inverted row too: over the whole way there and back, rounding grows a thousandfold on this network (the
-// reference is 3.3e-3 rms from float64 at the end, where this project is 3.5e-4), so that a wider tolerance must do for it.
+// Inverts under the case's prompt, then regenerates under it with each guidance of the file. The steps are held to the
+// reference from its own last inverted row too: over the whole way there and back, rounding grows a thousandfold on
+// this network (the reference is 3.3e-3 rms from float64 at the end, where this project is 3.5e-4), so that a wider
+// tolerance must do for it.
 void check_inversion(const LatentDiffusion& model, const json& params, const TensorMap& t) {
   constexpr Tolerance kThereAndBack{.relative = 0, .of_rms = 2e-2, .absolute = 0};
   const torch::NoGradGuard no_grad;

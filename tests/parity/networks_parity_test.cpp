@@ -67,7 +67,8 @@ void check_text_encoder(const fs::path& folder, bool frozen) {
 at::Tensor timesteps_of(const std::string& name, const TensorMap& expected) {
   if (name == "out.t_mixed") return expected.at("timesteps_mixed");
   if (name == "out.t_float") return expected.at("timesteps_float");
-  return torch::full({expected.at("sample").size(0)}, std::int64_t{std::stoll(name.substr(5))}, torch::kLong).to(test_device());
+  return torch::full({expected.at("sample").size(0)}, std::int64_t{std::stoll(name.substr(5))}, torch::kLong)
+      .to(test_device());
 }
 
 void check_unet_outputs(UNet2dCondition& unet, const TensorMap& expected, const std::string& subject) {
@@ -126,7 +127,8 @@ void check_frozen_vae(const fs::path& folder) {
   const LatentPosterior posterior = vae->encode(expected.at("image"));
   expect_close(posterior.mean_NChw, expected.at("mean"), kForward, named(folder, "frozen vae mean"));
   expect_close(posterior.log_variance_NChw, expected.at("logvar"), kForward, named(folder, "frozen vae logvar"));
-  expect_close(vae->decode(expected.at("latents")), expected.at("decoded"), kForward, named(folder, "frozen vae decoded"));
+  expect_close(vae->decode(expected.at("latents")), expected.at("decoded"), kForward,
+               named(folder, "frozen vae decoded"));
 }
 
 void check_vae(const fs::path& folder) {

@@ -74,8 +74,10 @@ void expect_numbers_close(const std::vector<double>& actual, const at::Tensor& e
   expect_close(torch::tensor(actual, torch::kFloat64), expected, kSamples, what);
 }
 
-// Exact with the libtorch that made the references. Later ones round the levels of noise otherwise, which fractional timesteps show.
-void expect_same_timesteps(const std::vector<double>& actual, const std::vector<double>& expected, const std::string& what) {
+// Exact with the libtorch that made the references. Later ones round the levels of noise otherwise, which fractional
+// timesteps show.
+void expect_same_timesteps(const std::vector<double>& actual, const std::vector<double>& expected,
+                           const std::string& what) {
 #if DOMAINFUSION_TORCH_AT_LEAST(2, 0)
   constexpr double kRounding = 1e-6;
 #else

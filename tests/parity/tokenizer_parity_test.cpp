@@ -24,8 +24,7 @@ std::vector<std::int64_t> row_of(const StoredTensor& entry, std::size_t row) {
   return values;
 }
 
-void expect_ids(const ClipTokenizer& tokenizer, const json& prompts, const StoredTensor& ids,
-                const fs::path& folder) {
+void expect_ids(const ClipTokenizer& tokenizer, const json& prompts, const StoredTensor& ids, const fs::path& folder) {
   ASSERT_EQ(static_cast<std::size_t>(ids.shape.at(0)), prompts.size()) << folder;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     const std::string prompt = prompts[i].is_object() ? prompts[i]["prompt"] : prompts[i];

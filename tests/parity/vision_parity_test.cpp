@@ -1,4 +1,5 @@
-// Residual networks and vision transformers against torchvision's numbers (tests/parity/vision/README.txt: what was run, tolerances).
+// Residual networks and vision transformers against torchvision's numbers (tests/parity/vision/README.txt: what was
+// run, tolerances).
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -41,10 +42,10 @@ std::vector<VisionCase> vision_cases() {
 std::string read_shape(const json& description, ResnetShape& shape) {
   const std::string make = description.at("make");
   const std::map<std::string, std::pair<std::array<int64_t, 4>, bool>> known = {{"narrow18", {{2, 2, 2, 2}, false}},
-                                                                               {"narrow34", {{3, 4, 6, 3}, false}},
-                                                                               {"narrow50", {{3, 4, 6, 3}, true}},
-                                                                               {"narrow101", {{3, 4, 23, 3}, true}},
-                                                                               {"narrow152", {{3, 8, 36, 3}, true}}};
+                                                                                {"narrow34", {{3, 4, 6, 3}, false}},
+                                                                                {"narrow50", {{3, 4, 6, 3}, true}},
+                                                                                {"narrow101", {{3, 4, 23, 3}, true}},
+                                                                                {"narrow152", {{3, 8, 36, 3}, true}}};
   if (!known.count(make)) return "make = " + make;
   std::tie(shape.blocks, shape.bottleneck) = known.at(make);
   for (const auto& [key, value] : description.at("args").items()) {
@@ -160,7 +161,8 @@ TEST_P(Vision, TrainModeLossGradientsAndBuffersAreTorchvisions) {
   const auto parameters = classifier_->named_parameters();
   const auto buffers = classifier_->named_buffers();
   for (const auto& [key, reference] : expected_) {
-    if (key.starts_with("train.grad.")) expect_near(parameters[key.substr(11)].grad(), reference, 1e-3 * rms(reference), key);
+    if (key.starts_with("train.grad."))
+      expect_near(parameters[key.substr(11)].grad(), reference, 1e-3 * rms(reference), key);
     if (!key.starts_with("train.buffer.")) continue;
     const at::Tensor buffer = buffers[key.substr(13)];
     expect_near(buffer.to(torch::kCPU, torch::kFloat64), reference.to(torch::kFloat64), 1e-4 * rms(reference), key);

@@ -20,9 +20,9 @@ std::filesystem::path pictured_round(const TemporaryFolder& folder) {
   for (const char* name : {"raw.png", "x.png", "round_trip.png", "candidate-0.png", "candidate-2.png", "made.png"}) {
     write_png(round / "a" / name, flat(100));
   }
-  const nlohmann::json row{{"folder", "a"}, {"domain_name", "photo"}, {"class_name", "cat"},
-                           {"prompts", {"a cat, art", "a cat, toy", "a cat, photo"}}, {"style_candidate", 0},
-                           {"content_candidate", 2}};
+  const nlohmann::json row{{"folder", "a"},        {"domain_name", "photo"},
+                           {"class_name", "cat"},  {"prompts", {"a cat, art", "a cat, toy", "a cat, photo"}},
+                           {"style_candidate", 0}, {"content_candidate", 2}};
   std::ofstream(round / "pictures.json") << nlohmann::json::array({row});
   return round;
 }

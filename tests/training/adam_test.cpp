@@ -21,7 +21,8 @@ at::Tensor loss_of(const at::Tensor& w, const at::Tensor& b) { return (w * w * w
 
 }  // namespace
 
-INSTANTIATE_TEST_SUITE_P(Layouts, AdamOfLayout, testing::Bool(), [](const auto& info) { return info.param ? "InOrder" : "Strided"; });
+INSTANTIATE_TEST_SUITE_P(Layouts, AdamOfLayout, testing::Bool(),
+                         [](const auto& info) { return info.param ? "InOrder" : "Strided"; });
 
 TEST_P(AdamOfLayout, EqualsTorchsAdamOverTwentySteps) {
   torch::manual_seed(3);

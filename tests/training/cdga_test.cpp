@@ -47,7 +47,8 @@ TEST_F(CdgaRun, TheStarredVariantAndPromptsThatNameTheTargetAreRefused) {
   EXPECT_NE(refusal({"cdga.prompt_template=a red {class}, {domain}"}).find("red"), std::string::npos);
   EXPECT_NE(refusal({"cdga.negative_prompt=red"}).find("red"), std::string::npos);
   EXPECT_NE(refusal({"cdga.towards=[\"gren\"]"}).find("green"), std::string::npos);
-  EXPECT_NE(refusal({"cdga.models=[\"red=" DOMAINFUSION_TEST_DIR "/parity/sd15-tiny/pipeline\"]"}).find("CDGA*"), std::string::npos);
+  EXPECT_NE(refusal({"cdga.models=[\"red=" DOMAINFUSION_TEST_DIR "/parity/sd15-tiny/pipeline\"]"}).find("CDGA*"),
+            std::string::npos);
   EXPECT_NE(refusal({"cdga.models=[\"green\"]"}).find("DOMAIN=FOLDER"), std::string::npos);
   EXPECT_NE(refusal({"ldm=\"\""}).find("pretrain"), std::string::npos);
 }

@@ -27,8 +27,8 @@ class DomainFusionRun : public testing::Test {
   // The message of the ConfigError that the run ends with.
   std::string refusal(std::vector<std::string> overrides) {
     try {
-      toy_run("domainfusion", folder_ / fmt::format("refused{}", refusals_++), std::make_shared<ToyDataset>(), RunMode::kNew,
-              std::move(overrides));
+      toy_run("domainfusion", folder_ / fmt::format("refused{}", refusals_++), std::make_shared<ToyDataset>(),
+              RunMode::kNew, std::move(overrides));
     } catch (const ConfigError& error) {
       return error.what();
     }
@@ -77,7 +77,8 @@ TEST_F(DomainFusionRun, AModelOfOneFileTeachesLikeAFolder) {
   copy_pipeline(kPipeline, folder_ / "diffusers", false);
   save_tensors(folder_ / "model.safetensors", compvis_tensors(kPipeline, false));
   const std::string ldm = "ldm=" + (folder_ / "model.safetensors").string();
-  const std::vector<std::string> short_run{ldm, "steps=2", "augmentation.images_per_round=1", "distillation.fraction=0.2"};
+  const std::vector<std::string> short_run{ldm, "steps=2", "augmentation.images_per_round=1",
+                                           "distillation.fraction=0.2"};
   EXPECT_NE(refusal(short_run).find("tokenizer"), std::string::npos);
   std::vector<std::string> with_tokenizer = short_run;
   with_tokenizer.push_back("ldm_tokenizer=" + (folder_ / "diffusers/tokenizer").string());
@@ -102,8 +103,8 @@ TEST_F(DomainFusionRun, EveryStepSaysWhatEachPartContributed) {
   const auto steps = records_of("step");
   ASSERT_EQ(steps.size(), 9u);
   for (const auto& step : steps) {
-    const double sum = step.at("loss_raw").get<double>() + step.at("loss_synthetic").get<double>() +
-                       step.at("loss_ld").get<double>();
+    const double sum =
+        step.at("loss_raw").get<double>() + step.at("loss_synthetic").get<double>() + step.at("loss_ld").get<double>();
     EXPECT_NEAR(step.at("loss").get<double>(), sum, 1e-4);
   }
   EXPECT_EQ(records_of("distillation").size(), 9u);
@@ -112,9 +113,9 @@ TEST_F(DomainFusionRun, EveryStepSaysWhatEachPartContributed) {
 
 TEST_F(DomainFusionRun, SyntheticImagesAreDistilledWhereAskedFor) {
   for (const bool synthetic : {false, true}) {
-    ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kOverwrite,
-                        {"distillation.fraction=1",
-                         synthetic ? "distillation.images=raw_and_synthetic" : "distillation.images=raw"}));
+    ASSERT_TRUE(toy_run(
+        "domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kOverwrite,
+        {"distillation.fraction=1", synthetic ? "distillation.images=raw_and_synthetic" : "distillation.images=raw"}));
     // Four images of each of two sources; as many of the synthetic set, which the first round has filled before step 0.
     for (const auto& step : records_of("distillation")) EXPECT_EQ(step.at("images"), synthetic ? 16 : 8);
   }
@@ -127,7 +128,8 @@ TEST_F(DomainFusionRun, SyntheticImagesOfAnEqualRunAreTakenOver) {
   // Even the seconds that rounds took are the first run's: nothing was made anew.
   EXPECT_EQ(read_json_lines(folder_ / "first" / "records.jsonl"), read_json_lines(folder_ / "run" / "records.jsonl"));
   EXPECT_NE(refusal({from, "augmentation.strength=0.9"}).find("strength"), std::string::npos);
-  EXPECT_NE(refusal({"domainfusion.synthetic_from=" + folder_.path().string()}).find("no synthetic set"), std::string::npos);
+  EXPECT_NE(refusal({"domainfusion.synthetic_from=" + folder_.path().string()}).find("no synthetic set"),
+            std::string::npos);
 }
 
 TEST_F(DomainFusionRun, ARunStoppedInsideTheGateMeasuresItAgain) {
@@ -135,7 +137,8 @@ TEST_F(DomainFusionRun, ARunStoppedInsideTheGateMeasuresItAgain) {
                                        "distillation.curve.min_sign_agreement=0", "loader.ahead_steps=1"};
   ASSERT_TRUE(toy_run("domainfusion", folder_ / "whole", std::make_shared<ToyDataset>(), RunMode::kNew, curve));
   auto stopping = std::make_shared<ToyDataset>();
-  // The loader holds up to 16 images ready, the gate reads 32: the 20th read is the gate's. A second signal would end the process.
+  // The loader holds up to 16 images ready, the gate reads 32: the 20th read is the gate's. A second signal would end
+  // the process.
   std::atomic<int> read{0};
   stopping->on_read = [&](std::int64_t) {
     if (++read == 20) std::raise(SIGTERM);
@@ -145,7 +148,8 @@ TEST_F(DomainFusionRun, ARunStoppedInsideTheGateMeasuresItAgain) {
   ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kResume, curve));
   ASSERT_EQ(records_of("curve_gate").size(), 1u);
   EXPECT_EQ(records_of("curve_gate")[0].at("chosen_points"), 5);
-  EXPECT_TRUE(read_file(folder_ / "whole" / "checkpoint.safetensors") == read_file(folder_ / "run" / "checkpoint.safetensors"));
+  EXPECT_TRUE(read_file(folder_ / "whole" / "checkpoint.safetensors") ==
+              read_file(folder_ / "run" / "checkpoint.safetensors"));
 }
 
 TEST_F(DomainFusionRun, TheDiffusionClassifierTeachesAndAResumedRunIsTheSame) {
@@ -162,14 +166,16 @@ TEST_F(DomainFusionRun, StylesAreSearchedOnlyWithAClassifierThatSawNothingMoreTh
   ASSERT_TRUE(toy_run("erm", folder_ / "other", std::make_shared<ToyDataset>(), RunMode::kNew, {"test_domain=green"}));
   std::filesystem::copy_file(folder_ / "erm" / "best.safetensors", folder_ / "best.safetensors");
   const auto judged = [&](const std::filesystem::path& run, const std::string& option = "seed=0") {
-    return std::vector<std::string>{"augmentation.combine=mode", "augmentation.move_steps=2", "augmentation.decomposition=adain",
+    return std::vector<std::string>{"augmentation.combine=mode", "augmentation.move_steps=2",
+                                    "augmentation.decomposition=adain",
                                     "domainfusion.fidelity_weights=" + (run / "best.safetensors").string(), option};
   };
   EXPECT_NE(refusal({"augmentation.combine=mode"}).find("with domainfusion.fidelity_weights"), std::string::npos);
   EXPECT_NE(refusal(judged(folder_ / "other")).find("trained with 'green' held out, not 'red'"), std::string::npos);
   EXPECT_NE(refusal(judged(folder_ / "erm", "trial_seed=1")).find("another split"), std::string::npos);
   EXPECT_NE(refusal(judged(folder_.path())).find("no run.json"), std::string::npos);
-  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew, judged(folder_ / "erm")));
+  ASSERT_TRUE(
+      toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew, judged(folder_ / "erm")));
   const auto lines = read_json_lines(folder_ / "run" / "synthetic" / "manifest.jsonl");
   EXPECT_TRUE(lines.at(0).at("identity").contains("judge"));
   EXPECT_EQ(lines.at(1).at("style_weights").size(), 3u);

@@ -73,7 +73,9 @@ double denoising_loss_on(const LatentDiffusion& ldm, std::int64_t domain) {
   const at::Tensor t = torch::arange(z.size(0)).mul(31).add(20);
   UNet2dCondition unet = ldm.unet();
   const std::vector<std::string> prompts(static_cast<std::size_t>(z.size(0)));
-  const Denoiser denoiser = [&](const at::Tensor& z_t, const at::Tensor& t_N) { return unet->forward(z_t, t_N, ldm.embed(prompts)); };
+  const Denoiser denoiser = [&](const at::Tensor& z_t, const at::Tensor& t_N) {
+    return unet->forward(z_t, t_N, ldm.embed(prompts));
+  };
   return denoising_loss(denoiser, ldm.noise_schedule(), {z, normal_tensor(stream, z.sizes()), t}).item<double>();
 }
 

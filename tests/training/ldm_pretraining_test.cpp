@@ -58,7 +58,8 @@ LdmPretrainingConfig small_config() {
 bool pretrain(const std::filesystem::path& out, const LdmPretrainingConfig& config, bool resume = false,
               std::int64_t stop_after = -1) {
   std::filesystem::create_directories(out);
-  LdmPretrainingRequest request{{"paint", "photo"}, {"a painting", "a photograph"}, {}, out, {.device = test_device()}, resume, {}, {}};
+  LdmPretrainingRequest request{
+      {"paint", "photo"}, {"a painting", "a photograph"}, {}, out, {.device = test_device()}, resume, {}, {}};
   std::int64_t asked = 0;
   if (stop_after >= 0) request.should_stop = [&] { return asked++ == stop_after; };
   return pretrain_ldm(SmallSet(), config, request);

@@ -56,7 +56,8 @@ TEST(Recipes, MethodsThatAreHeldAgainstErmOnPacs128TrainItsNetworkForItsSteps) {
     options.erase("algorithm");
     return options;
   };
-  for (const char* method : {"mixstyle", "efdmix", "mode_f", "mode_a"}) EXPECT_EQ(options_of(method), options_of("erm")) << method;
+  for (const char* method : {"mixstyle", "efdmix", "mode_f", "mode_a"})
+    EXPECT_EQ(options_of(method), options_of("erm")) << method;
 }
 
 }  // namespace domainfusion

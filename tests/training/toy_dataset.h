@@ -21,8 +21,8 @@ class ToyDataset : public DomainDataset {
   explicit ToyDataset(std::int64_t images_per_domain = 20) : images_(images_per_domain) {
     for (std::int64_t d = 0; d < 3; ++d) {
       for (std::int64_t i = 0; i < images_; ++i) {
-        infos_.push_back({domains_[static_cast<std::size_t>(d)] + "/" + classes_[static_cast<std::size_t>(i % 2)] + "/" +
-                              std::to_string(i) + ".png",
+        infos_.push_back({domains_[static_cast<std::size_t>(d)] + "/" + classes_[static_cast<std::size_t>(i % 2)] +
+                              "/" + std::to_string(i) + ".png",
                           i % 2, d});
       }
     }

@@ -29,11 +29,13 @@ inline std::vector<std::string> needs_of(const std::string& algorithm) {
 }
 
 inline RunSetup toy_setup(const std::string& algorithm, std::vector<std::string> overrides = {}) {
-  std::vector<std::string> all{"algorithm=" + algorithm, "test_domain=red",          "device=" + test_device_name(),
-                               "loader.batch_size=4",    "loader.image_size_px=16",  "loader.workers=2",
-                               "classifier.stem=small",  "classifier.width=4",       "classifier.dropout=0.2",
-                               "steps=9",                "checkpoint_frequency=4",   "optimizer.lr=0.003",
-                               "optimizer.decay=linear", "optimizer.weight_decay=1e-4"};
+  std::vector<std::string> all{"algorithm=" + algorithm,       "test_domain=red",
+                               "device=" + test_device_name(), "loader.batch_size=4",
+                               "loader.image_size_px=16",      "loader.workers=2",
+                               "classifier.stem=small",        "classifier.width=4",
+                               "classifier.dropout=0.2",       "steps=9",
+                               "checkpoint_frequency=4",       "optimizer.lr=0.003",
+                               "optimizer.decay=linear",       "optimizer.weight_decay=1e-4"};
   for (const auto& more : {needs_of(algorithm), overrides}) all.insert(all.end(), more.begin(), more.end());
   return make_run_setup({}, all, {});
 }

@@ -142,8 +142,8 @@ TEST(Trainer, ADivergingRunKeepsCheckpointAndBestModelOfTheLastValidation) {
   const std::vector<std::string> diverging{"optimizer.name=adamw",        "optimizer.lr=1e-3",
                                            "optimizer.weight_decay=3000", "optimizer.decay=constant",
                                            "checkpoint_frequency=1",      "steps=40"};
-  const std::string message =
-      message_of<Error>([&] { toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, diverging); });
+  const std::string message = message_of<Error>(
+      [&] { toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, diverging); });
   EXPECT_NE(message.find("diverged"), std::string::npos) << message;
   EXPECT_NE(message.find("start anew with a lower optimizer.lr"), std::string::npos) << message;
   for (const char* file : {"run/checkpoint.safetensors", "run/best.safetensors"}) {
@@ -153,13 +153,13 @@ TEST(Trainer, ADivergingRunKeepsCheckpointAndBestModelOfTheLastValidation) {
   }
   EXPECT_EQ(count(place / "run", "test"), 0u);
   // Resumed, it says the same; with another rate it is another run.
-  EXPECT_EQ(
-      message_of<Error>([&] { toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kResume, diverging); }),
-      message);
+  EXPECT_EQ(message_of<Error>(
+                [&] { toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kResume, diverging); }),
+            message);
   std::vector<std::string> slower = diverging;
   slower[1] = "optimizer.lr=1e-5";
-  const std::string refused =
-      message_of<Error>([&] { toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kResume, slower); });
+  const std::string refused = message_of<Error>(
+      [&] { toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kResume, slower); });
   EXPECT_NE(refused.find("optimizer/lr was 0.001, is 1e-05"), std::string::npos) << refused;
 }
 
@@ -209,7 +209,8 @@ TEST(Trainer, DivergenceIsAnErrorThatLeavesNoBrokenCheckpoint) {
 TEST(Trainer, AnUnknownTestDomainAlgorithmOrOptionNamesTheNearest) {
   TemporaryFolder place;
   const auto run = [&](const std::string& algorithm, const std::string& option) {
-    return message_of<Error>([&] { toy_run(algorithm, place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, {option}); });
+    return message_of<Error>(
+        [&] { toy_run(algorithm, place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, {option}); });
   };
   EXPECT_NE(run("erm", "test_domain=gren").find("did you mean 'green'"), std::string::npos);
   EXPECT_NE(run("erm", "optimizer.lrr=1").find("did you mean 'optimizer.lr'"), std::string::npos);
@@ -221,7 +222,8 @@ TEST(Trainer, AnUnknownTestDomainAlgorithmOrOptionNamesTheNearest) {
 TEST(Trainer, ARefusedRunLeavesNoFolder) {
   TemporaryFolder place;
   const auto refused = [&](const std::string& algorithm, const std::string& option) {
-    return message_of<Error>([&] { toy_run(algorithm, place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, {option}); });
+    return message_of<Error>(
+        [&] { toy_run(algorithm, place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, {option}); });
   };
   EXPECT_NE(refused("domainfusion", "ldm=").find("--ldm"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(place / "run"));
@@ -241,7 +243,8 @@ TEST(Trainer, ADoubledBatchHoldsTwiceTheImages) {
     dataset->on_read = [&](std::int64_t) { ++read; };
     const std::string folder = std::string("run") + multiplier;
     ASSERT_TRUE(toy_run("erm", place / folder, dataset, RunMode::kNew,
-                        {"steps=10", "checkpoint_frequency=10", "loader.ahead_steps=1", std::string("erm.batch_multiplier=") + multiplier}));
+                        {"steps=10", "checkpoint_frequency=10", "loader.ahead_steps=1",
+                         std::string("erm.batch_multiplier=") + multiplier}));
     // 80 more in ten steps, give or take what the loader holds ready; validation and test read the same images.
     EXPECT_GT(read - reads, 40);
     reads = read;

@@ -21,9 +21,9 @@ class CandidateGenerator {
   // Changes when the weights change: part of a synthetic set's identity.
   virtual std::string weights_hash() const = 0;
 
-  // Image-to-image or inversion: the final scaled latents of N candidates, [N, c, h, w]. Candidate i starts from image i, given as
-  // encode() returns it, follows prompt i and draws all its noise from stream i, so that the grouping into batches
-  // changes nothing but rounding.
+  // Image-to-image or inversion: the final scaled latents of N candidates, [N, c, h, w]. Candidate i starts from image
+  // i, given as encode() returns it, follows prompt i and draws all its noise from stream i, so that the grouping into
+  // batches changes nothing but rounding.
   virtual at::Tensor candidate_latents(const at::Tensor& z_Nchw, const std::vector<std::string>& prompts,
                                        std::vector<RandomStream> noise) const = 0;
   // The VAE: scaled posterior mean, and back; decode is differentiable.

@@ -42,8 +42,8 @@ const LatentDiffusion& CdgaModels::towards(std::int64_t destination) const {
 }
 
 CdgaImages::CdgaImages(CdgaConfig config, std::shared_ptr<const DomainDataset> source_in,
-                       std::map<std::int64_t, std::string> destinations, CandidatePrompts prompts,
-                       CdgaModels models, CandidateStore store)
+                       std::map<std::int64_t, std::string> destinations, CandidatePrompts prompts, CdgaModels models,
+                       CandidateStore store)
     : config_(std::move(config)),
       source_in_(std::move(source_in)),
       destinations_(std::move(destinations)),

@@ -87,7 +87,7 @@ class CdgaImages {
   CdgaModels models_;
   CandidateStore store_;
   std::map<std::int64_t, nlohmann::json> options_;  // by destination
-  std::vector<std::vector<std::string>> hashes_;  // of the source images' files
+  std::vector<std::vector<std::string>> hashes_;    // of the source images' files
   std::vector<CdgaImage> images_;
   std::vector<CandidateStore::State> states_;  // by place; those of CdgaImage::first count
 };

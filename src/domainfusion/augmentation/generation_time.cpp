@@ -9,7 +9,8 @@
 namespace domainfusion {
 namespace {
 
-constexpr std::int64_t kTimedElements = 1 << 14;  // of latents in a pass: small images come in batches, which are faster
+constexpr std::int64_t kTimedElements = 1
+                                        << 14;  // of latents in a pass: small images come in batches, which are faster
 constexpr std::int64_t kTimedImages = 8;
 
 }  // namespace
@@ -28,7 +29,8 @@ double GenerationTimes::image_seconds(const LatentDiffusion& model, const ImageT
 GenerationTimes measure_generation(const LatentDiffusion& model) {
   const c10::NoGradGuard no_grad;
   std::vector<std::int64_t> shape = model.latent_shape();
-  const std::int64_t images = std::clamp<std::int64_t>(kTimedElements / (shape[0] * shape[1] * shape[2]), 1, kTimedImages);
+  const std::int64_t images =
+      std::clamp<std::int64_t>(kTimedElements / (shape[0] * shape[1] * shape[2]), 1, kTimedImages);
   shape.insert(shape.begin(), images);
   const at::Tensor z = at::zeros(shape), t = at::full({images}, 500, at::kLong);
   const at::Tensor condition = model.embed({""}).repeat({images, 1, 1});

@@ -7,7 +7,8 @@
 
 namespace domainfusion {
 
-// Takes mode, strength, steps, guidance, scheduler and negative prompt from the config. An inversion runs under the empty prompt.
+// Takes mode, strength, steps, guidance, scheduler and negative prompt from the config. An inversion runs under the
+// empty prompt.
 class LdmCandidates final : public CandidateGenerator {
  public:
   // `config.negative_prompt` is to be checked by the target guard before (CandidatePrompts does). ConfigError for

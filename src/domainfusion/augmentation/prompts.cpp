@@ -103,11 +103,12 @@ TargetGuard::TargetGuard(const std::map<std::string, std::string>& description_o
 
 void TargetGuard::check_prompt(std::string_view prompt, std::string_view role) const {
   for (const std::string& word : words_of(prompt)) {
-    check<ConfigError>(!forbidden_.contains(word),
-                       "the word '{}' of the {} '{}' names the target domain, which nothing before the "
-                       "final test may know; change the template (augmentation.prompt_template = \"a {{class}}\" does without "
-                       "descriptions) or the class name that it comes from",
-                       word, role, prompt);
+    check<ConfigError>(
+        !forbidden_.contains(word),
+        "the word '{}' of the {} '{}' names the target domain, which nothing before the "
+        "final test may know; change the template (augmentation.prompt_template = \"a {{class}}\" does without "
+        "descriptions) or the class name that it comes from",
+        word, role, prompt);
   }
 }
 
@@ -121,7 +122,8 @@ CandidatePrompts::CandidatePrompts(const std::string& prompt_template, const std
   for (const auto& [domain, description] : description_of_source) {
     domains_.push_back(domain);
     for (std::size_t label = 0; label < class_names.size(); ++label) {
-      const std::string prompt = prompt_template.empty() ? "" : fill_prompt(prompt_template, class_names[label], description);
+      const std::string prompt =
+          prompt_template.empty() ? "" : fill_prompt(prompt_template, class_names[label], description);
       guard.check_prompt(prompt, "prompt");
       prompt_of_[{static_cast<std::int64_t>(label), domain}] = prompt;
     }

@@ -188,10 +188,13 @@ void AugmentationRounds::make_candidates(Group& group) const {
   group.round_trip_N3SS = generator_.decode(group.z_x_Nchw);
   group.z_candidates = generator_.candidate_latents(group.z_x_Nchw.repeat_interleave(config_.candidates, 0),
                                                     group.prompts, noise_streams(group.round, group.parents));
-  if (config_.detail == Detail::kRestored) group.lost_N3SS = group.x_N3SS - group.round_trip_N3SS.to(at::kCPU, at::kFloat);
+  if (config_.detail == Detail::kRestored)
+    group.lost_N3SS = group.x_N3SS - group.round_trip_N3SS.to(at::kCPU, at::kFloat);
   const at::Tensor candidates = latents ? group.z_candidates : generator_.decode(group.z_candidates);
-  for (const at::Tensor& candidate : candidates.unbind()) group.failed.push_back(is_failed(candidate, latents ? kConstantLatents : kConstantPixels));
-  group.candidate_values = values_of(latents ? candidates : with_detail(group, candidates.to(at::kCPU, at::kFloat), places_of_candidates(group)));
+  for (const at::Tensor& candidate : candidates.unbind())
+    group.failed.push_back(is_failed(candidate, latents ? kConstantLatents : kConstantPixels));
+  group.candidate_values = values_of(
+      latents ? candidates : with_detail(group, candidates.to(at::kCPU, at::kFloat), places_of_candidates(group)));
   group.x_values = values_of(latents ? group.z_x_Nchw : group.x_N3SS);
   group.reference_values = group.x_values;
   if (config_.reference == StyleReference::kRaw) {
@@ -243,10 +246,10 @@ void AugmentationRounds::fuse(const Group& group, std::int64_t place, const at::
 void AugmentationRounds::follow_rule(const Group& group, std::int64_t place, const at::Tensor& usable_values,
                                      Outcome& outcome) const {
   SyntheticRecord& record = outcome.record;
-  const CombinationInput input{*decomposition_, group.x_values.narrow(0, place, 1), usable_values, record.label,
-                               [&](const at::Tensor& values) {
-                                 return image01_of(group, values, std::vector<std::int64_t>(static_cast<std::size_t>(values.size(0)), place));
-                               }};
+  const CombinationInput input{
+      *decomposition_, group.x_values.narrow(0, place, 1), usable_values, record.label, [&](const at::Tensor& values) {
+        return image01_of(group, values, std::vector<std::int64_t>(static_cast<std::size_t>(values.size(0)), place));
+      }};
   RandomStream stream(seed_, "combine",
                       {static_cast<std::uint64_t>(group.round), static_cast<std::uint64_t>(record.parent.domain),
                        static_cast<std::uint64_t>(record.parent.index)});
@@ -268,13 +271,15 @@ std::vector<std::int64_t> AugmentationRounds::places_of_candidates(const Group& 
 }
 
 // `images01` of the images at `places`, with what the VAE has lost of these.
-at::Tensor AugmentationRounds::with_detail(const Group& group, const at::Tensor& image01_n3SS, const std::vector<std::int64_t>& places) const {
+at::Tensor AugmentationRounds::with_detail(const Group& group, const at::Tensor& image01_n3SS,
+                                           const std::vector<std::int64_t>& places) const {
   if (!group.lost_N3SS.defined()) return image01_n3SS;
   return (image01_n3SS + group.lost_N3SS.index_select(0, at::tensor(places))).clamp(0, 1);
 }
 
 // Float32 on the CPU, of values in the decomposition's space, made of the images at `places`.
-at::Tensor AugmentationRounds::image01_of(const Group& group, const at::Tensor& values, const std::vector<std::int64_t>& places) const {
+at::Tensor AugmentationRounds::image01_of(const Group& group, const at::Tensor& values,
+                                          const std::vector<std::int64_t>& places) const {
   if (decomposition_->space() == Decomposition::Space::kPixels) return values.to(at::kCPU, at::kFloat);
   return with_detail(group, generator_.decode(values.to(group.z_x_Nchw.options())).to(at::kCPU, at::kFloat), places);
 }

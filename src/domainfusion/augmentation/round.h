@@ -83,7 +83,8 @@ class AugmentationRounds {
   void fuse(const Group& group, std::int64_t place, const at::Tensor& usable_values, Outcome& outcome) const;
   void follow_rule(const Group& group, std::int64_t place, const at::Tensor& usable_values, Outcome& outcome) const;
   std::vector<std::int64_t> places_of_candidates(const Group& group) const;
-  at::Tensor with_detail(const Group& group, const at::Tensor& image01_n3SS, const std::vector<std::int64_t>& places) const;
+  at::Tensor with_detail(const Group& group, const at::Tensor& image01_n3SS,
+                         const std::vector<std::int64_t>& places) const;
   at::Tensor image01_of(const Group& group, const at::Tensor& values, const std::vector<std::int64_t>& places) const;
   void combine(const Group& group, std::vector<Outcome>& outcomes) const;
   void measure(const Group& group, std::vector<Outcome>& outcomes, const RoundHooks& hooks) const;

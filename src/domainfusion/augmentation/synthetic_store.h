@@ -37,8 +37,8 @@ struct SyntheticRecord {
   std::int64_t content_candidate = -1;
   std::vector<double> style_similarities;  // one per entry of `candidates`
   std::vector<double> content_similarities;
-  std::optional<double> own_share;    // combine = mixstyle, efdmix: the share of x's own style
-  std::vector<double> style_weights;  // combine = mode: of x, then one per entry of `candidates`; else empty
+  std::optional<double> own_share;         // combine = mixstyle, efdmix: the share of x's own style
+  std::vector<double> style_weights;       // combine = mode: of x, then one per entry of `candidates`; else empty
   ImageDrift made;                         // the new image
   ImageDrift round_trip;                   // x encoded and decoded by the VAE, nothing else
   std::optional<std::int64_t> made_class;  // what a classifier says of them, if one was asked

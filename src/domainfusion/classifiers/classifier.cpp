@@ -117,8 +117,9 @@ at::Tensor ClassifierImpl::features(const at::Tensor& image_NCHW) {
   const at::Tensor image = clip_statistics_ ? image_NCHW * clip_scale_.to(device) + clip_shift_.to(device) : image_NCHW;
   if (!is_training() || !backbone_->is_same_each_step()) return backbone_->features(image);
   if (!training_features_) {
-    training_features_ = std::make_unique<GraphedTraining>([this](const std::vector<at::Tensor>& in) { return backbone_->features(in[0]); },
-                                                           backbone_->parameters(), backbone_->buffers());
+    training_features_ = std::make_unique<GraphedTraining>(
+        [this](const std::vector<at::Tensor>& in) { return backbone_->features(in[0]); }, backbone_->parameters(),
+        backbone_->buffers());
   }
   return (*training_features_)({image});
 }

@@ -66,7 +66,8 @@ class ClassifierImpl : public torch::nn::Module {
 
   // Names the training step: the dropout masks of the forwards that follow are draws of (seed, "dropout", step, call).
   void begin_step(std::uint64_t seed, std::int64_t step);
-  // Train mode; batch norm stays in eval mode if config.freeze_batch_norm (its weights are still trained, as in DomainBed).
+  // Train mode; batch norm stays in eval mode if config.freeze_batch_norm (its weights are still trained, as in
+  // DomainBed).
   void train(bool on = true) override;
 
   std::int64_t classes() const { return classes_; }

@@ -22,7 +22,8 @@ void ConfigFields::add(std::string_view name, std::string type, std::string rang
 }
 
 void ConfigFields::boolean(std::string_view name, bool& value, std::string_view help) {
-  add(name, "boolean", "", help, [&value](const json& j) { value = j.get<bool>(); }, [&value] { return json(value); });
+  add(
+      name, "boolean", "", help, [&value](const json& j) { value = j.get<bool>(); }, [&value] { return json(value); });
 }
 
 namespace {
@@ -78,7 +79,9 @@ void ConfigFields::real(std::string_view name, double& value, RealRange range, s
 }
 
 void ConfigFields::text(std::string_view name, std::string& value, std::string_view help) {
-  add(name, "text", "", help, [&value](const json& j) { value = j.get<std::string>(); }, [&value] { return json(value); });
+  add(
+      name, "text", "", help, [&value](const json& j) { value = j.get<std::string>(); },
+      [&value] { return json(value); });
 }
 
 void ConfigFields::texts(std::string_view name, std::vector<std::string>& value, std::string_view help) {

@@ -56,8 +56,7 @@ class ConfigFields {
     std::vector<std::string> names;
     for (const auto& [word, enumerator] : words) names.push_back(word);
     add_choice(
-        name, names, help,
-        [&value, words](std::size_t index) { value = words[index].second; },
+        name, names, help, [&value, words](std::size_t index) { value = words[index].second; },
         [&value, words]() {
           for (std::size_t i = 0; i < words.size(); ++i) {
             if (words[i].second == value) return i;
@@ -79,7 +78,8 @@ class ConfigFields {
   // ConfigError that names the nearest key when `key` is unknown.
   const Field& at(std::string_view key) const;
 
-  // Nested JSON object <-> fields. Reading: unknown keys and wrong values are ConfigErrors; absent keys keep their value.
+  // Nested JSON object <-> fields. Reading: unknown keys and wrong values are ConfigErrors; absent keys keep their
+  // value.
   nlohmann::json to_json() const;
   void from_json(const nlohmann::json& object);
 

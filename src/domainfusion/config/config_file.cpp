@@ -40,8 +40,8 @@ json read_recipe(const std::filesystem::path& path) {
   try {
     table = toml::parse(text.str(), path.string());
   } catch (const toml::parse_error& error) {
-    throw FormatError(fmt::format("recipe '{}', line {}: {}", path.string(), error.source().begin.line,
-                                  error.description()));
+    throw FormatError(
+        fmt::format("recipe '{}', line {}: {}", path.string(), error.source().begin.line, error.description()));
   }
   return with_context(fmt::format("recipe '{}'", path.string()), [&] { return to_json(table); });
 }

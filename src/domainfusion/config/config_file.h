@@ -12,8 +12,8 @@ namespace domainfusion {
 // A TOML file as JSON. IoError if it cannot be read, FormatError (with line) if it is not TOML.
 nlohmann::json read_recipe(const std::filesystem::path& path);
 
-// Reads a TOML file into `fields`. IoError if it cannot be read, FormatError (with line) if it is not TOML, ConfigError for
-// unknown keys or wrong values.
+// Reads a TOML file into `fields`. IoError if it cannot be read, FormatError (with line) if it is not TOML, ConfigError
+// for unknown keys or wrong values.
 void apply_recipe(const ConfigFields& fields, const std::filesystem::path& path);
 
 // Applies "key=value": the value is TOML (0.5, true, "text", ["a", "b"]); a bare word is taken as text.

@@ -16,8 +16,8 @@ struct Placement {
 };
 
 // "auto" (CUDA where there is one, else the CPU), "cpu", "cuda" or "cuda:N". ConfigError for another word, DeviceError
-// for a device that is not here. A GPU that is named here computes float32 as float32 (no TF32) and by algorithms that give
-// equal bits for equal inputs, in the whole process.
+// for a device that is not here. A GPU that is named here computes float32 as float32 (no TF32) and by algorithms that
+// give equal bits for equal inputs, in the whole process.
 at::Device device_of(const std::string& name);
 
 // Waits for what `device` has been given to do; nothing on a CPU. Before clocks are read.

@@ -61,7 +61,8 @@ void Progress::print(std::string_view note, bool last) {
                            : rate > 0
                                ? fmt::format("{} left", format_seconds(static_cast<double>(total_ - done_) / rate))
                                : "";
-  std::string text = fmt::format("{} {}/{}  {:.1f} {}/s  {}", title_, done_, total_, rate * unit_per_step_, unit_, left);
+  std::string text =
+      fmt::format("{} {}/{}  {:.1f} {}/s  {}", title_, done_, total_, rate * unit_per_step_, unit_, left);
   if (!note.empty()) text += fmt::format("  {}", note);
   if (!terminal_) {
     log_line(text);

@@ -13,15 +13,16 @@ std::string format_seconds(double seconds);
 
 class Progress {
  public:
-  // `total` steps of `unit_per_step` items (images a step, say) called `unit`; `done` steps are already behind us (a resume).
+  // `total` steps of `unit_per_step` items (images a step, say) called `unit`; `done` steps are already behind us (a
+  // resume).
   Progress(std::string title, std::int64_t total, std::string unit = "steps", double unit_per_step = 1,
            std::int64_t done = 0);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // Now at step `done`; `note` (loss, accuracy) stands at the end of the line. Prints at most ten times a second on a terminal,
-  // every 20 s elsewhere. Shows items a second over the last stretch and the time left.
+  // Now at step `done`; `note` (loss, accuracy) stands at the end of the line. Prints at most ten times a second on a
+  // terminal, every 20 s elsewhere. Shows items a second over the last stretch and the time left.
   void update(std::int64_t done, std::string_view note = {});
   // Ends the line; further updates print nothing.
   void finish(std::string_view note = {});

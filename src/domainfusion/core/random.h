@@ -1,7 +1,7 @@
 #pragma once
 // Counter-based random streams (Philox4x32-10; Salmon et al., SC 2011).
-// A stream is named by (seed, purpose, ids), not by what was drawn before it: the noise of image 17 at step 300 is the same
-// whatever the number of threads, the grouping into batches, the kills and the resumes.
+// A stream is named by (seed, purpose, ids), not by what was drawn before it: the noise of image 17 at step 300 is the
+// same whatever the number of threads, the grouping into batches, the kills and the resumes.
 
 #include <array>
 #include <cstdint>
@@ -19,11 +19,11 @@ class RandomStream {
 
   std::uint32_t next_u32();
   std::uint64_t next_u64();
-  double uniform();                                 // [0, 1), 53 bits
-  double uniform(double low, double high);          // [low, high)
-  std::uint64_t below(std::uint64_t bound);         // 0 … bound-1 without bias; bound >= 1, else ConfigError
-  double normal();                                  // N(0, 1), Box-Muller
-  void fill_normal(std::span<float> values);        // values.size() draws of N(0, 1)
+  double uniform();                                       // [0, 1), 53 bits
+  double uniform(double low, double high);                // [low, high)
+  std::uint64_t below(std::uint64_t bound);               // 0 … bound-1 without bias; bound >= 1, else ConfigError
+  double normal();                                        // N(0, 1), Box-Muller
+  void fill_normal(std::span<float> values);              // values.size() draws of N(0, 1)
   std::vector<std::int64_t> permutation(std::int64_t n);  // Fisher-Yates over 0 … n-1
 
  private:

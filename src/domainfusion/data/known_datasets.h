@@ -32,8 +32,9 @@ struct KnownDataset {
   std::map<std::string, std::string> class_words;          // of classes whose name is not the word for them
   std::int64_t number_of_classes = 0;
   std::vector<DatasetArchive> archives;  // empty where no address is sure
-  std::vector<std::string> environments;  // DomainBed's short names of the domains; empty where it does not know the set
-  std::int64_t steps = 0;                 // DomainBed's number of steps and checkpoint frequency; 0 likewise
+  std::vector<std::string>
+      environments;        // DomainBed's short names of the domains; empty where it does not know the set
+  std::int64_t steps = 0;  // DomainBed's number of steps and checkpoint frequency; 0 likewise
   std::int64_t checkpoint_frequency = 0;
   std::string note;
 

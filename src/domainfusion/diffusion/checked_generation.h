@@ -6,8 +6,8 @@
 
 namespace domainfusion {
 
-// image_to_image with its images checked; those that failed are made again with the networks in float32, if those compute in a
-// smaller type.
+// image_to_image with its images checked; those that failed are made again with the networks in float32, if those
+// compute in a smaller type.
 CheckedValues checked_image_to_image(const LatentDiffusion& model, const ImageToImageRequest& request);
 
 // The same for image_to_image_latents.

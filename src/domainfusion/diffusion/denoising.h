@@ -13,8 +13,8 @@
 
 namespace domainfusion {
 
-// The U-Net's prediction under classifier-free guidance (Ho and Salimans 2022): e_negative + scale (e_prompt - e_negative), both
-// in one batch; with a scale up to 1, e_prompt alone.
+// The U-Net's prediction under classifier-free guidance (Ho and Salimans 2022): e_negative + scale (e_prompt -
+// e_negative), both in one batch; with a scale up to 1, e_prompt alone.
 class GuidedPrediction {
  public:
   // prompts: one per image; negative_prompt: of all. `model` outlives the object.
@@ -32,8 +32,9 @@ class GuidedPrediction {
 
 using LatentsHook = std::function<void(const at::Tensor& z_NChw)>;
 
-// Takes the scheduler's steps from `start` to the last and returns the latents after it. Image i draws the noise of stochastic
-// steps from stream i, so that grouping images into batches changes nothing. on_latents, if any, sees the latents after each step.
+// Takes the scheduler's steps from `start` to the last and returns the latents after it. Image i draws the noise of
+// stochastic steps from stream i, so that grouping images into batches changes nothing. on_latents, if any, sees the
+// latents after each step.
 at::Tensor take_steps(Scheduler& scheduler, std::size_t start, const GuidedPrediction& predict, at::Tensor z_NChw,
                       std::vector<RandomStream>& streams, const LatentsHook& on_latents = {});
 

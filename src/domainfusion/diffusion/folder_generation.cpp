@@ -104,7 +104,8 @@ void FolderGeneration::embed_prompts() const {
   std::set<std::string> prompts{config_.negative_prompt};
   for (const std::string& source : sources_) {
     prompts.insert(filled_in(config_.prompt, folder_of(source)));
-    if (config_.mode == GenerationMode::kInversion) prompts.insert(filled_in(config_.inversion_prompt, folder_of(source)));
+    if (config_.mode == GenerationMode::kInversion)
+      prompts.insert(filled_in(config_.inversion_prompt, folder_of(source)));
   }
   for (const std::string& prompt : prompts) model_.embed({prompt});
   model_.release(LdmPart::kTextEncoder);
@@ -123,7 +124,10 @@ json FolderGeneration::options() const {
   GenerateConfig config = config_;
   json options = fields_of(config).to_json();
   options.erase("batch_size");
-  return {{"options", options}, {"scheduler", scheduler_}, {"dtype", name_of(model_.placement().dtype)}, {"weights_hash", model_.weights_hash()}};
+  return {{"options", options},
+          {"scheduler", scheduler_},
+          {"dtype", name_of(model_.placement().dtype)},
+          {"weights_hash", model_.weights_hash()}};
 }
 
 Image FolderGeneration::resized(const Image& image) const {
@@ -186,8 +190,8 @@ json FolderGeneration::record_of(const Item& item) const {
   return record;
 }
 
-// A group is made whole, also where some of its images lie there already, so that a run that goes on gives the very bits of one
-// that was never ended.
+// A group is made whole, also where some of its images lie there already, so that a run that goes on gives the very
+// bits of one that was never ended.
 void FolderGeneration::make(const std::vector<Item>& group) {
   std::vector<bool> finished;
   for (const Item& item : group) finished.push_back(folder_->has(item.source, item.hash));
@@ -206,8 +210,8 @@ void FolderGeneration::make(const std::vector<Item>& group) {
       report_.failed.push_back({group[i].source, made.failures[i]});
       continue;
     }
-    folder_->add(group[i].source, group[i].hash, outputs_.at(group[i].source), tensor01_to_image(made.values_N[row].cpu()),
-                 record_of(group[i]));
+    folder_->add(group[i].source, group[i].hash, outputs_.at(group[i].source),
+                 tensor01_to_image(made.values_N[row].cpu()), record_of(group[i]));
     ++report_.made;
   }
 }

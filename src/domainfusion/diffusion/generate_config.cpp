@@ -23,8 +23,9 @@ void GenerateConfig::describe(ConfigFields& fields) {
       "width and height of the new images; 0: each image's own, rounded down to a multiple of the VAE's factor");
   fields.integer("batch_size", batch_size, {1, 4096},
                  "images of one size that are made together; more needs more memory");
-  fields.integer("vae_tile_px", vae_tile_px, {0, 8192},
-                 "larger images pass the VAE in overlapping tiles of this size: less memory, slightly other images; 0: whole");
+  fields.integer(
+      "vae_tile_px", vae_tile_px, {0, 8192},
+      "larger images pass the VAE in overlapping tiles of this size: less memory, slightly other images; 0: whole");
 }
 
 ImageToImageRequest GenerateConfig::request() const {

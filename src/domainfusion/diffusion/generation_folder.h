@@ -1,6 +1,6 @@
 #pragma once
-// A folder of generated images: the pictures, generate.json with the options that made them, and manifest.jsonl with a line for
-// each. Nothing in it is ever overwritten.
+// A folder of generated images: the pictures, generate.json with the options that made them, and manifest.jsonl with a
+// line for each. Nothing in it is ever overwritten.
 
 #include <filesystem>
 #include <map>
@@ -15,16 +15,17 @@ namespace domainfusion {
 
 class GenerationFolder {
  public:
-  // Makes the folder, or continues one of equal `options`. ConfigError for other options, and for a folder that is not empty and
-  // was not made by this class; IoError, FormatError.
+  // Makes the folder, or continues one of equal `options`. ConfigError for other options, and for a folder that is not
+  // empty and was not made by this class; IoError, FormatError.
   GenerationFolder(std::filesystem::path folder, const nlohmann::json& options);
 
-  // Whether the image of `source` lies there, made of content `source_hash`. ConfigError if it was made of another content.
+  // Whether the image of `source` lies there, made of content `source_hash`. ConfigError if it was made of another
+  // content.
   bool has(const std::string& source, const std::string& source_hash) const;
 
-  // Writes the picture to `output` (relative), then its line: `record` with source, source_hash, output and output_hash. A file
-  // of that name that lies there already (a kill came between file and line) is kept if it is this picture, up to the rounding of
-  // another thread count; else ConfigError.
+  // Writes the picture to `output` (relative), then its line: `record` with source, source_hash, output and
+  // output_hash. A file of that name that lies there already (a kill came between file and line) is kept if it is this
+  // picture, up to the rounding of another thread count; else ConfigError.
   void add(const std::string& source, const std::string& source_hash, const std::string& output, const Image& image,
            nlohmann::json record);
 

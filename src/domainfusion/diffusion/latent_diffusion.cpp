@@ -18,7 +18,8 @@ struct LatentDiffusion::Cache {
   std::string weights_hash;
 };
 
-LatentDiffusion::LatentDiffusion(fs::path folder, std::shared_ptr<const ModelSource> source, const PartsOptions& options)
+LatentDiffusion::LatentDiffusion(fs::path folder, std::shared_ptr<const ModelSource> source,
+                                 const PartsOptions& options)
     : folder_(std::move(folder)),
       scheduler_config_(source->scheduler_config()),
       noise_schedule_(scheduler_config_),
@@ -58,15 +59,18 @@ void LatentDiffusion::check_parts() const {
   const AutoencoderConfig& vae = parts_->vae_config();
   const ClipTextConfig& text_encoder = parts_->text_encoder_config();
   check<ConfigError>(image_size_px_ > 0, "unet/config.json has no sample_size: add the latents' height");
-  check<ConfigError>(unet.in_channels == vae.latent_channels && unet.out_channels == unet.in_channels,
-                     "U-Net with {} channels in and {} out, VAE with {} latent channels: the parts do not belong together",
-                     unet.in_channels, unet.out_channels, vae.latent_channels);
-  check<ConfigError>(unet.cross_attention_dim == text_encoder.hidden_size,
-                     "U-Net with cross_attention_dim {}, text encoder with hidden_size {}: the parts do not belong together",
-                     unet.cross_attention_dim, text_encoder.hidden_size);
-  check<ConfigError>(tokenizer_.length() <= text_encoder.max_position_embeddings,
-                     "tokenizer with model_max_length {}, text encoder with {} positions: the parts do not belong together",
-                     tokenizer_.length(), text_encoder.max_position_embeddings);
+  check<ConfigError>(
+      unet.in_channels == vae.latent_channels && unet.out_channels == unet.in_channels,
+      "U-Net with {} channels in and {} out, VAE with {} latent channels: the parts do not belong together",
+      unet.in_channels, unet.out_channels, vae.latent_channels);
+  check<ConfigError>(
+      unet.cross_attention_dim == text_encoder.hidden_size,
+      "U-Net with cross_attention_dim {}, text encoder with hidden_size {}: the parts do not belong together",
+      unet.cross_attention_dim, text_encoder.hidden_size);
+  check<ConfigError>(
+      tokenizer_.length() <= text_encoder.max_position_embeddings,
+      "tokenizer with model_max_length {}, text encoder with {} positions: the parts do not belong together",
+      tokenizer_.length(), text_encoder.max_position_embeddings);
   check<ConfigError>(vae.in_channels == 3 && vae.out_channels == 3,
                      "VAE with {} image channels in and {} out: expected 3", vae.in_channels, vae.out_channels);
 }
@@ -76,7 +80,9 @@ std::vector<std::int64_t> LatentDiffusion::latent_shape() const {
   return {unet.in_channels, unet.sample_size, unet.sample_size};
 }
 
-at::Tensor LatentDiffusion::placed(const at::Tensor& values) const { return values.to(placement().device, placement().dtype); }
+at::Tensor LatentDiffusion::placed(const at::Tensor& values) const {
+  return values.to(placement().device, placement().dtype);
+}
 
 LatentPosterior LatentDiffusion::posterior(const at::Tensor& image01_N3HW) const {
   const LatentPosterior posterior = vae()->encode(placed(2.0 * image01_N3HW - 1.0));
@@ -110,7 +116,8 @@ at::Tensor LatentDiffusion::embed(const std::vector<std::string>& prompts) const
   return at::stack(rows);
 }
 
-at::Tensor LatentDiffusion::predict(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const at::Tensor& cond_NLD) const {
+at::Tensor LatentDiffusion::predict(const at::Tensor& z_t_NChw, const at::Tensor& t_N,
+                                    const at::Tensor& cond_NLD) const {
   const std::shared_ptr<GraphedFunction> unet_pass = parts_->unet_pass();
   return (*unet_pass)({placed(z_t_NChw), t_N.to(placement().device), placed(cond_NLD)}).to(z_t_NChw.scalar_type());
 }
@@ -125,7 +132,8 @@ std::string LatentDiffusion::weights_hash() const {
   if (cache_->weights_hash.empty()) {
     std::string list;
     for (const LdmFile& file : source().files()) {
-      list += fmt::format("{} {}\n", file.name, file.path.empty() ? sha256_hex(file.text) : sha256_hex_of_file(file.path));
+      list +=
+          fmt::format("{} {}\n", file.name, file.path.empty() ? sha256_hex(file.text) : sha256_hex_of_file(file.path));
     }
     cache_->weights_hash = sha256_hex(list);
   }

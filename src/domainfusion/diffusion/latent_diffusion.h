@@ -1,6 +1,6 @@
 #pragma once
-// A text-to-image latent diffusion model (Rombach et al. 2022): VAE, text encoder, U-Net and noise schedule as one frozen
-// whole, read from a diffusers folder, a hub cache, or one file in CompVis' layout.
+// A text-to-image latent diffusion model (Rombach et al. 2022): VAE, text encoder, U-Net and noise schedule as one
+// frozen whole, read from a diffusers folder, a hub cache, or one file in CompVis' layout.
 
 #include <ATen/core/Tensor.h>
 
@@ -22,9 +22,9 @@ namespace domainfusion {
 // Copies share the networks. All functions may be called with gradients on; the parameters themselves take none.
 class LatentDiffusion {
  public:
-  // `path`: a diffusers folder with unet/, vae/, text_encoder/ (config.json and weights), tokenizer/, scheduler/ and, where it
-  // has one, domainfusion.json; a folder of the hub's cache; a CompVis file (see open_model). Throws IoError, FormatError,
-  // ShapeError, ConfigError that name the path and the part.
+  // `path`: a diffusers folder with unet/, vae/, text_encoder/ (config.json and weights), tokenizer/, scheduler/ and,
+  // where it has one, domainfusion.json; a folder of the hub's cache; a CompVis file (see open_model). Throws IoError,
+  // FormatError, ShapeError, ConfigError that name the path and the part.
   static LatentDiffusion load(const std::filesystem::path& path, const LdmOptions& options = {});
   // The same without the networks: each is loaded, and its weights are checked, when it is first used.
   static LatentDiffusion open(const std::filesystem::path& path, const LdmOptions& options = {});
@@ -34,8 +34,9 @@ class LatentDiffusion {
   ClipTextEncoder text_encoder() const { return parts_->text_encoder(); }
   // The same model, read anew where it is used, computing in `dtype`.
   LatentDiffusion computing_in(at::ScalarType dtype) const;
-  // Where the networks compute, and in which type. The functions below take tensors of any device and floating-point type; their
-  // results lie on that device and have the type of the tensor they were made from (embeddings: the placement's).
+  // Where the networks compute, and in which type. The functions below take tensors of any device and floating-point
+  // type; their results lie on that device and have the type of the tensor they were made from (embeddings: the
+  // placement's).
   const Placement& placement() const { return parts_->options().placement; }
   // See AutoencoderKl::use_tiles; also of a VAE that is loaded later. Not while another thread uses the model.
   void use_vae_tiles(std::int64_t tile_px) const { parts_->use_vae_tiles(tile_px); }
@@ -51,8 +52,8 @@ class LatentDiffusion {
   double scaling_factor() const { return parts_->vae_config().scaling_factor; }
   std::vector<std::int64_t> latent_shape() const;  // {C, h, w} of one image of image_size_px
 
-  // z = scaling_factor * mean of E(2 x - 1), differentiable. image01 [N, 3, H, W] in [0, 1]; H, W multiples of the VAE's factor,
-  // else ShapeError. Returns [N, C, H/f, W/f].
+  // z = scaling_factor * mean of E(2 x - 1), differentiable. image01 [N, 3, H, W] in [0, 1]; H, W multiples of the
+  // VAE's factor, else ShapeError. Returns [N, C, H/f, W/f].
   at::Tensor encode(const at::Tensor& image01_N3HW) const;
   // The whole posterior of E(2 x - 1), not multiplied by scaling_factor.
   LatentPosterior posterior(const at::Tensor& image01_N3HW) const;
@@ -69,8 +70,8 @@ class LatentDiffusion {
 
   const at::Tensor& alphas_cumprod() const { return noise_schedule_.alphas_cumprod(); }  // float32 [T], CPU
 
-  // SHA-256 over the content of all files that the model was read from (and over options that change it); equal folders have
-  // equal hashes. Computed on first use.
+  // SHA-256 over the content of all files that the model was read from (and over options that change it); equal folders
+  // have equal hashes. Computed on first use.
   std::string weights_hash() const;
   // The content of domainfusion.json (domains and image hashes the model was trained on), or nullptr.
   const nlohmann::json* provenance() const { return provenance_.is_null() ? nullptr : &provenance_; }

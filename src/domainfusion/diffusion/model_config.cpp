@@ -121,8 +121,9 @@ void ModelConfigReader::ignore(std::initializer_list<const char*> keys) {
 void ModelConfigReader::finish() const {
   for (const auto& [key, value] : object_.items()) {
     if (value.is_null() || key.starts_with("_") || known_.contains(key)) continue;
-    throw ConfigError(fmt::format("{}: field '{}' = {} is not known, so it cannot be honoured; remove it if it has no effect",
-                                  subject_, key, value.dump()));
+    throw ConfigError(
+        fmt::format("{}: field '{}' = {} is not known, so it cannot be honoured; remove it if it has no effect",
+                    subject_, key, value.dump()));
   }
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 // Reads the config.json files of diffusers and transformers folders, strictly.
 //
-// A reader is asked for each key that the code honours, with the library's default for an absent key. finish() refuses what
-// nobody asked for, so that no field is silently ignored.
+// A reader is asked for each key that the code honours, with the library's default for an absent key. finish() refuses
+// what nobody asked for, so that no field is silently ignored.
 
 #include <cstdint>
 #include <filesystem>
@@ -15,7 +15,8 @@
 
 namespace domainfusion {
 
-// JSON as Python writes it: NaN and (-)Infinity, which JSON does not have, become null. Throws nlohmann::json::exception.
+// JSON as Python writes it: NaN and (-)Infinity, which JSON does not have, become null. Throws
+// nlohmann::json::exception.
 nlohmann::json parse_python_json(std::string_view text);
 
 // The JSON object (as Python writes it) in `path`. Throws IoError, FormatError (no JSON object), both naming the path.
@@ -26,8 +27,8 @@ class ModelConfigReader {
   // `object` must outlive the reader; `subject` ("unet/config.json") opens the error messages.
   ModelConfigReader(const nlohmann::json& object, std::string subject);
 
-  // Each returns the value of `key`, or `fallback` when it is absent. Throws ConfigError for another type or a value out of
-  // range.
+  // Each returns the value of `key`, or `fallback` when it is absent. Throws ConfigError for another type or a value
+  // out of range.
   std::int64_t integer(const char* key, std::int64_t fallback, std::int64_t low = 0, std::int64_t high = 1 << 20);
   double real(const char* key, double fallback, double low, double high);
   bool boolean(const char* key, bool fallback);

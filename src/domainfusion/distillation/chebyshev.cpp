@@ -70,7 +70,8 @@ at::Tensor differentiation_matrix(std::int64_t count) {
 }
 
 at::Tensor interpolation_rows(std::int64_t count, const at::Tensor& p_N) {
-  check<ShapeError>(p_N.dim() == 1, "interpolation points have {} dimensions: expected one (one p per image)", p_N.dim());
+  check<ShapeError>(p_N.dim() == 1, "interpolation points have {} dimensions: expected one (one p per image)",
+                    p_N.dim());
   const auto points = chebyshev_points(count);
   const auto weights = barycentric_weights(count);
   const at::Tensor p64_N = p_N.detach().to(torch::kCPU, torch::kFloat64).contiguous();

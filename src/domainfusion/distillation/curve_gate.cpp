@@ -30,7 +30,8 @@ class Gate {
   Gate(const LatentTeacher& teacher, const DistillationConfig& config, const ClassConditions& conditions)
       : teacher_(teacher), config_(config), conditions_(conditions) {
     torch::NoGradGuard no_graph;
-    zero_node_1Chw_ = teacher.encode(torch::zeros({1, 3, teacher.image_size_px, teacher.image_size_px}).to(teacher.device));
+    zero_node_1Chw_ =
+        teacher.encode(torch::zeros({1, 3, teacher.image_size_px, teacher.image_size_px}).to(teacher.device));
   }
 
   void add(const ImageSource& source, const LabelledKey& image, std::uint64_t seed) {
@@ -54,10 +55,11 @@ class Gate {
 
   CurveGateRow measure(std::int64_t points) const {
     std::vector<at::Tensor> curve_g, exact_g;
-    Progress progress(fmt::format("latent curve gate, K = {}", points), static_cast<std::int64_t>(images_.size()), "images");
+    Progress progress(fmt::format("latent curve gate, K = {}", points), static_cast<std::int64_t>(images_.size()),
+                      "images");
     for (const GateImage& one : images_) {
-      const at::Tensor nodes =
-          torch::cat({zero_node_1Chw_.to(torch::kCPU, torch::kFloat32), curve_nodes(teacher_, one.image01_3HW, points)});
+      const at::Tensor nodes = torch::cat(
+          {zero_node_1Chw_.to(torch::kCPU, torch::kFloat32), curve_nodes(teacher_, one.image01_3HW, points)});
       const at::Tensor batch = nodes.unsqueeze(0).expand({gate_confidences().numel(), -1, -1, -1, -1});
       const EncodedPoint point = encoded_from_curve(interpolate(batch.to(teacher_.device), gate_confidences()));
       curve_g.push_back(latent_gradient(teacher_, config_, point, one.noise, one.condition).g_N);
@@ -104,8 +106,8 @@ CurveGateResult measure_curve_gate(const LatentTeacher& teacher, const Distillat
                                    const std::function<void()>& stop_point) {
   check<ConfigError>(!images.empty(), "the latent curve gate was given no images: name domains that hold some");
   const auto sample = draw_images(images, config.curve.gate_images, seed, "curve gate images");
-  CurveGateResult result{{}, static_cast<std::int64_t>(sample.size()), 0, config.curve.max_rms_error,
-                         config.curve.min_sign_agreement};
+  CurveGateResult result{
+      {}, static_cast<std::int64_t>(sample.size()), 0, config.curve.max_rms_error, config.curve.min_sign_agreement};
   Gate gate(teacher, config, conditions);
   Progress progress("latent curve gate, exact encoder", result.images, "images");
   for (std::size_t i = 0; i < sample.size(); ++i) {
@@ -124,14 +126,15 @@ CurveGateResult measure_curve_gate(const LatentTeacher& teacher, const Distillat
 }
 
 std::string CurveGateResult::table() const {
-  std::string text = fmt::format("latent curve against the exact encoder, {} images at p in {{{}}}\n{:>4} {:>12} {:>16} {:>9}\n",
-                                 images, fmt::join(kGateConfidences, ", "), "K", "rms error", "sign agreement", "cosine");
+  std::string text =
+      fmt::format("latent curve against the exact encoder, {} images at p in {{{}}}\n{:>4} {:>12} {:>16} {:>9}\n",
+                  images, fmt::join(kGateConfidences, ", "), "K", "rms error", "sign agreement", "cosine");
   for (const CurveGateRow& row : rows) {
     text += fmt::format("{:>4} {:>10.2f} % {:>14.2f} % {:>9.5f}  {}\n", row.points, 100 * row.rms_error,
                         100 * row.sign_agreement, row.cosine, row.passes ? "passes" : "fails");
   }
-  const std::string limits = fmt::format("rms error <= {:g} %, sign agreement >= {:g} %", 100 * max_rms_error,
-                                         100 * min_sign_agreement);
+  const std::string limits =
+      fmt::format("rms error <= {:g} %, sign agreement >= {:g} %", 100 * max_rms_error, 100 * min_sign_agreement);
   return text + (chosen_points != 0 ? fmt::format("K = {} is the smallest with {}\n", chosen_points, limits)
                                     : fmt::format("no K reaches {}: the exact encoder is used\n", limits));
 }

@@ -1,5 +1,6 @@
 #pragma once
-// The gate of the fast form: the smallest number of nodes K whose interpolated curve gives the same g as the exact encoder.
+// The gate of the fast form: the smallest number of nodes K whose interpolated curve gives the same g as the exact
+// encoder.
 
 #include <cstdint>
 #include <functional>
@@ -35,10 +36,10 @@ struct CurveGateResult {
 // Which sizes to measure: up to the first that passes (what a run needs), or all.
 enum class GateExtent { kFirstPassing, kAll };
 
-// Measures config.curve.points, or 5, 9, 17, 33 in turn if it is 0, on config.curve.gate_images of `images` (all, if there
-// are fewer) drawn from RandomStream(seed, "curve gate images"); t and eps of image i at confidence k from
-// RandomStream(seed, "curve gate", {k, domain, index}), the same for curve and encoder. ConfigError if `images` is empty.
-// `stop_point` is called between images and may throw.
+// Measures config.curve.points, or 5, 9, 17, 33 in turn if it is 0, on config.curve.gate_images of `images` (all, if
+// there are fewer) drawn from RandomStream(seed, "curve gate images"); t and eps of image i at confidence k from
+// RandomStream(seed, "curve gate", {k, domain, index}), the same for curve and encoder. ConfigError if `images` is
+// empty. `stop_point` is called between images and may throw.
 CurveGateResult measure_curve_gate(const LatentTeacher& teacher, const DistillationConfig& config,
                                    const ClassConditions& conditions, const ImageSource& source,
                                    const std::vector<LabelledKey>& images, std::uint64_t seed,

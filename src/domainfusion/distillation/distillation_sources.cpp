@@ -41,7 +41,8 @@ std::vector<LabelledKey> labelled_keys(const DomainDataset& dataset, const std::
   return keys;
 }
 
-std::string curve_identity(const LatentDiffusion& model, const DomainDataset& dataset, const std::vector<LabelledKey>& images) {
+std::string curve_identity(const LatentDiffusion& model, const DomainDataset& dataset,
+                           const std::vector<LabelledKey>& images) {
   std::string hashes;
   for (const LabelledKey& image : images) hashes += dataset.image_hash(image.key.domain, image.key.index);
   return fmt::format("model {} at {} px, images {}", model.weights_hash(), model.image_size_px(), sha256_hex(hashes));

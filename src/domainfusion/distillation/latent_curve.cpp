@@ -33,9 +33,10 @@ void allocate(const std::filesystem::path& path, std::uint64_t bytes) {
   if (file >= 0) ::close(file);
   if (failure == 0) return;
   if (file >= 0) ::unlink(path.c_str());
-  throw IoError(fmt::format("latent curve file '{}' of {} MiB cannot be made: {}; free space there, or set "
-                            "distillation.curve.storage = memory or distillation.encoder = exact",
-                            path.string(), bytes >> 20, std::strerror(failure)));
+  throw IoError(
+      fmt::format("latent curve file '{}' of {} MiB cannot be made: {}; free space there, or set "
+                  "distillation.curve.storage = memory or distillation.encoder = exact",
+                  path.string(), bytes >> 20, std::strerror(failure)));
 }
 
 }  // namespace
@@ -52,21 +53,23 @@ std::uint64_t LatentCurve::bytes_needed(std::int64_t images, std::int64_t points
          static_cast<std::uint64_t>(latent_elements) * sizeof(float);
 }
 
-LatentCurve::LatentCurve(LatentTeacher teacher, ImageSource source, const std::vector<ImageKey>& keys, std::int64_t points,
-                         const LatentCurveConfig& config, const CurveStorage& storage)
+LatentCurve::LatentCurve(LatentTeacher teacher, ImageSource source, const std::vector<ImageKey>& keys,
+                         std::int64_t points, const LatentCurveConfig& config, const CurveStorage& storage)
     : teacher_(std::move(teacher)), source_(std::move(source)), keys_(keys), points_(points) {
   torch::NoGradGuard no_graph;
   check<ConfigError>(!keys.empty(), "a latent curve cache of no images was asked for");
   for (std::size_t i = 0; i < keys.size(); ++i) slots_[packed(keys[i])] = static_cast<std::int64_t>(i);
-  check(slots_.size() == keys.size(), "the keys of a latent curve cache repeat: {} of {} differ", slots_.size(), keys.size());
+  check(slots_.size() == keys.size(), "the keys of a latent curve cache repeat: {} of {} differ", slots_.size(),
+        keys.size());
   const at::Tensor black = torch::zeros({1, 3, teacher_.image_size_px, teacher_.image_size_px}).to(teacher_.device);
   zero_node_Chw_ = teacher_.encode(black)[0].to(torch::kCPU, torch::kFloat32);
   const auto count = static_cast<std::int64_t>(keys.size());
   const std::uint64_t bytes = bytes_needed(count, points, zero_node_Chw_.numel());
-  check<ConfigError>((bytes >> 20) < static_cast<std::uint64_t>(config.limit_mb),
-                     "the latent curves of {} images at K = {} need {} MiB, over distillation.curve.limit_mb = {}: raise it, "
-                     "or set distillation.encoder = exact or difference",
-                     count, points, (bytes >> 20) + 1, config.limit_mb);
+  check<ConfigError>(
+      (bytes >> 20) < static_cast<std::uint64_t>(config.limit_mb),
+      "the latent curves of {} images at K = {} need {} MiB, over distillation.curve.limit_mb = {}: raise it, "
+      "or set distillation.encoder = exact or difference",
+      count, points, (bytes >> 20) + 1, config.limit_mb);
   std::vector<std::int64_t> shape = zero_node_Chw_.sizes().vec();
   shape.insert(shape.begin(), {count, points - 1});
   if (config.storage == NodeStorage::kMemory) {
@@ -114,8 +117,9 @@ void LatentCurve::ensure(std::int64_t slot) {
   if (flag) return;
   const at::Tensor image = plain_images(source_, {keys_[slot]}, teacher_.image_size_px, teacher_.device)[0];
   const at::Tensor nodes = curve_nodes(teacher_, image, points_);
-  check(nodes.isfinite().all().item<bool>(), "the latent of image {} of domain {} is not finite: the VAE or the image is broken",
-        keys_[slot].index, keys_[slot].domain);
+  check(nodes.isfinite().all().item<bool>(),
+        "the latent of image {} of domain {} is not finite: the VAE or the image is broken", keys_[slot].index,
+        keys_[slot].domain);
   nodes_NKChw_[slot].copy_(nodes);
   flag = 1;
 }

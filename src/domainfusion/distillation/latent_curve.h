@@ -2,8 +2,8 @@
 // A cache of every training image's curve p -> z(p): the fast form of latent distillation.
 //
 // p x moves on a straight ray in pixel space, so z(p) is a smooth curve with one parameter. It is encoded once at the K
-// Chebyshev points of the second kind; z(p) and dz/dp then come by barycentric interpolation (chebyshev.h), and a training
-// step needs no VAE. The node p = 0, a black image, is shared by all images.
+// Chebyshev points of the second kind; z(p) and dz/dp then come by barycentric interpolation (chebyshev.h), and a
+// training step needs no VAE. The node p = 0, a black image, is shared by all images.
 
 #include <ATen/core/Tensor.h>
 
@@ -22,19 +22,20 @@ namespace domainfusion {
 // Where a cache with storage = file lies, and what its nodes depend on besides K and the keys.
 struct CurveStorage {
   std::filesystem::path file;  // "<run>/latent_curve.bin"; "<file>.json" beside it says what it holds
-  // Changes whenever the nodes would: the LDM's weights hash and the hashes of the images. A file of another identity is
-  // made anew; one of the same identity is taken up where it stands.
+  // Changes whenever the nodes would: the LDM's weights hash and the hashes of the images. A file of another identity
+  // is made anew; one of the same identity is taken up where it stands.
   std::string identity;
 };
 
-// Nodes 1 … K-1 of one image: float32 CPU [K-1, C, h, w]. One encoder pass for one image, so that its bits do not depend on
-// which other images are encoded when.
+// Nodes 1 … K-1 of one image: float32 CPU [K-1, C, h, w]. One encoder pass for one image, so that its bits do not
+// depend on which other images are encoded when.
 at::Tensor curve_nodes(const LatentTeacher& teacher, const at::Tensor& image01_3HW, std::int64_t points);
 
 class LatentCurve {
  public:
-  // `keys`: all images that may be asked for, without repeats. `points`: K >= 2. Reserves the space and encodes the shared
-  // node, nothing else. ConfigError if the nodes need more than config.limit_mb, IoError if the file cannot be made.
+  // `keys`: all images that may be asked for, without repeats. `points`: K >= 2. Reserves the space and encodes the
+  // shared node, nothing else. ConfigError if the nodes need more than config.limit_mb, IoError if the file cannot be
+  // made.
   LatentCurve(LatentTeacher teacher, ImageSource source, const std::vector<ImageKey>& keys, std::int64_t points,
               const LatentCurveConfig& config, const CurveStorage& storage);
 

@@ -15,7 +15,8 @@ namespace {
 constexpr std::int64_t kBins = 10;
 constexpr std::int64_t kWarnAfterImages = 256;
 
-std::vector<TimestepBin> bins_of(const at::Tensor& t_N, const at::Tensor& squared_N, std::int64_t t_min, std::int64_t t_max) {
+std::vector<TimestepBin> bins_of(const at::Tensor& t_N, const at::Tensor& squared_N, std::int64_t t_min,
+                                 std::int64_t t_max) {
   const std::int64_t width = t_max - t_min + 1;
   std::vector<TimestepBin> bins;
   for (std::int64_t b = 0; b < kBins; ++b) {
@@ -50,8 +51,9 @@ std::optional<CurveGateResult> LatentDistillation::prepare(const std::vector<Lab
     points = gate->chosen_points;
   }
   if (points == 0) {
-    log_warning("no latent curve passes the gate (rms error of g <= {}, sign agreement >= {}): the exact encoder is used",
-                config_.curve.max_rms_error, config_.curve.min_sign_agreement);
+    log_warning(
+        "no latent curve passes the gate (rms error of g <= {}, sign agreement >= {}): the exact encoder is used",
+        config_.curve.max_rms_error, config_.curve.min_sign_agreement);
     encoder_ = EncoderForm::kExact;
   } else {
     std::vector<ImageKey> keys;
@@ -72,7 +74,8 @@ EncodedPoint LatentDistillation::encode(const Drawn& drawn, std::int64_t first, 
   return encode_difference(ldm_, image01, p_N, config_.difference_step);
 }
 
-LatentGradient LatentDistillation::gradient(const Drawn& drawn, const at::Tensor& p_N, std::int64_t step, at::Tensor* t_N) {
+LatentGradient LatentDistillation::gradient(const Drawn& drawn, const at::Tensor& p_N, std::int64_t step,
+                                            at::Tensor* t_N) {
   std::vector<at::Tensor> g, squared, t;
   for (std::int64_t first = 0; first < drawn.size(); first += config_.images_per_pass) {
     const std::int64_t size = std::min(config_.images_per_pass, drawn.size() - first);
@@ -80,8 +83,7 @@ LatentGradient LatentDistillation::gradient(const Drawn& drawn, const at::Tensor
     const EncodedPoint point = encode(drawn, first, p_N.narrow(0, first, size));
     const NoiseDraw noise = draw_noise(seed_, "distillation", static_cast<std::uint64_t>(step), part, config_.t_min,
                                        config_.t_max, point.z_NChw.sizes().slice(1));
-    const auto one =
-        latent_gradient(ldm_, config_, point, noise, conditions_.of(drawn.label_N.narrow(0, first, size)));
+    const auto one = latent_gradient(ldm_, config_, point, noise, conditions_.of(drawn.label_N.narrow(0, first, size)));
     g.push_back(one.g_N);
     squared.push_back(one.squared_residual_N);
     t.push_back(noise.t_N);
@@ -126,7 +128,8 @@ TeacherCost LatentDistillation::cost() const {
   if (encoder_ == EncoderForm::kExact) return {.unet_per_drawn = unet, .encoder_per_drawn = 3};
   if (encoder_ == EncoderForm::kDifference) return {.unet_per_drawn = unet, .encoder_per_drawn = 2};
   constexpr double kNodes = 8;  // of K = 9, which most encoders need
-  TeacherCost cost{.unet_per_drawn = unet, .encoder_per_image = curve_ ? static_cast<double>(curve_->points() - 1) : kNodes};
+  TeacherCost cost{.unet_per_drawn = unet,
+                   .encoder_per_image = curve_ ? static_cast<double>(curve_->points() - 1) : kNodes};
   if (prepared_) return cost;
   // The gate: each image exactly at every confidence, then from the nodes of each K up to 9.
   constexpr double kConfidences = std::size(kGateConfidences);
@@ -161,22 +164,24 @@ void LatentDistillation::warn_if_confidence_falls(const at::Tensor& g_N) {
 
 std::string confidence_warning(double negative_share, std::int64_t images) {
   if (negative_share >= 0.5) return {};
-  return fmt::format("this LDM lowers confidence: g > 0 for {:.0f} % of {} images, so distillation acts like a label-smoothing "
-                     "penalty; `domainfusion inspect premise` measures it, distillation.g_mode = centered leaves confidence "
-                     "as a whole alone",
-                     100 * (1 - negative_share), images);
+  return fmt::format(
+      "this LDM lowers confidence: g > 0 for {:.0f} % of {} images, so distillation acts like a label-smoothing "
+      "penalty; `domainfusion inspect premise` measures it, distillation.g_mode = centered leaves confidence "
+      "as a whole alone",
+      100 * (1 - negative_share), images);
 }
 
 nlohmann::json DistillationFigures::to_json() const {
   nlohmann::json list = nlohmann::json::array();
   for (const TimestepBin& bin : bins) {
-    list.push_back({{"t", {bin.low, bin.high}}, {"images", bin.images}, {"mean_squared_residual", bin.mean_squared_residual}});
+    list.push_back(
+        {{"t", {bin.low, bin.high}}, {"images", bin.images}, {"mean_squared_residual", bin.mean_squared_residual}});
   }
-  return {{"images", images},   {"mean_p", mean_p},
-          {"mean_g", mean_g},   {"mean_abs_g", mean_abs_g},
-          {"lambda", lambda},   {"ratio", ratio},
-          {"loss", loss},       {"negative_share", negative_share},
-          {"timesteps", list},  {"mean_squared_residual", mean_squared_residual}};
+  return {{"images", images},  {"mean_p", mean_p},
+          {"mean_g", mean_g},  {"mean_abs_g", mean_abs_g},
+          {"lambda", lambda},  {"ratio", ratio},
+          {"loss", loss},      {"negative_share", negative_share},
+          {"timesteps", list}, {"mean_squared_residual", mean_squared_residual}};
 }
 
 }  // namespace domainfusion

@@ -4,7 +4,8 @@
 // With p_i = softmax(theta(x_i))[y_i] and g_i from latent_gradient.h, the loss of a step is the surrogate
 //   L = lambda * mean_i g_i p_i,   g_i without graph,   so that   dL/dtheta = lambda * mean_i g_i dp_i/dtheta.
 // The mean runs over the images drawn for the step (`fraction` of the batch). g < 0 raises confidence.
-// lambda: `lambda_ld`, or in mode "share" the value that makes mean_i lambda |g_i| p_i = share: cross-entropy's gradient is
+// lambda: `lambda_ld`, or in mode "share" the value that makes mean_i lambda |g_i| p_i = share: cross-entropy's
+// gradient is
 // -(1/p) dp/dtheta, so in the unit |factor of dp/dtheta| * p cross-entropy is 1.
 
 #include <ATen/core/Tensor.h>
@@ -26,15 +27,15 @@ struct TimestepBin {
 };
 
 struct DistillationFigures {
-  std::int64_t images = 0;           // drawn in this step
+  std::int64_t images = 0;  // drawn in this step
   double mean_p = 0;
   double mean_g = 0, mean_abs_g = 0;  // before centering and controls
-  double negative_share = 0;         // of g < 0, before centering and controls
+  double negative_share = 0;          // of g < 0, before centering and controls
   double lambda = 0;
-  double ratio = 0;                  // mean of lambda |g| p with the g that was used; cross-entropy has 1
+  double ratio = 0;  // mean of lambda |g| p with the g that was used; cross-entropy has 1
   double loss = 0;
   double mean_squared_residual = 0;
-  std::vector<TimestepBin> bins;     // ten, over t_min … t_max
+  std::vector<TimestepBin> bins;  // ten, over t_min … t_max
 
   nlohmann::json to_json() const;
 };
@@ -48,8 +49,8 @@ class LatentDistillation final : public DistillationTeacher {
  public:
   using DistillationTeacher::DistillationTeacher;
 
-  // For encoder = curve: runs the gate on `images` and opens the cache, or, if no K passes, says so and falls back to the exact
-  // encoder. `known_points`: K, or 0 for the exact encoder; it skips the gate.
+  // For encoder = curve: runs the gate on `images` and opens the cache, or, if no K passes, says so and falls back to
+  // the exact encoder. `known_points`: K, or 0 for the exact encoder; it skips the gate.
   std::optional<CurveGateResult> prepare(const std::vector<LabelledKey>& images, const CurveStorage& storage,
                                          std::optional<std::int64_t> known_points = {},
                                          const std::function<void()>& stop_point = {}) override;
@@ -77,7 +78,8 @@ class LatentDistillation final : public DistillationTeacher {
   bool warned_ = false;
 };
 
-// One line if g > 0 dominates over `images` images (share of g < 0 under a half): this LDM lowers confidence. Else empty.
+// One line if g > 0 dominates over `images` images (share of g < 0 under a half): this LDM lowers confidence. Else
+// empty.
 std::string confidence_warning(double negative_share, std::int64_t images);
 
 }  // namespace domainfusion

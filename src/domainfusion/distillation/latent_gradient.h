@@ -4,7 +4,8 @@
 //   z(p) = s E(2 p x - 1)                                  encode_exact, encode_difference, or an interpolated curve
 //   z_t  = sqrt(abar_t) z + sqrt(1 - abar_t) eps           t and eps: draw_noise
 //   r    = eps_phi(z_t, t, c) - eps
-//   g    = w(t) mean(r * dz/dp)                            jacobian = dropped (score distillation: Poole et al., DreamFusion,
+//   g    = w(t) mean(r * dz/dp)                            jacobian = dropped (score distillation: Poole et al.,
+//   DreamFusion,
 //                                                          ICLR 2023, eq. 3, with theta there = p here)
 //   g    = d/dp [w(t) mean(r^2)]                           jacobian = full
 //        = sqrt(abar_t) w(t) < d mean(r^2) / dz_t , dz/dp >
@@ -27,10 +28,11 @@ struct NoiseDraw {
   at::Tensor epsilon_NChw;  // float32 CPU
 };
 
-// Per image, from RandomStream(seed, purpose, {step, domain, index}): t uniform over t_min … t_max, then eps ~ N(0, I) of
-// shape `latent_Chw`. An image's draw depends on nothing else, whatever batch it is in.
-NoiseDraw draw_noise(std::uint64_t seed, std::string_view purpose, std::uint64_t step, const std::vector<ImageKey>& keys,
-                     std::int64_t t_min, std::int64_t t_max, at::IntArrayRef latent_Chw);
+// Per image, from RandomStream(seed, purpose, {step, domain, index}): t uniform over t_min … t_max, then eps ~ N(0, I)
+// of shape `latent_Chw`. An image's draw depends on nothing else, whatever batch it is in.
+NoiseDraw draw_noise(std::uint64_t seed, std::string_view purpose, std::uint64_t step,
+                     const std::vector<ImageKey>& keys, std::int64_t t_min, std::int64_t t_max,
+                     at::IntArrayRef latent_Chw);
 
 // z_t = sqrt(abar_t) z + sqrt(1 - abar_t) eps, without graph.
 at::Tensor noised(const LatentTeacher& teacher, const at::Tensor& z_NChw, const NoiseDraw& noise);
@@ -45,11 +47,13 @@ struct EncodedPoint {
   std::function<at::Tensor(const at::Tensor& cotangent_NChw)> pull_back;
 };
 
-// Encodes p x with a graph; pull_back is one backward pass through the encoder. `image01_N3HW` on the teacher's device, p [N].
+// Encodes p x with a graph; pull_back is one backward pass through the encoder. `image01_N3HW` on the teacher's device,
+// p [N].
 EncodedPoint encode_exact(const LatentTeacher& teacher, const at::Tensor& image01_N3HW, const at::Tensor& p_N);
-// Two encodings without graph: dz/dp = (z(p + h) - z(p - h)) / 2h and z(p) = their mean, both with an error of order h^2.
-// p + h may pass 1 and p - h may pass 0: the encoder is smooth beyond the range of pixels.
-EncodedPoint encode_difference(const LatentTeacher& teacher, const at::Tensor& image01_N3HW, const at::Tensor& p_N, double h);
+// Two encodings without graph: dz/dp = (z(p + h) - z(p - h)) / 2h and z(p) = their mean, both with an error of order
+// h^2. p + h may pass 1 and p - h may pass 0: the encoder is smooth beyond the range of pixels.
+EncodedPoint encode_difference(const LatentTeacher& teacher, const at::Tensor& image01_N3HW, const at::Tensor& p_N,
+                               double h);
 // From an interpolated curve.
 EncodedPoint encoded_from_curve(ValueAndDerivative curve);
 
@@ -76,7 +80,7 @@ struct LatentGradient {
 };
 
 // g of each image, by the formulas above; consumes `point`. All of one batch pass through the U-Net at once.
-LatentGradient latent_gradient(const LatentTeacher& teacher, const DistillationConfig& config, const EncodedPoint& point,
-                               const NoiseDraw& noise, const TextCondition& condition);
+LatentGradient latent_gradient(const LatentTeacher& teacher, const DistillationConfig& config,
+                               const EncodedPoint& point, const NoiseDraw& noise, const TextCondition& condition);
 
 }  // namespace domainfusion

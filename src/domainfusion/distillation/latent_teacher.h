@@ -16,7 +16,8 @@ struct LatentTeacher {
   // E(2x - 1). Differentiable in its argument; treats the images of a batch independently.
   std::function<at::Tensor(const at::Tensor& image01_N3HW)> encode;
   // (z_t [N, C, h, w], t [N] int64, condition [N, tokens, width]) -> eps_hat [N, C, h, w]. Differentiable in z_t.
-  std::function<at::Tensor(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const at::Tensor& condition)> predict_epsilon;
+  std::function<at::Tensor(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const at::Tensor& condition)>
+      predict_epsilon;
   // prompts -> [N, tokens, width]
   std::function<at::Tensor(const std::vector<std::string>& prompts)> embed;
   at::Tensor alphas_cumprod;  // [T] float64 CPU

@@ -38,15 +38,19 @@ class PremiseMeasure {
  public:
   PremiseMeasure(const LatentTeacher& teacher, const DistillationConfig& config, const ClassConditions& conditions,
                  const PremiseRequest& request, std::uint64_t seed)
-      : teacher_(teacher), config_(config), conditions_(conditions), request_(request), seed_(seed),
+      : teacher_(teacher),
+        config_(config),
+        conditions_(conditions),
+        request_(request),
+        seed_(seed),
         p_P_(torch::tensor(request.confidences, torch::kFloat64)) {}
 
   PremiseSample sample(const ImageSource& source, const LabelledKey& image, std::int64_t draw) const {
     const std::int64_t count = p_P_.numel();
     const at::Tensor batch = plain_images(source, {image.key}, teacher_.image_size_px, teacher_.device);
     const EncodedPoint point = encode_exact(teacher_, batch.expand({count, -1, -1, -1}), p_P_);
-    const NoiseDraw noise = repeated(draw_noise(seed_, "premise", static_cast<std::uint64_t>(draw), {image.key}, config_.t_min,
-                                                config_.t_max, point.z_NChw.sizes().slice(1)),
+    const NoiseDraw noise = repeated(draw_noise(seed_, "premise", static_cast<std::uint64_t>(draw), {image.key},
+                                                config_.t_min, config_.t_max, point.z_NChw.sizes().slice(1)),
                                      count);
     const auto own = latent_gradient(teacher_, config_, point, noise, condition(image.label));
     PremiseSample out{own.squared_residual_N, own.g_N, torch::zeros_like(own.g_N)};
@@ -74,9 +78,11 @@ class PremiseMeasure {
 
 void check_request(const PremiseRequest& request, std::size_t images, std::size_t classes) {
   check<ConfigError>(images > 0, "the premise was to be measured on no images: name domains that hold some");
-  check<ConfigError>(!request.confidences.empty(), "the premise was to be measured at no confidence: give some p in [0, 1]");
+  check<ConfigError>(!request.confidences.empty(),
+                     "the premise was to be measured at no confidence: give some p in [0, 1]");
   for (double p : request.confidences) check<ConfigError>(p >= 0 && p <= 1, "confidence {}: expected p in [0, 1]", p);
-  check<ConfigError>(!request.class_difference || classes >= 2, "a wrong class needs at least 2 classes; there is {}", classes);
+  check<ConfigError>(!request.class_difference || classes >= 2, "a wrong class needs at least 2 classes; there is {}",
+                     classes);
 }
 
 // `values` [images, draws, P].
@@ -94,8 +100,9 @@ std::vector<PremiseRow> rows_of(const std::vector<double>& confidences, const at
 
 }  // namespace
 
-PremiseResult measure_premise(const LatentTeacher& teacher, const DistillationConfig& config, const ClassConditions& conditions,
-                              const ImageSource& source, const std::vector<LabelledKey>& images, std::uint64_t seed,
+PremiseResult measure_premise(const LatentTeacher& teacher, const DistillationConfig& config,
+                              const ClassConditions& conditions, const ImageSource& source,
+                              const std::vector<LabelledKey>& images, std::uint64_t seed,
                               const PremiseRequest& request) {
   check_request(request, images.size(), conditions.prompts().size());
   const auto sample = draw_images(images, request.images, seed, "premise images");
@@ -128,9 +135,9 @@ double PremiseResult::negative_share() const {
 std::string PremiseResult::warning() const { return confidence_warning(negative_share(), images); }
 
 std::string PremiseResult::table() const {
-  std::string text = fmt::format("premise of latent distillation, {} images, {} draws each\n{:>6} {:>19} {:>23} {:>11}{}\n",
-                                 images, draws, "p", "L_LD", "g", "g < 0",
-                                 has_class_difference ? "  wrong class - own class" : "");
+  std::string text =
+      fmt::format("premise of latent distillation, {} images, {} draws each\n{:>6} {:>19} {:>23} {:>11}{}\n", images,
+                  draws, "p", "L_LD", "g", "g < 0", has_class_difference ? "  wrong class - own class" : "");
   for (const PremiseRow& row : rows) {
     text += fmt::format("{:>6.2f} {:>9.4f} +- {:.4f} {:>+11.2e} +- {:.1e} {:>9.1f} %", row.p, row.loss.mean,
                         row.loss.standard_error, row.g.mean, row.g.standard_error, 100 * row.negative_share);
@@ -140,7 +147,8 @@ std::string PremiseResult::table() const {
     text += "\n";
   }
   const std::string line = warning();
-  return text + (line.empty() ? fmt::format("g < 0 for {:.0f} % over all p: this LDM raises confidence\n", 100 * negative_share())
+  return text + (line.empty() ? fmt::format("g < 0 for {:.0f} % over all p: this LDM raises confidence\n",
+                                            100 * negative_share())
                               : line + "\n");
 }
 

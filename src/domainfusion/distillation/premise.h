@@ -1,9 +1,10 @@
 #pragma once
-// The premise of latent distillation, measured for an LDM: is a more confident (brighter, less flat) image easier to denoise?
+// The premise of latent distillation, measured for an LDM: is a more confident (brighter, less flat) image easier to
+// denoise?
 //
 // Over a grid of confidences p, with the exact encoder: L_LD(p) = mean over images, draws and elements of r^2, and
-// g(p) = w(t) mean(r * dz/dp) (latent_gradient.h). g < 0 raises confidence. Where g > 0 dominates, distillation as the source
-// has it lowers confidence, whatever the image shows.
+// g(p) = w(t) mean(r * dz/dp) (latent_gradient.h). g < 0 raises confidence. Where g > 0 dominates, distillation as the
+// source has it lowers confidence, whatever the image shows.
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -22,18 +23,18 @@ struct PremiseRequest {
   bool class_difference = false;
 };
 
-// Mean over images with its standard error (population standard deviation / sqrt(images); an image counts as the mean of its
-// draws).
+// Mean over images with its standard error (population standard deviation / sqrt(images); an image counts as the mean
+// of its draws).
 struct MeanAndError {
   double mean = 0, standard_error = 0;
 };
 
 struct PremiseRow {
   double p = 0;
-  MeanAndError loss;          // L_LD
+  MeanAndError loss;  // L_LD
   MeanAndError g;
-  double mean_abs_g = 0;      // over images and draws
-  double negative_share = 0;  // of g < 0, over images and draws
+  double mean_abs_g = 0;          // over images and draws
+  double negative_share = 0;      // of g < 0, over images and draws
   MeanAndError class_difference;  // L_LD(wrong class) - L_LD(own class); zeros unless asked for
 };
 
@@ -50,11 +51,12 @@ struct PremiseResult {
 };
 
 // t and eps of draw k of an image come from RandomStream(seed, "premise", {k, domain, index}), the images from
-// RandomStream(seed, "premise images"), an image's wrong class from RandomStream(seed, "premise wrong class", {domain, index}).
-// Uses of `config`: weighting, jacobian, t_min, t_max, guidance. ConfigError if there are no images, a confidence lies outside
-// [0, 1], or class_difference is asked for with fewer than 2 classes.
-PremiseResult measure_premise(const LatentTeacher& teacher, const DistillationConfig& config, const ClassConditions& conditions,
-                              const ImageSource& source, const std::vector<LabelledKey>& images, std::uint64_t seed,
+// RandomStream(seed, "premise images"), an image's wrong class from RandomStream(seed, "premise wrong class", {domain,
+// index}). Uses of `config`: weighting, jacobian, t_min, t_max, guidance. ConfigError if there are no images, a
+// confidence lies outside [0, 1], or class_difference is asked for with fewer than 2 classes.
+PremiseResult measure_premise(const LatentTeacher& teacher, const DistillationConfig& config,
+                              const ClassConditions& conditions, const ImageSource& source,
+                              const std::vector<LabelledKey>& images, std::uint64_t seed,
                               const PremiseRequest& request = {});
 
 }  // namespace domainfusion

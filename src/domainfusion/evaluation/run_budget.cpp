@@ -91,7 +91,8 @@ RunBudget run_budget(RunSetup& setup, const SetSizes& sizes) {
   budget.images_per_step = sources * config.loader.batch_size * setup.algorithm->batch_multiplier();
   budget.validations = count_validations(config, budget.steps);
   const std::int64_t target_images = sizes.images[static_cast<std::size_t>(held_out[0])];
-  budget.held_out_in_images = target_images - static_cast<std::int64_t>(static_cast<double>(target_images) * config.holdout_fraction);
+  budget.held_out_in_images =
+      target_images - static_cast<std::int64_t>(static_cast<double>(target_images) * config.holdout_fraction);
   const std::int64_t each_validation = budget.out_images + (held_out.size() > 1 ? budget.held_out_images : 0);
   budget.evaluated_images = budget.validations * each_validation + 2 * target_images;
   return budget;

@@ -45,7 +45,8 @@ std::string joined(const Values& values, const std::string& name) {
 RunFigures figures_of(const std::vector<ProtocolRun>& runs, SelectionRule rule) {
   std::set<std::string> systems;
   for (const ProtocolRun& run : runs) systems.insert(run.algorithm);
-  check<ConfigError>(systems.size() == 1, "one side of the comparison holds {} systems: {}; choose one with --system-a, --system-b",
+  check<ConfigError>(systems.size() == 1,
+                     "one side of the comparison holds {} systems: {}; choose one with --system-a, --system-b",
                      systems.size(), fmt::join(systems, ", "));
   RunFigures figures;
   for (const SelectedTrial& trial : select_models(rule, records_of(runs))) {

@@ -15,14 +15,15 @@ struct RunPlan {
   std::string algorithm;
   RunBudget budget;
   PlannedWork work;
-  std::int64_t cdga_images = 0;       // what CDGA generates for these sources, one copy a pair
-  std::int64_t fds_images = 0;        // what FDS generates
-  double training_seconds = 0;        // classifier: training, validation, test
-  std::optional<double> ldm_seconds;  // absent: an LDM is needed and none is given
+  std::int64_t cdga_images = 0;                             // what CDGA generates for these sources, one copy a pair
+  std::int64_t fds_images = 0;                              // what FDS generates
+  double training_seconds = 0;                              // classifier: training, validation, test
+  std::optional<double> ldm_seconds;                        // absent: an LDM is needed and none is given
   nlohmann::json ldm_scheduler = nlohmann::json::object();  // of its folder
-  std::optional<GenerationTimes> ldm_times;  // absent: no LDM is given
-  double peak_memory_mib = 0;  // resident, of the measured stages at the run's full batch and of decoded images that are kept
-  double disk_mib = 0;         // at most: models, checkpoint, generated images uncompressed
+  std::optional<GenerationTimes> ldm_times;                 // absent: no LDM is given
+  double peak_memory_mib =
+      0;                // resident, of the measured stages at the run's full batch and of decoded images that are kept
+  double disk_mib = 0;  // at most: models, checkpoint, generated images uncompressed
 
   double seconds() const { return training_seconds + ldm_seconds.value_or(0); }
   nlohmann::json to_json() const;
@@ -36,8 +37,9 @@ std::int64_t fds_images(std::int64_t sources, std::int64_t classes, const std::s
 // ConfigError if the target is no domain of the set; what LatentDiffusion::load throws.
 RunPlan plan_run(RunSetup& setup, const SetSizes& sizes);
 
-// A plan of ERM with DSI behind it, as `finetune` and `dsi` do it with their default options: one model for each source domain, and
-// translations of the target's IN images; at most, since images whose answer is accepted are translated no further.
+// A plan of ERM with DSI behind it, as `finetune` and `dsi` do it with their default options: one model for each source
+// domain, and translations of the target's IN images; at most, since images whose answer is accepted are translated no
+// further.
 RunPlan with_dsi(RunPlan erm);
 
 // Rows of text_table(): one plan a column.

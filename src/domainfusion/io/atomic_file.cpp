@@ -70,8 +70,8 @@ void AtomicFile::discard() noexcept {
 
 void AtomicFile::fail(std::string_view action) const {
   const int error = errno;
-  throw IoError(fmt::format("'{}' cannot be {}: {}; {}", target_.string(), action, std::strerror(error),
-                            remedy_for(error)));
+  throw IoError(
+      fmt::format("'{}' cannot be {}: {}; {}", target_.string(), action, std::strerror(error), remedy_for(error)));
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
@@ -90,7 +90,8 @@ void AtomicFile::commit() {
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("put in place");
   ::close(descriptor_);
   descriptor_ = -1;
-  // The rename itself survives a power cut only once the folder is on the disk; some file systems cannot do this: no error.
+  // The rename itself survives a power cut only once the folder is on the disk; some file systems cannot do this: no
+  // error.
   if (const int folder = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); folder >= 0) {
     ::fsync(folder);
     ::close(folder);

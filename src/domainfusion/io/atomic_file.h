@@ -11,9 +11,9 @@ namespace domainfusion {
 // What follows the target's name in that of the temporary file; a process that was killed leaves it behind.
 constexpr std::string_view kPartialFile = ".partial-";
 
-// A file under construction. Until commit() the target keeps its old content; a writer that is destroyed without commit()
-// removes its temporary file. All functions throw IoError that names the path, the cause and the remedy (full disk, missing
-// folder, a target that is no regular file).
+// A file under construction. Until commit() the target keeps its old content; a writer that is destroyed without
+// commit() removes its temporary file. All functions throw IoError that names the path, the cause and the remedy (full
+// disk, missing folder, a target that is no regular file).
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path target);

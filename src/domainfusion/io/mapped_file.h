@@ -8,8 +8,9 @@
 
 namespace domainfusion {
 
-// Copies share the mapping, which lasts as long as one of them. The memory is private: writing to it is allowed and never
-// reaches the file. A file that another program shortens meanwhile ends this one (SIGBUS), as with every mapped file.
+// Copies share the mapping, which lasts as long as one of them. The memory is private: writing to it is allowed and
+// never reaches the file. A file that another program shortens meanwhile ends this one (SIGBUS), as with every mapped
+// file.
 class MappedFile {
  public:
   MappedFile() = default;

@@ -21,7 +21,8 @@ constexpr std::size_t kMaxValues = 1'000'000, kMaxItems = 4'000'000;
 // Takes numbers and texts from the front of the pickle.
 class PickleBytes {
  public:
-  explicit PickleBytes(std::span<const std::byte> bytes) : all_(reinterpret_cast<const char*>(bytes.data()), bytes.size()) {}
+  explicit PickleBytes(std::span<const std::byte> bytes)
+      : all_(reinterpret_cast<const char*>(bytes.data()), bytes.size()) {}
 
   std::size_t offset() const { return offset_; }
   std::string_view take(std::uint64_t size) {
@@ -54,8 +55,8 @@ template <class Number>
 Number number_of_line(std::string_view line) {
   Number value{};
   const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
-  check<FormatError>(error == std::errc() && end == line.data() + line.size(), "its pickle holds '{}' where a number belongs",
-                     readable_text(line));
+  check<FormatError>(error == std::errc() && end == line.data() + line.size(),
+                     "its pickle holds '{}' where a number belongs", readable_text(line));
   return value;
 }
 
@@ -63,7 +64,8 @@ Number number_of_line(std::string_view line) {
 
 class PickleMachine {
  public:
-  PickleMachine(std::span<const std::byte> bytes, std::span<const PickleGlobal> globals) : bytes_(bytes), globals_(globals) {}
+  PickleMachine(std::span<const std::byte> bytes, std::span<const PickleGlobal> globals)
+      : bytes_(bytes), globals_(globals) {}
 
   Pickle run() {
     while (step(static_cast<unsigned char>(bytes_.number<char>()))) {
@@ -112,8 +114,8 @@ class PickleMachine {
 
   // New values.
   Pickle::Value& push(Kind kind) {
-    check<FormatError>(pickle_.values_.size() < kMaxValues, "its pickle holds more than {} values: it is no weights file",
-                       kMaxValues);
+    check<FormatError>(pickle_.values_.size() < kMaxValues,
+                       "its pickle holds more than {} values: it is no weights file", kMaxValues);
     stack_.push_back(static_cast<Ref>(pickle_.values_.size()));
     Pickle::Value& value = pickle_.values_.emplace_back();
     value.kind = kind;
@@ -139,7 +141,8 @@ class PickleMachine {
   void append(Ref container, const std::vector<Ref>& items) {
     if (items.empty()) return;
     items_ += items.size();
-    check<FormatError>(items_ <= kMaxItems, "its pickle fills lists with more than {} items: it is no weights file", kMaxItems);
+    check<FormatError>(items_ <= kMaxItems, "its pickle fills lists with more than {} items: it is no weights file",
+                       kMaxItems);
     std::uint32_t& index = pickle_.values_[container].children;
     if (index == 0) {
       pickle_.children_.emplace_back();
@@ -178,7 +181,8 @@ class PickleMachine {
 };
 
 void PickleMachine::push_global(std::string_view module, std::string_view name) {
-  check<FormatError>(module.size() + name.size() < 1000, "its pickle names an object by {} bytes", module.size() + name.size());
+  check<FormatError>(module.size() + name.size() < 1000, "its pickle names an object by {} bytes",
+                     module.size() + name.size());
   // Python 2's names of two modules, as Python 3 translates them.
   if (module == "__builtin__") module = "builtins";
   if (module == "copy_reg") module = "copyreg";
@@ -507,7 +511,8 @@ bool PickleMachine::step(unsigned char opcode) {
   }
   const bool known = push_plain(opcode) || push_text(opcode) || push_container(opcode) || fill_container(opcode) ||
                      use_memo(opcode) || use_object(opcode);
-  check<FormatError>(known, "its pickle has the opcode 0x{:02x} at byte {}, which no weights need: it is damaged or hostile",
+  check<FormatError>(known,
+                     "its pickle has the opcode 0x{:02x} at byte {}, which no weights need: it is damaged or hostile",
                      opcode, bytes_.offset() - 1);
   return true;
 }

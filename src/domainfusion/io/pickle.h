@@ -1,9 +1,9 @@
 #pragma once
 // Python pickles, read as data: nothing is imported, called or executed.
 //
-// A pickle is a program for a stack machine (Python's pickletools lists its opcodes). This reader runs the opcodes that build
-// values (protocols 0 to 5). Where a pickle names a Python object, the name must be in the caller's list; where it calls one,
-// the call is recorded as a value. Everything else is a FormatError that names the opcode or the object.
+// A pickle is a program for a stack machine (Python's pickletools lists its opcodes). This reader runs the opcodes that
+// build values (protocols 0 to 5). Where a pickle names a Python object, the name must be in the caller's list; where
+// it calls one, the call is recorded as a value. Everything else is a FormatError that names the opcode or the object.
 
 #include <cstddef>
 #include <cstdint>
@@ -47,8 +47,8 @@ class Pickle {
     kPersistent
   };
 
-  // Reads one pickle from the start of `bytes`, which the values point into. Memory stays in proportion to the pickle's length.
-  // FormatError without a path.
+  // Reads one pickle from the start of `bytes`, which the values point into. Memory stays in proportion to the pickle's
+  // length. FormatError without a path.
   static Pickle parse(std::span<const std::byte> bytes, std::span<const PickleGlobal> globals);
 
   std::size_t bytes_read() const { return bytes_read_; }
@@ -61,8 +61,8 @@ class Pickle {
   double real(Ref value) const { return values_[value].real; }
   // Of kText, kHuge (its little-endian bytes, or its digits in a text pickle), kGlobal ("module.name").
   std::string_view text(Ref value) const;
-  // Of kTuple, kList, kSet: the items. kDict: key, value, key, value … kObject: what was called or instantiated, then the
-  // arguments' tuple, if there is one. kPersistent: the identity.
+  // Of kTuple, kList, kSet: the items. kDict: key, value, key, value … kObject: what was called or instantiated, then
+  // the arguments' tuple, if there is one. kPersistent: the identity.
   std::span<const Ref> items(Ref value) const;
   // The value of a text key; the last one wins, as in Python.
   std::optional<Ref> find(Ref dict, std::string_view key) const;

@@ -72,7 +72,8 @@ std::vector<std::int64_t> integers_of(const Pickle& pickle, Ref tuple, const std
   if (pickle.callee(tuple) == "torch.Size" && pickle.items(pickle.items(tuple)[1]).size() == 1) {
     tuple = pickle.items(pickle.items(tuple)[1])[0];
   }
-  check<FormatError>(pickle.is(tuple, Kind::kTuple) || pickle.is(tuple, Kind::kList), "tensor '{}' has no {}", tensor, what);
+  check<FormatError>(pickle.is(tuple, Kind::kTuple) || pickle.is(tuple, Kind::kList), "tensor '{}' has no {}", tensor,
+                     what);
   const auto items = pickle.items(tuple);
   check<FormatError>(items.size() <= kMaxDimensions, "tensor '{}' has {} dimensions; at most {} are allowed", tensor,
                      items.size(), kMaxDimensions);
@@ -105,7 +106,8 @@ std::optional<std::uint64_t> span_of(const std::vector<std::int64_t>& shape, con
   std::uint64_t last = 0;
   for (std::size_t d = 0; d < shape.size(); ++d) {
     std::uint64_t reach = 0;
-    if (__builtin_mul_overflow(static_cast<std::uint64_t>(shape[d] - 1), static_cast<std::uint64_t>(strides[d]), &reach) ||
+    if (__builtin_mul_overflow(static_cast<std::uint64_t>(shape[d] - 1), static_cast<std::uint64_t>(strides[d]),
+                               &reach) ||
         __builtin_add_overflow(last, reach, &last)) {
       return std::nullopt;
     }
@@ -129,8 +131,8 @@ void place(StoredTensor& tensor, const Storage& storage, std::uint64_t offset, B
   const auto reach = span_of(tensor.shape, tensor.strides);
   check<FormatError>(
       reach.has_value() && offset <= storage.count && *reach <= storage.count - offset,
-      "tensor '{}' (shape [{}], strides [{}], offset {}) reaches outside its storage of {} elements: it is damaged", name,
-      fmt::join(tensor.shape, ", "), fmt::join(tensor.strides, ", "), offset, storage.count);
+      "tensor '{}' (shape [{}], strides [{}], offset {}) reaches outside its storage of {} elements: it is damaged",
+      name, fmt::join(tensor.shape, ", "), fmt::join(tensor.strides, ", "), offset, storage.count);
   tensor.bytes = bytes.subspan(offset * size, *reach * size);
   if (is_row_major(tensor.shape, tensor.strides)) tensor.strides.clear();
 }
@@ -241,18 +243,20 @@ class CheckpointReader {
   // _rebuild_tensor_v2(storage, offset, size, stride, …)
   StoredTensor tensor(std::string name, Ref value) const {
     const auto arguments = tensor_arguments(name, value);
-    check<FormatError>(arguments.size() >= 4 && pickle_.is(arguments[1], Kind::kInteger) && pickle_.integer(arguments[1]) >= 0,
-                       "tensor '{}' has no storage, offset, size and strides: it is damaged", name);
+    check<FormatError>(
+        arguments.size() >= 4 && pickle_.is(arguments[1], Kind::kInteger) && pickle_.integer(arguments[1]) >= 0,
+        "tensor '{}' has no storage, offset, size and strides: it is damaged", name);
     const Storage storage = storage_of(pickle_, arguments[0]);
     StoredTensor made{std::move(name), storage.type, {}, {}};
     made.shape = integers_of(pickle_, arguments[2], made.name, "shape");
     made.strides = integers_of(pickle_, arguments[3], made.name, "strides");
-    check<FormatError>(made.shape.size() == made.strides.size(), "tensor '{}' has {} dimensions and {} strides: it is damaged",
-                       made.name, made.shape.size(), made.strides.size());
+    check<FormatError>(made.shape.size() == made.strides.size(),
+                       "tensor '{}' has {} dimensions and {} strides: it is damaged", made.name, made.shape.size(),
+                       made.strides.size());
     checked_byte_count(made.shape, made.type, made.name);
     std::uint64_t offset = static_cast<std::uint64_t>(pickle_.integer(arguments[1]));
-    check<FormatError>(!__builtin_add_overflow(offset, storage.view_offset, &offset), "tensor '{}': its offset overflows",
-                       made.name);
+    check<FormatError>(!__builtin_add_overflow(offset, storage.view_offset, &offset),
+                       "tensor '{}': its offset overflows", made.name);
     place(made, storage, offset, bytes_of_(storage));
     return made;
   }
@@ -296,7 +300,8 @@ std::string zip_folder(const ZipArchive& archive) {
     }
   }
   check<FormatError>(folders.size() == 1,
-                     "is a zip archive with {} data.pkl; torch.save writes one: it is no PyTorch checkpoint", folders.size());
+                     "is a zip archive with {} data.pkl; torch.save writes one: it is no PyTorch checkpoint",
+                     folders.size());
   return std::string(folders[0]);
 }
 
@@ -379,8 +384,9 @@ Checkpoint read_legacy(Bytes bytes) {
   check<FormatError>(magic.text(magic.root()) == kMagicNumber,
                      "does not begin with PyTorch's magic number: it is no PyTorch checkpoint");
   const Pickle protocol = stream.next();
-  check<FormatError>(protocol.is(protocol.root(), Kind::kInteger) && protocol.integer(protocol.root()) == kLegacyProtocol,
-                     "is not of PyTorch's protocol {}", kLegacyProtocol);
+  check<FormatError>(
+      protocol.is(protocol.root(), Kind::kInteger) && protocol.integer(protocol.root()) == kLegacyProtocol,
+      "is not of PyTorch's protocol {}", kLegacyProtocol);
   const Pickle system = stream.next();
   const auto little = system.find(system.root(), "little_endian");
   check<FormatError>(little && system.is(*little, Kind::kBool) && system.integer(*little) == 1,

@@ -24,13 +24,15 @@ constexpr std::array kOthers = {
     // Dictionaries and tensors.
     PickleGlobal{"collections.OrderedDict", Use::kDict}, PickleGlobal{"collections.defaultdict", Use::kDict},
     PickleGlobal{"collections.Counter", Use::kDict}, PickleGlobal{"torch._utils._rebuild_tensor_v2", Use::kCall},
-    PickleGlobal{"torch._utils._rebuild_tensor", Use::kCall}, PickleGlobal{"torch._utils._rebuild_parameter", Use::kCall},
+    PickleGlobal{"torch._utils._rebuild_tensor", Use::kCall},
+    PickleGlobal{"torch._utils._rebuild_parameter", Use::kCall},
     PickleGlobal{"torch._utils._rebuild_parameter_with_state", Use::kCall},
     // Plain values of torch.
-    PickleGlobal{"torch.Size", Use::kCall}, PickleGlobal{"torch.device", Use::kCall}, PickleGlobal{"torch.float64", Use::kName},
-    PickleGlobal{"torch.float32", Use::kName}, PickleGlobal{"torch.float16", Use::kName},
-    PickleGlobal{"torch.bfloat16", Use::kName}, PickleGlobal{"torch.int64", Use::kName},
-    PickleGlobal{"torch.int32", Use::kName}, PickleGlobal{"torch.int16", Use::kName}, PickleGlobal{"torch.int8", Use::kName},
+    PickleGlobal{"torch.Size", Use::kCall}, PickleGlobal{"torch.device", Use::kCall},
+    PickleGlobal{"torch.float64", Use::kName}, PickleGlobal{"torch.float32", Use::kName},
+    PickleGlobal{"torch.float16", Use::kName}, PickleGlobal{"torch.bfloat16", Use::kName},
+    PickleGlobal{"torch.int64", Use::kName}, PickleGlobal{"torch.int32", Use::kName},
+    PickleGlobal{"torch.int16", Use::kName}, PickleGlobal{"torch.int8", Use::kName},
     PickleGlobal{"torch.uint8", Use::kName}, PickleGlobal{"torch.bool", Use::kName},
     // Losses, counters and options of training programs: numpy scalars and arrays, arguments, paths.
     PickleGlobal{"numpy.dtype", Use::kCall}, PickleGlobal{"numpy.ndarray", Use::kName},

@@ -10,8 +10,8 @@
 
 namespace domainfusion {
 
-// What tensors are made of, and what stands beside them in the checkpoints of training programs. Naming any of them executes
-// nothing.
+// What tensors are made of, and what stands beside them in the checkpoints of training programs. Naming any of them
+// executes nothing.
 std::span<const PickleGlobal> pytorch_globals();
 
 // The element type of "torch.FloatStorage" and the like; nullopt for other names.

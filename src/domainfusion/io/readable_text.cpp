@@ -24,7 +24,8 @@ std::size_t printable_length(std::string_view bytes) {
       (first == 0xf4 && second > 0x8f) || (first == 0xc2 && second < 0xa0)) {
     return 0;
   }
-  return std::all_of(bytes.begin() + 1, bytes.begin() + static_cast<std::ptrdiff_t>(length), is_continuation) ? length : 0;
+  return std::all_of(bytes.begin() + 1, bytes.begin() + static_cast<std::ptrdiff_t>(length), is_continuation) ? length
+                                                                                                              : 0;
 }
 
 }  // namespace
@@ -34,7 +35,8 @@ std::string readable_text(std::string_view bytes, std::size_t most) {
   while (!bytes.empty()) {
     const std::size_t length = printable_length(bytes), taken = length > 0 ? length : 1;
     if (text.size() + taken > most) return text + "…";
-    text += length > 0 ? std::string(bytes.substr(0, length)) : fmt::format("\\x{:02x}", static_cast<unsigned char>(bytes[0]));
+    text += length > 0 ? std::string(bytes.substr(0, length))
+                       : fmt::format("\\x{:02x}", static_cast<unsigned char>(bytes[0]));
     bytes.remove_prefix(taken);
   }
   return text;

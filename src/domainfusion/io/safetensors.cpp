@@ -18,8 +18,8 @@ constexpr std::size_t kLengthBytes = 8;
 constexpr int kMaxJsonDepth = 4;
 
 std::uint64_t unsigned_of(const json& value, const std::string& tensor, std::string_view field) {
-  check<FormatError>(value.is_number_unsigned(), "tensor '{}': {} holds {}; expected whole numbers from 0", tensor, field,
-                     value.dump());
+  check<FormatError>(value.is_number_unsigned(), "tensor '{}': {} holds {}; expected whole numbers from 0", tensor,
+                     field, value.dump());
   return value.get<std::uint64_t>();
 }
 
@@ -46,10 +46,11 @@ StoredTensor parse_entry(const std::string& name, const json& object, Range& ran
   const json& offsets = field_of(object, name, "data_offsets", json::value_t::array);
   check<FormatError>(offsets.size() == 2, "tensor '{}': data_offsets has {} numbers; expected 2", name, offsets.size());
   range = {unsigned_of(offsets[0], name, "data_offsets"), unsigned_of(offsets[1], name, "data_offsets")};
-  check<FormatError>(range.begin <= range.end, "tensor '{}': data_offsets {} end before they begin", name, offsets.dump());
+  check<FormatError>(range.begin <= range.end, "tensor '{}': data_offsets {} end before they begin", name,
+                     offsets.dump());
   const std::uint64_t expected = checked_byte_count(entry.shape, entry.type, name);
-  check<FormatError>(range.end - range.begin == expected, "tensor '{}': {} bytes of data; shape [{}] of {} needs {}", name,
-                     range.end - range.begin, fmt::join(entry.shape, ", "), name_of(entry.type), expected);
+  check<FormatError>(range.end - range.begin == expected, "tensor '{}': {} bytes of data; shape [{}] of {} needs {}",
+                     name, range.end - range.begin, fmt::join(entry.shape, ", "), name_of(entry.type), expected);
   return entry;
 }
 
@@ -65,9 +66,9 @@ TensorMetadata parse_metadata(const json& object) {
 
 using RangedEntries = std::vector<std::pair<Range, StoredTensor>>;
 
-// Takes tensor by tensor out of the JSON while it is parsed, so that a header of 100 MB never becomes a tree of ten times its
-// size. Refuses what a JSON object would swallow silently: repeated keys; and what no valid header has: deep nesting, long
-// lists.
+// Takes tensor by tensor out of the JSON while it is parsed, so that a header of 100 MB never becomes a tree of ten
+// times its size. Refuses what a JSON object would swallow silently: repeated keys; and what no valid header has: deep
+// nesting, long lists.
 class HeaderReader {
  public:
   bool operator()(int depth, json::parse_event_t event, const json& parsed) {
@@ -115,7 +116,8 @@ class HeaderReader {
 };
 
 HeaderReader parse_header(std::string_view text) {
-  check<FormatError>(!text.empty() && text.front() == '{', "its header does not begin with '{{': it is not a safetensors file");
+  check<FormatError>(!text.empty() && text.front() == '{',
+                     "its header does not begin with '{{': it is not a safetensors file");
   HeaderReader reader;
   try {
     [[maybe_unused]] const json emptied = json::parse(
@@ -135,9 +137,11 @@ std::vector<StoredTensor> in_data_order(RangedEntries ranged, std::span<const st
   std::vector<StoredTensor> entries;
   for (auto& [range, entry] : ranged) {
     check<FormatError>(range.begin == end, "tensor '{}' begins at byte {} of the data; expected {} ({})", entry.name,
-                       range.begin, end, range.begin < end ? "it overlaps another tensor" : "there is a hole before it");
-    check<FormatError>(range.end <= data.size(), "tensor '{}' ends at byte {} of {} bytes of data: the file is truncated",
-                       entry.name, range.end, data.size());
+                       range.begin, end,
+                       range.begin < end ? "it overlaps another tensor" : "there is a hole before it");
+    check<FormatError>(range.end <= data.size(),
+                       "tensor '{}' ends at byte {} of {} bytes of data: the file is truncated", entry.name, range.end,
+                       data.size());
     entry.bytes = data.subspan(range.begin, range.end - range.begin);
     end = range.end;
     entries.push_back(std::move(entry));
@@ -153,9 +157,10 @@ std::string header_of(const std::vector<StoredTensor>& entries, const TensorMeta
   for (const StoredTensor& entry : entries) {
     check<FormatError>(!header.contains(entry.name), "tensor '{}' is to be written twice", entry.name);
     const std::uint64_t size = checked_byte_count(entry.shape, entry.type, entry.name);
-    check<FormatError>(size == entry.bytes.size() || !entry.strides.empty(), "tensor '{}': {} bytes do not fit its shape",
-                       entry.name, entry.bytes.size());
-    header[entry.name] = {{"dtype", name_of(entry.type)}, {"shape", entry.shape}, {"data_offsets", {begin, begin + size}}};
+    check<FormatError>(size == entry.bytes.size() || !entry.strides.empty(),
+                       "tensor '{}': {} bytes do not fit its shape", entry.name, entry.bytes.size());
+    header[entry.name] = {
+        {"dtype", name_of(entry.type)}, {"shape", entry.shape}, {"data_offsets", {begin, begin + size}}};
     begin += size;
   }
   std::string text = header.dump();
@@ -182,14 +187,15 @@ SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
 }
 
 SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes) {
-  check<FormatError>(bytes.size() >= kLengthBytes, "has {} bytes; a safetensors file has at least 8: it is empty or truncated",
-                     bytes.size());
+  check<FormatError>(bytes.size() >= kLengthBytes,
+                     "has {} bytes; a safetensors file has at least 8: it is empty or truncated", bytes.size());
   std::uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, bytes.data(), kLengthBytes);
-  check<FormatError>(header_bytes <= kMaxHeaderBytes, "claims a header of {} bytes; at most {} are allowed", header_bytes,
-                     kMaxHeaderBytes);
-  check<FormatError>(header_bytes <= bytes.size() - kLengthBytes, "claims a header of {} bytes, but has {}: it is truncated",
-                     header_bytes, bytes.size() - kLengthBytes);
+  check<FormatError>(header_bytes <= kMaxHeaderBytes, "claims a header of {} bytes; at most {} are allowed",
+                     header_bytes, kMaxHeaderBytes);
+  check<FormatError>(header_bytes <= bytes.size() - kLengthBytes,
+                     "claims a header of {} bytes, but has {}: it is truncated", header_bytes,
+                     bytes.size() - kLengthBytes);
   HeaderReader header = parse_header({reinterpret_cast<const char*>(bytes.data()) + kLengthBytes, header_bytes});
   SafetensorsFile file;
   file.metadata_ = std::move(header.metadata);

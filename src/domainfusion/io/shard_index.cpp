@@ -36,9 +36,9 @@ bool is_plain_name(const std::string& name) {
 
 std::map<std::string, std::string> parse_shard_index(std::string_view text) {
   const json index = parse_weight_map(text);
-  check<FormatError>(
-      index.is_object() && index.contains("weight_map") && index["weight_map"].is_object() && !index["weight_map"].empty(),
-      "has no weight_map: it is no index of weights");
+  check<FormatError>(index.is_object() && index.contains("weight_map") && index["weight_map"].is_object() &&
+                         !index["weight_map"].empty(),
+                     "has no weight_map: it is no index of weights");
   std::map<std::string, std::string> files;
   for (const auto& [tensor, file] : index["weight_map"].items()) {
     check<FormatError>(file.is_string() && is_plain_name(file.get<std::string>()),

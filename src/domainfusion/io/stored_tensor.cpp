@@ -7,7 +7,8 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/io/readable_text.h"
 
-static_assert(std::endian::native == std::endian::little, "weights files are little-endian: byte order is not converted");
+static_assert(std::endian::native == std::endian::little,
+              "weights files are little-endian: byte order is not converted");
 
 namespace domainfusion {
 namespace {
@@ -59,8 +60,8 @@ TensorType tensor_type_named(std::string_view name, const std::string& tensor) {
   for (const TypeRow& row : kTypes) {
     if (row.name == name) return row.type;
   }
-  throw FormatError(
-      fmt::format("tensor '{}' has dtype '{}'; supported: F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL", tensor, name));
+  throw FormatError(fmt::format(
+      "tensor '{}' has dtype '{}'; supported: F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL", tensor, name));
 }
 
 void check_tensor_name(std::string_view name) {

@@ -22,8 +22,9 @@ struct StoredTensor {
   std::string name;
   TensorType type;
   std::vector<std::int64_t> shape;
-  std::span<const std::byte> bytes;        // from the first element on; inside the mapped file when read: not aligned
-  std::vector<std::int64_t> strides = {};  // in elements, none negative; empty: row-major, and `bytes` holds nothing else
+  std::span<const std::byte> bytes;  // from the first element on; inside the mapped file when read: not aligned
+  std::vector<std::int64_t> strides =
+      {};  // in elements, none negative; empty: row-major, and `bytes` holds nothing else
 };
 
 // Text beside the tensors: __metadata__ of safetensors, plain values of a checkpoint ("global_step").

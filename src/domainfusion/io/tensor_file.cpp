@@ -13,15 +13,15 @@ namespace domainfusion {
 namespace {
 
 constexpr std::array<std::pair<TensorType, at::ScalarType>, 10> kScalarTypes{{{TensorType::kF64, at::kDouble},
-                                                                            {TensorType::kF32, at::kFloat},
-                                                                            {TensorType::kF16, at::kHalf},
-                                                                            {TensorType::kBF16, at::kBFloat16},
-                                                                            {TensorType::kI64, at::kLong},
-                                                                            {TensorType::kI32, at::kInt},
-                                                                            {TensorType::kI16, at::kShort},
-                                                                            {TensorType::kI8, at::kChar},
-                                                                            {TensorType::kU8, at::kByte},
-                                                                            {TensorType::kBool, at::kBool}}};
+                                                                              {TensorType::kF32, at::kFloat},
+                                                                              {TensorType::kF16, at::kHalf},
+                                                                              {TensorType::kBF16, at::kBFloat16},
+                                                                              {TensorType::kI64, at::kLong},
+                                                                              {TensorType::kI32, at::kInt},
+                                                                              {TensorType::kI16, at::kShort},
+                                                                              {TensorType::kI8, at::kChar},
+                                                                              {TensorType::kU8, at::kByte},
+                                                                              {TensorType::kBool, at::kBool}}};
 
 at::ScalarType scalar_type_of(TensorType type) { return kScalarTypes[static_cast<std::size_t>(type)].second; }
 
@@ -38,7 +38,8 @@ bool can_be_used_in_place(const StoredTensor& stored) {
          reinterpret_cast<std::uintptr_t>(stored.bytes.data()) % bytes_per_element(stored.type) == 0;
 }
 
-// The pages that lie inside `bytes` alone need not stay in memory: should they be asked for again, they come from the file.
+// The pages that lie inside `bytes` alone need not stay in memory: should they be asked for again, they come from the
+// file.
 void drop_pages(std::span<const std::byte> bytes) {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
@@ -50,7 +51,8 @@ at::Tensor tensor_of(const StoredTensor& stored, const std::shared_ptr<const voi
   const at::TensorOptions options(scalar_type_of(stored.type));
   if (can_be_used_in_place(stored)) {
     auto* data = const_cast<std::byte*>(stored.bytes.data());
-    return at::from_blob(data, stored.shape, [mapping, bytes = stored.bytes](void*) { drop_pages(bytes); }, options);
+    return at::from_blob(
+        data, stored.shape, [mapping, bytes = stored.bytes](void*) { drop_pages(bytes); }, options);
   }
   at::Tensor tensor = at::empty(stored.shape, options);
   copy_row_major(stored, static_cast<std::byte*>(tensor.data_ptr()));
@@ -76,7 +78,9 @@ void save_tensors(const std::filesystem::path& path, const TensorMap& tensors, c
   std::vector<StoredTensor> entries;
   for (const auto& [name, tensor] : tensors) {
     const at::Tensor plain = stored[name] = tensor.detach().cpu().contiguous();
-    entries.push_back({name, tensor_type_of(plain, name), plain.sizes().vec(),
+    entries.push_back({name,
+                       tensor_type_of(plain, name),
+                       plain.sizes().vec(),
                        {static_cast<const std::byte*>(plain.data_ptr()), plain.nbytes()}});
   }
   with_context(fmt::format("'{}'", path.string()), [&] { write_safetensors(path, entries, metadata); });

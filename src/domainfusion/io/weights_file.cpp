@@ -25,8 +25,8 @@ bool is_index(const fs::path& path) {
   return name.ends_with(".json") && name.find(kIndexMark) != std::string::npos;
 }
 
-// A header's length may begin with the very bytes of a pickle (640 is 80 02 …), but pickles and zip archives, read as a length,
-// claim more than any file has.
+// A header's length may begin with the very bytes of a pickle (640 is 80 02 …), but pickles and zip archives, read as a
+// length, claim more than any file has.
 bool looks_like_safetensors(std::string_view text) {
   std::uint64_t header_bytes = 0;
   if (text.size() <= sizeof(header_bytes) || text[sizeof(header_bytes)] != '{') return false;
@@ -108,8 +108,8 @@ void WeightsFile::add_shard(WeightsFile shard) {
   for (StoredTensor& tensor : shard.tensors_) tensors_.push_back(std::move(tensor));
   paths_.push_back(shard.paths_.front());
   file_bytes_ += shard.file_bytes_;
-  keep_alive_ =
-      std::make_shared<std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>>(keep_alive_, shard.keep_alive_);
+  keep_alive_ = std::make_shared<std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>>(
+      keep_alive_, shard.keep_alive_);
   for (const auto& [key, value] : shard.metadata_) metadata_[key] = value;
   format_ = shard.format_;
 }

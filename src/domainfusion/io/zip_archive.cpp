@@ -6,7 +6,8 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/io/readable_text.h"
 
-// Field offsets: APPNOTE.TXT of PKWARE, sections 4.3.7 (local header), 4.3.12 (central directory), 4.3.14 to 4.3.16 (its end).
+// Field offsets: APPNOTE.TXT of PKWARE, sections 4.3.7 (local header), 4.3.12 (central directory), 4.3.14 to 4.3.16
+// (its end).
 namespace domainfusion {
 namespace {
 
@@ -52,7 +53,8 @@ Directory directory64(Bytes bytes, std::uint64_t end) {
                      "its zip64 directory is missing: it is damaged");
   const auto record = part(bytes, number_at<std::uint64_t>(bytes, end - kLocatorBytes + 8), kEnd64Bytes);
   check<FormatError>(number_at<std::uint32_t>(record, 0) == kEnd64, "its zip64 directory is missing: it is damaged");
-  return {number_at<std::uint64_t>(record, 32), number_at<std::uint64_t>(record, 40), number_at<std::uint64_t>(record, 48)};
+  return {number_at<std::uint64_t>(record, 32), number_at<std::uint64_t>(record, 40),
+          number_at<std::uint64_t>(record, 48)};
 }
 
 Directory find_directory(Bytes bytes) {
@@ -61,9 +63,10 @@ Directory find_directory(Bytes bytes) {
                   number_at<std::uint32_t>(bytes, end + 16)};
   if (found.entries == kIn64Bits || found.size == kIn64BitsLong || found.offset == kIn64BitsLong)
     found = directory64(bytes, end);
-  check<FormatError>(found.offset <= end && found.size <= end - found.offset && found.entries <= found.size / kCentralBytes,
-                     "its zip directory states {} entries in {} bytes at {}, which do not fit the file: it is damaged",
-                     found.entries, found.size, found.offset);
+  check<FormatError>(
+      found.offset <= end && found.size <= end - found.offset && found.entries <= found.size / kCentralBytes,
+      "its zip directory states {} entries in {} bytes at {}, which do not fit the file: it is damaged", found.entries,
+      found.size, found.offset);
   return found;
 }
 
@@ -92,7 +95,8 @@ void read_zip64_field(Bytes extra, Placement& placement) {
   }
 }
 
-Located locate(Bytes bytes, std::uint64_t directory_offset, const ZipArchive::Entry& listed, const Placement& placement) {
+Located locate(Bytes bytes, std::uint64_t directory_offset, const ZipArchive::Entry& listed,
+               const Placement& placement) {
   const Bytes before = bytes.first(directory_offset);
   const std::string name = readable_text(listed.name);
   check<FormatError>(number_at<std::uint32_t>(before, placement.local) == kLocalHeader,
@@ -115,7 +119,8 @@ Located read_entry(Bytes bytes, const Directory& directory, std::uint64_t& offse
   const Bytes all = bytes.subspan(directory.offset, directory.size);
   check<FormatError>(number_at<std::uint32_t>(all, offset) == kCentralHeader, "its zip directory is damaged");
   const auto flags = number_at<std::uint16_t>(all, offset + 8);
-  const auto name_bytes = number_at<std::uint16_t>(all, offset + 28), extra_bytes = number_at<std::uint16_t>(all, offset + 30),
+  const auto name_bytes = number_at<std::uint16_t>(all, offset + 28),
+             extra_bytes = number_at<std::uint16_t>(all, offset + 30),
              comment_bytes = number_at<std::uint16_t>(all, offset + 32);
   Placement placement{number_at<std::uint32_t>(all, offset + 24), number_at<std::uint32_t>(all, offset + 20),
                       number_at<std::uint32_t>(all, offset + 42)};
@@ -130,7 +135,8 @@ Located read_entry(Bytes bytes, const Directory& directory, std::uint64_t& offse
 void check_apart(std::vector<Located>& entries) {
   std::sort(entries.begin(), entries.end(), [](const Located& a, const Located& b) { return a.begin < b.begin; });
   for (std::size_t i = 1; i < entries.size(); ++i) {
-    check<FormatError>(entries[i - 1].end <= entries[i].begin, "zip entries '{}' and '{}' overlap: it is damaged or hostile",
+    check<FormatError>(entries[i - 1].end <= entries[i].begin,
+                       "zip entries '{}' and '{}' overlap: it is damaged or hostile",
                        readable_text(entries[i - 1].entry.name), readable_text(entries[i].entry.name));
   }
 }
@@ -140,11 +146,13 @@ void check_apart(std::vector<Located>& entries) {
 ZipArchive ZipArchive::parse(Bytes bytes) {
   const Directory directory = find_directory(bytes);
   std::vector<Located> located;
-  for (std::uint64_t i = 0, offset = 0; i < directory.entries; ++i) located.push_back(read_entry(bytes, directory, offset));
+  for (std::uint64_t i = 0, offset = 0; i < directory.entries; ++i)
+    located.push_back(read_entry(bytes, directory, offset));
   check_apart(located);
   ZipArchive archive;
   for (const Located& one : located) archive.entries_.push_back(one.entry);
-  std::sort(archive.entries_.begin(), archive.entries_.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
+  std::sort(archive.entries_.begin(), archive.entries_.end(),
+            [](const Entry& a, const Entry& b) { return a.name < b.name; });
   const auto repeated = std::adjacent_find(archive.entries_.begin(), archive.entries_.end(),
                                            [](const Entry& a, const Entry& b) { return a.name == b.name; });
   check<FormatError>(repeated == archive.entries_.end(), "names the zip entry '{}' twice",
@@ -153,8 +161,8 @@ ZipArchive ZipArchive::parse(Bytes bytes) {
 }
 
 const ZipArchive::Entry* ZipArchive::find(std::string_view name) const {
-  const auto found =
-      std::lower_bound(entries_.begin(), entries_.end(), name, [](const Entry& e, std::string_view n) { return e.name < n; });
+  const auto found = std::lower_bound(entries_.begin(), entries_.end(), name,
+                                      [](const Entry& e, std::string_view n) { return e.name < n; });
   return found == entries_.end() || found->name != name ? nullptr : &*found;
 }
 

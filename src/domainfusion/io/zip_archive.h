@@ -17,8 +17,9 @@ class ZipArchive {
     std::uint16_t method = 0;
   };
 
-  // Reads the central directory (also zip64), which must lie at the end of `bytes` and fit the local headers; the entries point
-  // into `bytes`. FormatError: no directory (truncated), damaged, encrypted, entries that repeat a name or overlap.
+  // Reads the central directory (also zip64), which must lie at the end of `bytes` and fit the local headers; the
+  // entries point into `bytes`. FormatError: no directory (truncated), damaged, encrypted, entries that repeat a name
+  // or overlap.
   static ZipArchive parse(std::span<const std::byte> bytes);
 
   const std::vector<Entry>& entries() const { return entries_; }  // by name

@@ -11,8 +11,9 @@
 namespace domainfusion {
 namespace {
 
-constexpr std::size_t kKeptFrom = 2 * kHugePage;            // smaller blocks are the C library's
-constexpr std::size_t kKeptInAll = std::size_t{256} << 20;  // unused blocks and a new one: beyond this the oldest are given back
+constexpr std::size_t kKeptFrom = 2 * kHugePage;  // smaller blocks are the C library's
+constexpr std::size_t kKeptInAll = std::size_t{256}
+                                   << 20;  // unused blocks and a new one: beyond this the oldest are given back
 
 struct Block {
   void* memory;
@@ -72,19 +73,23 @@ class BlockStore {
   std::vector<Block> unused_;  // the oldest first
 };
 
-std::size_t bytes_of(at::IntArrayRef shape) { return sizeof(float) * static_cast<std::size_t>(c10::multiply_integers(shape)); }
+std::size_t bytes_of(at::IntArrayRef shape) {
+  return sizeof(float) * static_cast<std::size_t>(c10::multiply_integers(shape));
+}
 
 }  // namespace
 
 at::Tensor new_activation(at::IntArrayRef shape) {
   if (bytes_of(shape) < kKeptFrom) return at::empty(shape, at::kFloat);
   const Block block = BlockStore::instance().take(bytes_of(shape));
-  return at::from_blob(block.memory, shape, [block](void*) { BlockStore::instance().give_back(block); }, at::kFloat);
+  return at::from_blob(
+      block.memory, shape, [block](void*) { BlockStore::instance().give_back(block); }, at::kFloat);
 }
 
 at::Tensor new_huge_page_tensor(at::IntArrayRef shape) {
   if (bytes_of(shape) < kHugePage) return at::empty(shape, at::kFloat);
-  return at::from_blob(allocate_huge_pages(bytes_of(shape)), shape, [](void* memory) { std::free(memory); }, at::kFloat);
+  return at::from_blob(
+      allocate_huge_pages(bytes_of(shape)), shape, [](void* memory) { std::free(memory); }, at::kFloat);
 }
 
 void release_activation_memory() { BlockStore::instance().clear(); }

@@ -1,6 +1,7 @@
 #pragma once
-// Memory for the results of layers on a CPU. The system hands out large blocks page by page, zeroed, at each first touch: for feature
-// maps of an autoencoder that takes as long as some convolutions. Blocks are therefore kept for the next result, in huge pages.
+// Memory for the results of layers on a CPU. The system hands out large blocks page by page, zeroed, at each first
+// touch: for feature maps of an autoencoder that takes as long as some convolutions. Blocks are therefore kept for the
+// next result, in huge pages.
 
 #include <ATen/core/Tensor.h>
 

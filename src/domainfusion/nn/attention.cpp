@@ -29,20 +29,25 @@ at::Tensor join_heads(const at::Tensor& x, std::int64_t heads) {
 #if DOMAINFUSION_TORCH_AT_LEAST(2, 0)
 constexpr std::int64_t kRepeatableScores = 1024 * 1024;  // of one head
 
-// libtorch's kernels for GPUs hold no scores, but the gradients that they give differ in their last digits from call to call: where scores
-// are few, gradients come the plain way.
+// libtorch's kernels for GPUs hold no scores, but the gradients that they give differ in their last digits from call to
+// call: where scores are few, gradients come the plain way.
 bool suits_fused_attention(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Tensor& v_NMC) {
   if (!q_NLC.is_cuda() || PlainOperations::active()) return false;
-  const bool graph = at::GradMode::is_enabled() && (q_NLC.requires_grad() || k_NMC.requires_grad() || v_NMC.requires_grad());
+  const bool graph =
+      at::GradMode::is_enabled() && (q_NLC.requires_grad() || k_NMC.requires_grad() || v_NMC.requires_grad());
   return !graph || q_NLC.size(1) * k_NMC.size(1) > kRepeatableScores;
 }
 
 // Sums are kept in float32.
-at::Tensor fused_attention(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Tensor& v_NMC, std::int64_t heads,
-                           const at::Tensor& mask_LM) {
-  const auto by_head = [heads](const at::Tensor& x) { return x.view({x.size(0), x.size(1), heads, -1}).transpose(1, 2); };
+at::Tensor fused_attention(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Tensor& v_NMC,
+                           std::int64_t heads, const at::Tensor& mask_LM) {
+  const auto by_head = [heads](const at::Tensor& x) {
+    return x.view({x.size(0), x.size(1), heads, -1}).transpose(1, 2);
+  };
   const c10::optional<at::Tensor> mask = mask_LM.defined() ? c10::optional<at::Tensor>(mask_LM) : c10::nullopt;
-  return at::scaled_dot_product_attention(by_head(q_NLC), by_head(k_NMC), by_head(v_NMC), mask).transpose(1, 2).flatten(2);
+  return at::scaled_dot_product_attention(by_head(q_NLC), by_head(k_NMC), by_head(v_NMC), mask)
+      .transpose(1, 2)
+      .flatten(2);
 }
 #endif
 
@@ -63,8 +68,8 @@ at::Tensor attend(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Te
   if (suits_fused_attention(q_NLC, k_NMC, v_NMC)) return fused_attention(q_NLC, k_NMC, v_NMC, heads, mask_LM);
 #endif
   const double scale = 1.0 / std::sqrt(static_cast<double>(q_NLC.size(2) / heads));
-  // Scaling the queries is cheaper than scaling the scores; libtorch 1.13's baddbmm, which could do both, returns garbage
-  // for small matrices.
+  // Scaling the queries is cheaper than scaling the scores; libtorch 1.13's baddbmm, which could do both, returns
+  // garbage for small matrices.
   at::Tensor scores = at::bmm(split_heads(q_NLC * scale, heads), split_heads(k_NMC, heads).transpose(1, 2));
   if (mask_LM.defined()) scores.add_(mask_LM);
   return join_heads(at::bmm(at::softmax(scores, -1), split_heads(v_NMC, heads)), heads);
@@ -76,8 +81,8 @@ AttentionImpl::AttentionImpl(const AttentionOptions& o)
       to_k_(register_module("to_k", Linear(o.context_dim, o.query_dim, o.projection_bias))),
       to_v_(register_module("to_v", Linear(o.context_dim, o.query_dim, o.projection_bias))),
       to_out_(register_module("to_out", torch::nn::ModuleList(Linear(o.query_dim, o.query_dim)))) {
-  check<ConfigError>(o.heads >= 1 && o.query_dim % o.heads == 0, "{} attention heads do not divide {} channels", o.heads,
-                     o.query_dim);
+  check<ConfigError>(o.heads >= 1 && o.query_dim % o.heads == 0, "{} attention heads do not divide {} channels",
+                     o.heads, o.query_dim);
 }
 
 AttentionImpl::Projected AttentionImpl::project(const at::Tensor& context_NMD) {
@@ -100,8 +105,10 @@ AttentionImpl::Projected AttentionImpl::remembered_projection(const at::Tensor& 
   return last_;
 }
 
-at::Tensor AttentionImpl::forward(const at::Tensor& x_NLC, const at::Tensor& context_NMD, const at::Tensor& residual_NLC) {
-  const bool lasts = !context_NMD.is_same(x_NLC) && to_k_->computes_packed(context_NMD) && to_v_->computes_packed(context_NMD);
+at::Tensor AttentionImpl::forward(const at::Tensor& x_NLC, const at::Tensor& context_NMD,
+                                  const at::Tensor& residual_NLC) {
+  const bool lasts =
+      !context_NMD.is_same(x_NLC) && to_k_->computes_packed(context_NMD) && to_v_->computes_packed(context_NMD);
   const Projected projected = lasts ? remembered_projection(context_NMD) : project(context_NMD);
   const at::Tensor mixed = attend(to_q_(x_NLC), projected.k_NMC, projected.v_NMC, heads_);
   return to_out_[0]->as<Linear>()->forward(mixed, residual_NLC);

@@ -11,8 +11,8 @@
 
 namespace domainfusion {
 
-// softmax(q k^T / sqrt(C/heads) + mask) v per head. q [N, L, C]; k, v [N, M, C]; heads divides C; mask [L, M] (added to the
-// scores) or undefined. Returns a new tensor [N, L, C].
+// softmax(q k^T / sqrt(C/heads) + mask) v per head. q [N, L, C]; k, v [N, M, C]; heads divides C; mask [L, M] (added to
+// the scores) or undefined. Returns a new tensor [N, L, C].
 at::Tensor attend(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Tensor& v_NMC, std::int64_t heads,
                   const at::Tensor& mask_LM = {});
 
@@ -27,7 +27,8 @@ struct AttentionOptions {
 class AttentionImpl : public torch::nn::Module {
  public:
   explicit AttentionImpl(const AttentionOptions& options);
-  // x [N, L, query_dim], context [N, M, context_dim] -> [N, L, query_dim], plus `residual` of that shape where it is defined.
+  // x [N, L, query_dim], context [N, M, context_dim] -> [N, L, query_dim], plus `residual` of that shape where it is
+  // defined.
   at::Tensor forward(const at::Tensor& x_NLC, const at::Tensor& context_NMD, const at::Tensor& residual_NLC = {});
 
  private:

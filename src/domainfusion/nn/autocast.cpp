@@ -33,7 +33,8 @@ void set_dtype(at::DeviceType type, at::ScalarType dtype) {
 
 }  // namespace
 
-Autocast::Autocast(const Placement& placement) : active_(placement.dtype != at::kFloat), device_(placement.device.type()) {
+Autocast::Autocast(const Placement& placement)
+    : active_(placement.dtype != at::kFloat), device_(placement.device.type()) {
   if (!active_) return;
   autocast::increment_nesting();
   was_enabled_ = is_enabled(device_);

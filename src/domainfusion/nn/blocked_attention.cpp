@@ -6,8 +6,8 @@
 #include <cmath>
 #include <limits>
 
-#include "domainfusion/nn/activation_memory.h"
 #include "domainfusion/core/error.h"
+#include "domainfusion/nn/activation_memory.h"
 #include "domainfusion/nn/kernels/kernels.h"
 #include "domainfusion/nn/parallel_tasks.h"
 
@@ -37,7 +37,8 @@ class PackedContext {
         v_(new_activation({shape.images * shape.heads, depth_panels_, shape.keys, width_}).zero_()) {
     const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(shape.depth)));
     const std::int64_t heads = shape.images * shape.heads;
-    for_each_task(heads * key_panels_, [&](std::int64_t i) { pack_rows(i / key_panels_, i % key_panels_, scale, k_NMC, v_NMC); });
+    for_each_task(heads * key_panels_,
+                  [&](std::int64_t i) { pack_rows(i / key_panels_, i % key_panels_, scale, k_NMC, v_NMC); });
   }
 
   const float* keys(std::int64_t head, std::int64_t panel) const {
@@ -51,7 +52,8 @@ class PackedContext {
  private:
   void pack_rows(std::int64_t head, std::int64_t panel, float scale, const at::Tensor& k, const at::Tensor& v) {
     const std::int64_t first = panel * width_, count = std::min(width_, shape_.keys - first);
-    const std::int64_t offset = head / shape_.heads * shape_.keys * shape_.channels() + head % shape_.heads * shape_.depth;
+    const std::int64_t offset =
+        head / shape_.heads * shape_.keys * shape_.channels() + head % shape_.heads * shape_.depth;
     float* keys = const_cast<float*>(this->keys(head, panel));
     for (std::int64_t j = 0; j < count; ++j) {
       const std::int64_t row = offset + (first + j) * shape_.channels();
@@ -72,7 +74,8 @@ class PackedContext {
 // The queries of one block of one head; its scratch memory serves all blocks of keys.
 class QueryBlock {
  public:
-  QueryBlock(const float* q, std::int64_t count, const AttentionShape& shape, const PackedContext& context, std::int64_t head)
+  QueryBlock(const float* q, std::int64_t count, const AttentionShape& shape, const PackedContext& context,
+             std::int64_t head)
       : k_(kernels()), shape_(shape), context_(context), head_(head), count_(count) {
     padded_ = rounded_up(count, k_.tile_rows);
     out_stride_ = context.depth_panels() * k_.tile_columns;
@@ -89,7 +92,8 @@ class QueryBlock {
       score(first, count);
       for (std::int64_t r = 0; r < count_; ++r) {
         const auto i = static_cast<std::size_t>(r);
-        k_.softmax_block(row(scores_, r, kKeyRows), count, &maxima_[i], &sums_[i], row(out_, r, out_stride_), out_stride_);
+        k_.softmax_block(row(scores_, r, kKeyRows), count, &maxima_[i], &sums_[i], row(out_, r, out_stride_),
+                         out_stride_);
       }
       add_values(first, count);
     }
@@ -101,10 +105,13 @@ class QueryBlock {
   }
 
  private:
-  static float* row(std::vector<float>& values, std::int64_t r, std::int64_t stride) { return values.data() + r * stride; }
+  static float* row(std::vector<float>& values, std::int64_t r, std::int64_t stride) {
+    return values.data() + r * stride;
+  }
 
   // a_rows[r] are `depth` long; c (+)= a b with the depth in parts that the first-level cache holds.
-  void multiply(const float* const* a_rows, std::int64_t depth, const float* b, float* c, std::int64_t c_stride, bool accumulate) {
+  void multiply(const float* const* a_rows, std::int64_t depth, const float* b, float* c, std::int64_t c_stride,
+                bool accumulate) {
     for (std::int64_t offset = 0; offset < depth; offset += k_.panel_depth) {
       const std::int64_t length = std::min(k_.panel_depth, depth - offset);
       for (std::int64_t r = 0; r < padded_; r += k_.tile_rows) {
@@ -118,7 +125,8 @@ class QueryBlock {
   void score(std::int64_t first, std::int64_t count) {
     const std::int64_t width = k_.tile_columns, panels = rounded_up(count, width) / width;
     for (std::int64_t p = 0; p < panels; ++p) {
-      multiply(queries_.data(), shape_.depth, context_.keys(head_, first / width + p), scores_.data() + p * width, kKeyRows, false);
+      multiply(queries_.data(), shape_.depth, context_.keys(head_, first / width + p), scores_.data() + p * width,
+               kKeyRows, false);
     }
   }
 
@@ -126,8 +134,8 @@ class QueryBlock {
     std::vector<const float*> weights;
     for (std::int64_t r = 0; r < padded_; ++r) weights.push_back(row(scores_, std::min(r, count_ - 1), kKeyRows));
     for (std::int64_t p = 0; p < context_.depth_panels(); ++p) {
-      multiply(weights.data(), count, context_.values(head_, p) + first * k_.tile_columns, out_.data() + p * k_.tile_columns,
-               out_stride_, true);
+      multiply(weights.data(), count, context_.values(head_, p) + first * k_.tile_columns,
+               out_.data() + p * k_.tile_columns, out_stride_, true);
     }
   }
 
@@ -141,11 +149,12 @@ class QueryBlock {
 
 }  // namespace
 
-at::Tensor blocked_attention(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Tensor& v_NMC, std::int64_t heads) {
+at::Tensor blocked_attention(const at::Tensor& q_NLC, const at::Tensor& k_NMC, const at::Tensor& v_NMC,
+                             std::int64_t heads) {
   const at::Tensor q = q_NLC.contiguous(), k = k_NMC.contiguous(), v = v_NMC.contiguous();
   check<ShapeError>(k.sizes() == v.sizes() && k.size(0) == q.size(0) && k.size(2) == q.size(2),
-                    "attention of queries [{}] to keys [{}] and values [{}]", fmt::join(q.sizes(), ", "), fmt::join(k.sizes(), ", "),
-                    fmt::join(v.sizes(), ", "));
+                    "attention of queries [{}] to keys [{}] and values [{}]", fmt::join(q.sizes(), ", "),
+                    fmt::join(k.sizes(), ", "), fmt::join(v.sizes(), ", "));
   const AttentionShape shape{q.size(0), q.size(1), k.size(1), heads, q.size(2) / heads};
   const PackedContext context(k, v, shape);
   const at::Tensor out = new_activation(q.sizes());

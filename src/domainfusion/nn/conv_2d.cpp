@@ -20,30 +20,36 @@ constexpr std::int64_t kWinogradChannels = 16, kWinogradWeights = 1920 * 640;
 // Decided by the layer alone: were it decided by the maps, an image's bits would depend on those beside it.
 bool suits_winograd(const Conv2dOptions& o) {
   return o.kernel == 3 && o.stride == 1 && o.padding == 1 && o.padding_after == 0 &&
-         std::min(o.in_channels, o.out_channels) >= kWinogradChannels && o.in_channels * o.out_channels <= kWinogradWeights;
+         std::min(o.in_channels, o.out_channels) >= kWinogradChannels &&
+         o.in_channels * o.out_channels <= kWinogradWeights;
 }
 
 std::vector<PaddedPixels> padded_pixels(at::TensorList maps, const Conv2dOptions& options, const Conv2dExtras& extras) {
   std::vector<PaddedPixels> parts;
   std::int64_t channels = 0;
   for (const at::Tensor& part : maps) {
-    check<ShapeError>(part.dim() == 4 && part.size(0) == maps[0].size(0) && part.sizes().slice(2) == maps[0].sizes().slice(2),
-                      "convolution of maps [{}] beside [{}]", fmt::join(part.sizes(), ", "), fmt::join(maps[0].sizes(), ", "));
+    check<ShapeError>(
+        part.dim() == 4 && part.size(0) == maps[0].size(0) && part.sizes().slice(2) == maps[0].sizes().slice(2),
+        "convolution of maps [{}] beside [{}]", fmt::join(part.sizes(), ", "), fmt::join(maps[0].sizes(), ", "));
     channels += part.size(1);
     parts.emplace_back(pixels_NhwC(part), extras.height, extras.width);
   }
   const std::int64_t least = options.kernel - 2 * options.padding - options.padding_after;
   check<ShapeError>(channels == options.in_channels && parts[0].height() >= least && parts[0].width() >= least,
-                    "convolution of {} channels of {}x{}: expected {} channels, at least {}x{}", channels, parts[0].height(),
-                    parts[0].width(), options.in_channels, least, least);
+                    "convolution of {} channels of {}x{}: expected {} channels, at least {}x{}", channels,
+                    parts[0].height(), parts[0].width(), options.in_channels, least, least);
   return parts;
 }
 
-// One row per output pixel; its segments are the pixels under the kernel, row by row, each in the parts that the maps come in.
+// One row per output pixel; its segments are the pixels under the kernel, row by row, each in the parts that the maps
+// come in.
 class ConvolutionRows : public ProductRows {
  public:
   ConvolutionRows(const std::vector<PaddedPixels>& parts, const Conv2dOptions& options)
-      : height(extent(parts[0].height(), options)), width(extent(parts[0].width(), options)), parts_(parts), options_(options) {
+      : height(extent(parts[0].height(), options)),
+        width(extent(parts[0].width(), options)),
+        parts_(parts),
+        options_(options) {
     rows = parts[0].images() * height * width;
     for (std::int64_t tap = 0; tap < options.kernel * options.kernel; ++tap) {
       for (const PaddedPixels& part : parts) segment_lengths.push_back(part.channels());
@@ -53,7 +59,8 @@ class ConvolutionRows : public ProductRows {
   void locate(std::int64_t first, std::int64_t count, std::size_t segment, const float** pointers) const override {
     const auto tap = static_cast<std::int64_t>(segment / parts_.size());
     const PaddedPixels& part = parts_[segment % parts_.size()];
-    const std::int64_t down = tap / options_.kernel - options_.padding, right = tap % options_.kernel - options_.padding;
+    const std::int64_t down = tap / options_.kernel - options_.padding,
+                       right = tap % options_.kernel - options_.padding;
     std::int64_t x = first % width, y = first / width % height, image = first / width / height;
     for (std::int64_t r = 0; r < count; ++r) {
       pointers[r] = part.at(image, y * options_.stride + down, x * options_.stride + right);
@@ -84,7 +91,8 @@ Conv2dOptions three_by_three(std::int64_t in_channels, std::int64_t out_channels
 }
 
 Conv2dImpl::Conv2dImpl(const Conv2dOptions& options)
-    : PackedLayer({options.out_channels, options.in_channels, options.kernel, options.kernel}, options.out_channels, true),
+    : PackedLayer({options.out_channels, options.in_channels, options.kernel, options.kernel}, options.out_channels,
+                  true),
       options_(options),
       winograd_(suits_winograd(options)) {}
 
@@ -122,11 +130,13 @@ at::Tensor Conv2dImpl::packed(at::TensorList maps, const Conv2dExtras& extras) {
   const std::vector<PaddedPixels> parts = padded_pixels(maps, options_, extras);
   const ConvolutionRows rows(parts, options_);
   const at::Tensor out = new_activation({parts[0].images(), rows.height, rows.width, options_.out_channels});
-  const at::Tensor bias_NC = 
-      extras.per_image_NC.defined() ? (extras.per_image_NC + bias_).expand({parts[0].images(), -1}).contiguous() : bias_;
+  const at::Tensor bias_NC = extras.per_image_NC.defined()
+                                 ? (extras.per_image_NC + bias_).expand({parts[0].images(), -1}).contiguous()
+                                 : bias_;
   const at::Tensor residual = extras.residual_NChw.defined() ? pixels_NhwC(extras.residual_NChw) : at::Tensor();
   check<ShapeError>(!residual.defined() || residual.sizes() == out.sizes(), "convolution result [{}], residual [{}]",
-                    fmt::join(out.sizes(), ", "), fmt::join(residual.defined() ? residual.sizes() : at::IntArrayRef(), ", "));
+                    fmt::join(out.sizes(), ", "),
+                    fmt::join(residual.defined() ? residual.sizes() : at::IntArrayRef(), ", "));
   const ProductTarget target{.out = out.data_ptr<float>(),
                              .bias = bias_NC.data_ptr<float>(),
                              .rows_per_bias = extras.per_image_NC.defined() ? rows.height * rows.width : 0,

@@ -10,9 +10,9 @@ namespace domainfusion {
 struct Conv2dOptions {
   std::int64_t in_channels = 0;
   std::int64_t out_channels = 0;
-  std::int64_t kernel = 3;           // square
-  std::int64_t padding = 0;          // zeros on each side
-  std::int64_t padding_after = 0;    // further zeros to the right and below
+  std::int64_t kernel = 3;         // square
+  std::int64_t padding = 0;        // zeros on each side
+  std::int64_t padding_after = 0;  // further zeros to the right and below
   std::int64_t stride = 1;
 };
 
@@ -21,8 +21,8 @@ Conv2dOptions three_by_three(std::int64_t in_channels, std::int64_t out_channels
 
 // What surrounds a convolution in these networks, done in the same pass over memory where the kernels compute.
 struct Conv2dExtras {
-  at::Tensor per_image_NC = {};   // added to all pixels of an image; or undefined
-  at::Tensor residual_NChw = {};  // added to the result; or undefined
+  at::Tensor per_image_NC = {};        // added to all pixels of an image; or undefined
+  at::Tensor residual_NChw = {};       // added to the result; or undefined
   std::int64_t height = 0, width = 0;  // nearest-neighbour enlargement of the input before the convolution; 0: none
 };
 
@@ -30,8 +30,8 @@ struct Conv2dExtras {
 class Conv2dImpl : public PackedLayer {
  public:
   explicit Conv2dImpl(const Conv2dOptions& options);
-  // Several maps [N, C_i, h, w] stand for their concatenation along the channels. Returns [N, out, h', w'], channels last in
-  // memory where the kernels compute.
+  // Several maps [N, C_i, h, w] stand for their concatenation along the channels. Returns [N, out, h', w'], channels
+  // last in memory where the kernels compute.
   at::Tensor forward(at::TensorList maps, const Conv2dExtras& extras = {});
 
  private:

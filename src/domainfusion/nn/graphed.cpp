@@ -67,7 +67,8 @@ at::Tensor GraphedFunction::operator()(const std::vector<at::Tensor>& inputs) {
 std::size_t GraphedFunction::recordings() const {
   const std::lock_guard lock(recordings_->mutex);
   const auto& all = recordings_->list.all();
-  return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [](const auto& r) { return r->graph != nullptr; }));
+  return static_cast<std::size_t>(
+      std::count_if(all.begin(), all.end(), [](const auto& r) { return r->graph != nullptr; }));
 }
 
 #else

@@ -9,11 +9,11 @@
 
 namespace domainfusion {
 
-// Calls `function`. On a GPU, and while gradients are off, the second call with inputs of equal shapes and types records what it launches;
-// later ones copy their inputs to where the recording reads them and replay it, which spares the launches one by one. Elsewhere, under
-// Autocast and while PlainOperations lives, it is a plain call.
-// Precondition: the function launches the same work for equal shapes, reads nothing but its inputs and tensors that stay where they are
-// as long as this object lives, and never waits for the GPU.
+// Calls `function`. On a GPU, and while gradients are off, the second call with inputs of equal shapes and types
+// records what it launches; later ones copy their inputs to where the recording reads them and replay it, which spares
+// the launches one by one. Elsewhere, under Autocast and while PlainOperations lives, it is a plain call. Precondition:
+// the function launches the same work for equal shapes, reads nothing but its inputs and tensors that stay where they
+// are as long as this object lives, and never waits for the GPU.
 class GraphedFunction {
  public:
   using Function = std::function<at::Tensor(const std::vector<at::Tensor>& inputs)>;

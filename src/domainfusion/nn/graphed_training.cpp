@@ -53,7 +53,8 @@ class ReplayedGradient final : public torch::autograd::Node {
     recording_->backward->replay();
     variable_list of_parameters;
     // Not clones: a parameter without a gradient takes over the tensor as it is.
-    for (const at::Tensor& gradient : recording_->gradients) of_parameters.push_back(gradient.defined() ? gradient.detach() : gradient);
+    for (const at::Tensor& gradient : recording_->gradients)
+      of_parameters.push_back(gradient.defined() ? gradient.detach() : gradient);
     return of_parameters;
   }
 
@@ -67,7 +68,8 @@ class ReplayedGradient final : public torch::autograd::Node {
 void keep_earlier_gradients(const Recording& recording, const std::vector<at::Tensor>& parameters) {
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     at::Tensor& earlier = parameters[i].mutable_grad();
-    if (earlier.defined() && recording.gradients[i].defined() && earlier.is_alias_of(recording.gradients[i])) earlier = earlier.clone();
+    if (earlier.defined() && recording.gradients[i].defined() && earlier.is_alias_of(recording.gradients[i]))
+      earlier = earlier.clone();
   }
 }
 
@@ -91,9 +93,11 @@ class KeptValues {
 
 struct GraphedTraining::Recordings {
   RecordingList<Recording> list;
-  std::weak_ptr<torch::autograd::Node> last;  // alive: its gradient may still be asked for, which needs what its forward pass left
+  std::weak_ptr<torch::autograd::Node>
+      last;  // alive: its gradient may still be asked for, which needs what its forward pass left
 
-  static std::vector<at::Tensor> gradients_of(const at::Tensor& output, const std::vector<at::Tensor>& parameters, const at::Tensor& gradient) {
+  static std::vector<at::Tensor> gradients_of(const at::Tensor& output, const std::vector<at::Tensor>& parameters,
+                                              const at::Tensor& gradient) {
     return torch::autograd::grad({output}, parameters, {gradient}, false, false, true);
   }
 
@@ -109,7 +113,8 @@ struct GraphedTraining::Recordings {
     auto forward = std::make_unique<at::cuda::CUDAGraph>(), backward = std::make_unique<at::cuda::CUDAGraph>();
     at::autocast::clear_cache();  // weights are cast in the graph, each time anew
     stream.record(*forward, pool, [&] { output = owner.function_(inputs); });
-    stream.record(*backward, pool, [&] { recording.gradients = gradients_of(output, owner.parameters_, recording.gradient_of_output); });
+    stream.record(*backward, pool,
+                  [&] { recording.gradients = gradients_of(output, owner.parameters_, recording.gradient_of_output); });
     at::autocast::clear_cache();
     recording.output = output.detach();
     recording.forward = std::move(forward);
@@ -127,7 +132,8 @@ struct GraphedTraining::Recordings {
     recording->inputs.take(inputs);
     recording->forward->replay();
     at::Tensor output = recording->output.clone();
-    const std::shared_ptr<ReplayedGradient> node(new ReplayedGradient(recording, owner.parameters_), torch::autograd::deleteNode);
+    const std::shared_ptr<ReplayedGradient> node(new ReplayedGradient(recording, owner.parameters_),
+                                                 torch::autograd::deleteNode);
     node->set_next_edges(torch::autograd::collect_next_edges(owner.parameters_));
     torch::autograd::set_history(output, node);
     last = node;
@@ -141,7 +147,8 @@ at::Tensor GraphedTraining::operator()(const std::vector<at::Tensor>& inputs) {
 
 std::size_t GraphedTraining::recordings() const {
   const auto& all = recordings_->list.all();
-  return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [](const auto& r) { return r->forward != nullptr; }));
+  return static_cast<std::size_t>(
+      std::count_if(all.begin(), all.end(), [](const auto& r) { return r->forward != nullptr; }));
 }
 
 #else

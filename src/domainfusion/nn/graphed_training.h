@@ -9,11 +9,12 @@
 
 namespace domainfusion {
 
-// Calls `function`, which is differentiable once, in `parameters`. On a GPU, and while gradients are on, the second call with inputs of equal
-// shapes and types records what it and its gradient launch; later ones replay both. Elsewhere, while PlainOperations lives, for inputs that
-// take a gradient themselves, and while the result of the call before still waits for its gradient, it is a plain call.
-// Precondition: the function launches the same work for equal shapes, reads nothing but its inputs and tensors that stay where they are
-// as long as this object lives, changes nothing but `buffers` (batch norm's statistics), and never waits for the GPU.
+// Calls `function`, which is differentiable once, in `parameters`. On a GPU, and while gradients are on, the second
+// call with inputs of equal shapes and types records what it and its gradient launch; later ones replay both.
+// Elsewhere, while PlainOperations lives, for inputs that take a gradient themselves, and while the result of the call
+// before still waits for its gradient, it is a plain call. Precondition: the function launches the same work for equal
+// shapes, reads nothing but its inputs and tensors that stay where they are as long as this object lives, changes
+// nothing but `buffers` (batch norm's statistics), and never waits for the GPU.
 class GraphedTraining {
  public:
   using Function = std::function<at::Tensor(const std::vector<at::Tensor>& inputs)>;

@@ -30,7 +30,8 @@ struct Chunk {
 
 std::int64_t chunks_per_image(std::int64_t pixels) { return (pixels + kChunkPixels - 1) / kChunkPixels; }
 
-void for_each_chunk(std::int64_t images, std::int64_t pixels, const std::function<void(std::int64_t, const Chunk&)>& work) {
+void for_each_chunk(std::int64_t images, std::int64_t pixels,
+                    const std::function<void(std::int64_t, const Chunk&)>& work) {
   const std::int64_t chunks = chunks_per_image(pixels);
   at::parallel_for(0, images * chunks, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
@@ -59,7 +60,8 @@ class GroupMoments {
   Affine affine(std::int64_t groups, double eps, const float* weight, const float* bias) const {
     Affine result{at::empty({images_, channels_}, sums_.options()), at::empty({images_, channels_}, sums_.options())};
     for (std::int64_t image = 0; image < images_; ++image) {
-      for (std::int64_t group = 0; group < groups; ++group) write(image, group, channels_ / groups, eps, weight, bias, result);
+      for (std::int64_t group = 0; group < groups; ++group)
+        write(image, group, channels_ / groups, eps, weight, bias, result);
     }
     return result;
   }
@@ -98,8 +100,8 @@ class GroupMoments {
     return {offset + first_pixel(image, channel), square - sum * offset};
   }
 
-  void write(std::int64_t image, std::int64_t group, std::int64_t size, double eps, const float* weight, const float* bias,
-             Affine& result) const {
+  void write(std::int64_t image, std::int64_t group, std::int64_t size, double eps, const float* weight,
+             const float* bias, Affine& result) const {
     std::vector<double> means;
     double mean = 0, square = 0;
     for (std::int64_t c = group * size; c < (group + 1) * size; ++c) {
@@ -131,7 +133,8 @@ GroupNormImpl::GroupNormImpl(std::int64_t groups, std::int64_t channels, double 
       silu_(activation == Activation::kSilu),
       weight_(register_parameter("weight", torch::empty({channels}))),
       bias_(register_parameter("bias", torch::empty({channels}))) {
-  check<ConfigError>(groups >= 1 && channels % groups == 0, "norm_num_groups = {} does not divide {} channels", groups, channels);
+  check<ConfigError>(groups >= 1 && channels % groups == 0, "norm_num_groups = {} does not divide {} channels", groups,
+                     channels);
 }
 
 at::Tensor GroupNormImpl::forward(at::TensorList maps) {
@@ -151,8 +154,9 @@ at::Tensor GroupNormImpl::channels_last(at::TensorList maps) const {
   std::vector<at::Tensor> parts;
   std::int64_t channels = 0;
   for (const at::Tensor& part : maps) {
-    check<ShapeError>(part.dim() == 4 && part.size(0) == maps[0].size(0) && part.sizes().slice(2) == maps[0].sizes().slice(2),
-                      "group norm of maps [{}] beside [{}]", fmt::join(part.sizes(), ", "), fmt::join(maps[0].sizes(), ", "));
+    check<ShapeError>(
+        part.dim() == 4 && part.size(0) == maps[0].size(0) && part.sizes().slice(2) == maps[0].sizes().slice(2),
+        "group norm of maps [{}] beside [{}]", fmt::join(part.sizes(), ", "), fmt::join(maps[0].sizes(), ", "));
     channels += part.size(1);
     parts.push_back(pixels_NhwC(part));
   }
@@ -167,7 +171,8 @@ at::Tensor GroupNormImpl::channels_last(at::TensorList maps) const {
     for (const at::Tensor& part : parts) {
       const std::int64_t at = chunk.image * channels_ + channel;
       kernels().scale_shift(chunk.of(part), chunk.count, part.size(3), affine.scale_NC.data_ptr<float>() + at,
-                            affine.shift_NC.data_ptr<float>() + at, silu_, const_cast<float*>(chunk.of(out)) + channel, channels_);
+                            affine.shift_NC.data_ptr<float>() + at, silu_, const_cast<float*>(chunk.of(out)) + channel,
+                            channels_);
       channel += part.size(3);
     }
   });

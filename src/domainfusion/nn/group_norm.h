@@ -12,8 +12,8 @@ class GroupNormImpl : public torch::nn::Module {
   enum class Activation { kNone, kSilu };
   // ConfigError that names norm_num_groups unless `groups` divides `channels`.
   GroupNormImpl(std::int64_t groups, std::int64_t channels, double eps, Activation activation = Activation::kNone);
-  // Several maps [N, C_i, h, w] stand for their concatenation along the channels. Returns [N, C, h, w], channels last in memory
-  // where the kernels compute.
+  // Several maps [N, C_i, h, w] stand for their concatenation along the channels. Returns [N, C, h, w], channels last
+  // in memory where the kernels compute.
   at::Tensor forward(at::TensorList maps);
 
  private:

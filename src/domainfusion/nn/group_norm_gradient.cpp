@@ -16,7 +16,10 @@ using torch::autograd::tensor_list;
 // What both passes know of the maps: [N, groups, channels of a group, pixels].
 struct Layout {
   Layout(const at::Tensor& x, std::int64_t group_count)
-      : images(x.size(0)), groups(group_count), size(x.size(1) / group_count), pixels(x.numel() / (x.size(0) * x.size(1))) {}
+      : images(x.size(0)),
+        groups(group_count),
+        size(x.size(1) / group_count),
+        pixels(x.numel() / (x.size(0) * x.size(1))) {}
   std::int64_t images, groups, size, pixels;
   std::int64_t channels() const { return groups * size; }
 };
@@ -25,7 +28,8 @@ struct Layout {
 template <class Work>
 void for_each_group(const Layout& layout, const Work& work) {
   at::parallel_for(0, layout.images * layout.groups, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) work(i, i % layout.groups * layout.size, i * layout.size * layout.pixels);
+    for (std::int64_t i = begin; i < end; ++i)
+      work(i, i % layout.groups * layout.size, i * layout.size * layout.pixels);
   });
 }
 
@@ -36,8 +40,8 @@ struct ChannelAffine {
   float scale, shift;
 };
 
-at::Tensor forward_pass(const at::Tensor& x, const Layout& layout, const at::Tensor& weight, const at::Tensor& bias, double eps,
-                        bool silu, float* mean, float* inverse) {
+at::Tensor forward_pass(const at::Tensor& x, const Layout& layout, const at::Tensor& weight, const at::Tensor& bias,
+                        double eps, bool silu, float* mean, float* inverse) {
   const at::Tensor y = at::empty_like(x);
   const float *in = x.data_ptr<float>(), *w = weight.data_ptr<float>(), *b = bias.data_ptr<float>();
   const std::int64_t values = layout.size * layout.pixels;
@@ -75,8 +79,8 @@ Gradients backward_pass(const at::Tensor& x, const at::Tensor& gradient, const L
       const ChannelAffine u(mean[i], inverse[i], w[channel + c], b[channel + c]);
       const std::int64_t at = c * layout.pixels, out = image * layout.channels() + channel + c;
       double sum_g = 0, sum_gx = 0;
-      kernels().activation_gradient_row(in + offset + at, dy + offset + at, layout.pixels, u.scale, u.shift, silu, dx + at, &sum_g,
-                                        &sum_gx);
+      kernels().activation_gradient_row(in + offset + at, dy + offset + at, layout.pixels, u.scale, u.shift, silu,
+                                        dx + at, &sum_g, &sum_gx);
       const double sum_normed = (sum_gx - sum_g * mean[i]) * inverse[i];
       result.weight_NC.data_ptr<float>()[out] = static_cast<float>(sum_normed);
       result.bias_NC.data_ptr<float>()[out] = static_cast<float>(sum_g);
@@ -96,8 +100,8 @@ Gradients backward_pass(const at::Tensor& x, const at::Tensor& gradient, const L
 }
 
 struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x_NChw, const at::Tensor& weight, const at::Tensor& bias,
-                            std::int64_t groups, double eps, bool silu) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x_NChw, const at::Tensor& weight,
+                            const at::Tensor& bias, std::int64_t groups, double eps, bool silu) {
     const at::Tensor x = x_NChw.contiguous();
     const Layout layout(x, groups);
     const at::Tensor moments = at::empty({2, layout.images * groups}, x.options());
@@ -110,20 +114,22 @@ struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {
   }
 
   static tensor_list backward(AutogradContext* context, tensor_list gradients) {
-    check<Error>(!at::GradMode::is_enabled(), "group norm has no second derivative here; compute it under PlainOperations");
+    check<Error>(!at::GradMode::is_enabled(),
+                 "group norm has no second derivative here; compute it under PlainOperations");
     const auto saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &moments = saved[3];
     const float* mean = moments.data_ptr<float>();
-    const Gradients result = backward_pass(x, gradients[0].contiguous(), Layout(x, context->saved_data["groups"].toInt()), saved[1],
-                                           saved[2], context->saved_data["silu"].toBool(), mean, mean + moments.size(1));
+    const Gradients result =
+        backward_pass(x, gradients[0].contiguous(), Layout(x, context->saved_data["groups"].toInt()), saved[1],
+                      saved[2], context->saved_data["silu"].toBool(), mean, mean + moments.size(1));
     return {result.x, result.weight_NC.sum(0), result.bias_NC.sum(0), {}, {}, {}};
   }
 };
 
 }  // namespace
 
-at::Tensor group_norm_with_gradient(const at::Tensor& x_NChw, std::int64_t groups, const at::Tensor& weight, const at::Tensor& bias,
-                                    double eps, bool silu) {
+at::Tensor group_norm_with_gradient(const at::Tensor& x_NChw, std::int64_t groups, const at::Tensor& weight,
+                                    const at::Tensor& bias, double eps, bool silu) {
   return GroupNormFunction::apply(x_NChw, weight, bias, groups, eps, silu);
 }
 

@@ -36,7 +36,8 @@ void fill_normal(at::Tensor parameter, double deviation, RandomStream& stream) {
   parameter.copy_(values.mul_(deviation));
 }
 
-void initialise_parameters(torch::nn::Module& module, std::uint64_t seed, std::string_view purpose, double embedding_std) {
+void initialise_parameters(torch::nn::Module& module, std::uint64_t seed, std::string_view purpose,
+                           double embedding_std) {
   const torch::NoGradGuard no_grad;
   std::map<std::string, double> bounds;  // of the layers that have fans, by the layer's name
   for (const auto& item : module.named_parameters()) {

@@ -21,7 +21,8 @@ class LinearImpl : public PackedLayer {
 };
 TORCH_MODULE(Linear);
 
-// a * gelu(b) with [a, b] = x W^T + c; exact gelu (Shazeer 2020, GEGLU). State-dict names: weight [2 out, in], bias [2 out].
+// a * gelu(b) with [a, b] = x W^T + c; exact gelu (Shazeer 2020, GEGLU). State-dict names: weight [2 out, in], bias [2
+// out].
 class GatedLinearImpl : public PackedLayer {
  public:
   GatedLinearImpl(std::int64_t in_features, std::int64_t out_features);

@@ -1,6 +1,6 @@
 #pragma once
-// The nominal cost of a forward pass: one multiply-add of a matrix product or convolution counts as 2 operations, all else as 0,
-// whatever the layer does to get by with less.
+// The nominal cost of a forward pass: one multiply-add of a matrix product or convolution counts as 2 operations, all
+// else as 0, whatever the layer does to get by with less.
 
 namespace domainfusion {
 

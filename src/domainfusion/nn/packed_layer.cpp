@@ -19,7 +19,8 @@ void PackedLayer::release_plain_weight() {
 bool PackedLayer::computes_packed(const at::Tensor& input) const { return uses_kernels({input, bias_}, weight_); }
 
 bool PackedLayer::is_packed() const {
-  return packed_ && packed_data_ == weight_.data_ptr() && packed_version_ == static_cast<std::int64_t>(weight_._version());
+  return packed_ && packed_data_ == weight_.data_ptr() &&
+         packed_version_ == static_cast<std::int64_t>(weight_._version());
 }
 
 void PackedLayer::remember_weight() {

@@ -13,8 +13,8 @@ namespace domainfusion {
 // State-dict names: weight, bias [outputs]; not initialised.
 class PackedLayer : public torch::nn::Module {
  public:
-  // From now on the plain weight's memory is given back once the weight is packed. Should a gradient need it again, it is restored
-  // (to rounding, where the packed form is a transformed one) and kept.
+  // From now on the plain weight's memory is given back once the weight is packed. Should a gradient need it again, it
+  // is restored (to rounding, where the packed form is a transformed one) and kept.
   void release_plain_weight();
 
   // Whether the kernels compute for `input`, without gradient.

@@ -14,8 +14,8 @@
 namespace domainfusion {
 namespace {
 
-constexpr std::int64_t kBlockRows = 96;        // about: their sums for one panel stay in the first-level cache
-constexpr std::int64_t kTasksPerThread = 4;    // so that a thread that is held up does not hold up all
+constexpr std::int64_t kBlockRows = 96;      // about: their sums for one panel stay in the first-level cache
+constexpr std::int64_t kTasksPerThread = 4;  // so that a thread that is held up does not hold up all
 
 std::int64_t quotient_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -54,14 +54,17 @@ class RowBlock {
     }
   }
 
-  std::vector<float> new_sums() const { return std::vector<float>(static_cast<std::size_t>(padded_ * k_.tile_columns)); }
+  std::vector<float> new_sums() const {
+    return std::vector<float>(static_cast<std::size_t>(padded_ * k_.tile_columns));
+  }
 
   // sums [padded rows, tile_columns].
   void multiply(const float* panel, float* sums) const {
     for (const DepthBlock& block : blocks_) {
       const float* b = panel + block.depth * k_.tile_columns;
       const float* const* segment = pointers_.data() + block.segment * static_cast<std::size_t>(padded_);
-      for (std::int64_t tile = 0; tile < tiles_; ++tile) multiply_tile(block, segment + tile * k_.tile_rows, b, tile, sums);
+      for (std::int64_t tile = 0; tile < tiles_; ++tile)
+        multiply_tile(block, segment + tile * k_.tile_rows, b, tile, sums);
     }
   }
 
@@ -70,7 +73,8 @@ class RowBlock {
                      float* sums) const {
     const float* a[kMaxTileRows];
     for (std::int64_t r = 0; r < k_.tile_rows; ++r) a[r] = segment[r] + block.offset;
-    k_.multiply_tile(a, block.length, b, sums + tile * k_.tile_rows * k_.tile_columns, k_.tile_columns, block.depth > 0);
+    k_.multiply_tile(a, block.length, b, sums + tile * k_.tile_rows * k_.tile_columns, k_.tile_columns,
+                     block.depth > 0);
   }
 
   const Kernels& k_;
@@ -85,7 +89,7 @@ struct PanelRange {
 
 // Calls work(row block, its first row, its rows, panels) for a grid that covers rows x panels, on all threads.
 void for_each_block(const ProductRows& rows, std::int64_t panels,
-                   const std::function<void(const RowBlock&, std::int64_t, std::int64_t, PanelRange)>& work) {
+                    const std::function<void(const RowBlock&, std::int64_t, std::int64_t, PanelRange)>& work) {
   if (rows.rows == 0) return;
   const std::vector<DepthBlock> blocks = depth_blocks(rows.segment_lengths);
   const std::int64_t tile = kernels().tile_rows, block_rows = quotient_up(kBlockRows, tile) * tile;
@@ -126,7 +130,8 @@ PackedMatrix::PackedMatrix(const at::Tensor& weight_NSC)
   for_each_task(panels, [&](std::int64_t p) {
     float* first = panels_PKn_.data_ptr<float>() + p * depth_ * width;
     if ((p + 1) * width > outputs_) std::fill_n(first, depth_ * width, 0.0f);
-    for (std::int64_t n = p * width; n < std::min(outputs_, (p + 1) * width); ++n) pack_output(weight, n, width, first + n % width);
+    for (std::int64_t n = p * width; n < std::min(outputs_, (p + 1) * width); ++n)
+      pack_output(weight, n, width, first + n % width);
   });
 }
 
@@ -153,42 +158,46 @@ void packed_product(const ProductRows& rows, const PackedMatrix& weights, const 
   const Kernels& k = kernels();
   const std::int64_t n = weights.outputs(), width = k.tile_columns;
   const std::int64_t rows_per_bias = target.rows_per_bias > 0 ? target.rows_per_bias : rows.rows;
-  for_each_block(rows, weights.panels(), [&](const RowBlock& block, std::int64_t first, std::int64_t count, PanelRange range) {
-    std::vector<float> sums = block.new_sums();
-    for (std::int64_t p = range.begin; p < range.end; ++p) {
-      block.multiply(weights.panel(p), sums.data());
-      const std::int64_t column = p * width, columns = std::min(width, n - column);
-      for (std::int64_t r = 0; r < count; ++r) {
-        const std::int64_t row = first + r, at = row * n + column;
-        k.finish_row(sums.data() + r * width, shifted(target.bias, row / rows_per_bias * n + column),
-                     shifted(target.residual, at), target.out + at, columns);
-      }
-    }
-  });
+  for_each_block(rows, weights.panels(),
+                 [&](const RowBlock& block, std::int64_t first, std::int64_t count, PanelRange range) {
+                   std::vector<float> sums = block.new_sums();
+                   for (std::int64_t p = range.begin; p < range.end; ++p) {
+                     block.multiply(weights.panel(p), sums.data());
+                     const std::int64_t column = p * width, columns = std::min(width, n - column);
+                     for (std::int64_t r = 0; r < count; ++r) {
+                       const std::int64_t row = first + r, at = row * n + column;
+                       k.finish_row(sums.data() + r * width, shifted(target.bias, row / rows_per_bias * n + column),
+                                    shifted(target.residual, at), target.out + at, columns);
+                     }
+                   }
+                 });
 }
 
-void gated_packed_product(const ProductRows& rows, const PackedMatrix& weights, std::int64_t features, const float* value_bias,
-                          const float* gate_bias, float* out) {
+void gated_packed_product(const ProductRows& rows, const PackedMatrix& weights, std::int64_t features,
+                          const float* value_bias, const float* gate_bias, float* out) {
   check_depth(rows, weights);
   const Kernels& k = kernels();
   const std::int64_t width = k.tile_columns;
-  for_each_block(rows, weights.panels() / 2, [&](const RowBlock& block, std::int64_t first, std::int64_t count, PanelRange range) {
-    std::vector<float> values = block.new_sums(), gates = block.new_sums();
-    for (std::int64_t p = range.begin; p < range.end; ++p) {
-      block.multiply(weights.panel(2 * p), values.data());
-      block.multiply(weights.panel(2 * p + 1), gates.data());
-      const std::int64_t column = p * width, columns = std::min(width, features - column);
-      for (std::int64_t r = 0; r < count; ++r) {
-        k.finish_gated_row(values.data() + r * width, gates.data() + r * width, shifted(value_bias, column),
-                           shifted(gate_bias, column), out + (first + r) * features + column, columns);
-      }
-    }
-  });
+  for_each_block(
+      rows, weights.panels() / 2, [&](const RowBlock& block, std::int64_t first, std::int64_t count, PanelRange range) {
+        std::vector<float> values = block.new_sums(), gates = block.new_sums();
+        for (std::int64_t p = range.begin; p < range.end; ++p) {
+          block.multiply(weights.panel(2 * p), values.data());
+          block.multiply(weights.panel(2 * p + 1), gates.data());
+          const std::int64_t column = p * width, columns = std::min(width, features - column);
+          for (std::int64_t r = 0; r < count; ++r) {
+            k.finish_gated_row(values.data() + r * width, gates.data() + r * width, shifted(value_bias, column),
+                               shifted(gate_bias, column), out + (first + r) * features + column, columns);
+          }
+        }
+      });
 }
 
 at::Tensor interleaved_halves(const at::Tensor& halves_NK) {
-  const std::int64_t features = halves_NK.size(0) / 2, width = kernels().tile_columns, panels = quotient_up(features, width);
-  const at::Tensor padded = at::constant_pad_nd(halves_NK.view({2, features, -1}), {0, 0, 0, panels * width - features});
+  const std::int64_t features = halves_NK.size(0) / 2, width = kernels().tile_columns,
+                     panels = quotient_up(features, width);
+  const at::Tensor padded =
+      at::constant_pad_nd(halves_NK.view({2, features, -1}), {0, 0, 0, panels * width - features});
   return padded.view({2, panels, width, -1}).transpose(0, 1).reshape({2 * panels * width, -1});
 }
 

@@ -1,7 +1,8 @@
 #pragma once
-// Matrix products against weights that were re-packed once, in whose place libtorch re-packs them in every call; and whose left
-// side may lie anywhere in memory: a row is a list of segments, each behind a pointer. A convolution is such a product without
-// any copy of its input (the indirect convolution of Dukhan 2019), so is a product over concatenated channels.
+// Matrix products against weights that were re-packed once, in whose place libtorch re-packs them in every call; and
+// whose left side may lie anywhere in memory: a row is a list of segments, each behind a pointer. A convolution is such
+// a product without any copy of its input (the indirect convolution of Dukhan 2019), so is a product over concatenated
+// channels.
 
 #include <ATen/core/Tensor.h>
 
@@ -47,8 +48,8 @@ class MatrixRows : public ProductRows {
   std::int64_t stride_;
 };
 
-// Where a product goes. out [rows, N] = product + bias + residual, all contiguous; bias and residual may be null. The bias has
-// one row for each `rows_per_bias` rows of the product (0: one for all).
+// Where a product goes. out [rows, N] = product + bias + residual, all contiguous; bias and residual may be null. The
+// bias has one row for each `rows_per_bias` rows of the product (0: one for all).
 struct ProductTarget {
   float* out = nullptr;
   const float* bias = nullptr;
@@ -59,10 +60,10 @@ struct ProductTarget {
 // Each output is summed in one order, whatever the number of threads: results are bit for bit the same.
 void packed_product(const ProductRows& rows, const PackedMatrix& weights, const ProductTarget& target);
 
-// out [rows, features] = (rows value^T + value_bias) * gelu(rows gate^T + gate_bias); the biases may be null. The weights
-// alternate between a panel of values and one of gates (see interleaved_halves).
-void gated_packed_product(const ProductRows& rows, const PackedMatrix& weights, std::int64_t features, const float* value_bias,
-                          const float* gate_bias, float* out);
+// out [rows, features] = (rows value^T + value_bias) * gelu(rows gate^T + gate_bias); the biases may be null. The
+// weights alternate between a panel of values and one of gates (see interleaved_halves).
+void gated_packed_product(const ProductRows& rows, const PackedMatrix& weights, std::int64_t features,
+                          const float* value_bias, const float* gate_bias, float* out);
 
 // [2 F, K], values above gates, in the order of gated_packed_product, padded with 0; and back.
 at::Tensor interleaved_halves(const at::Tensor& halves_NK);

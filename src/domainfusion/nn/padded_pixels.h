@@ -1,5 +1,6 @@
 #pragma once
-// The pixels of feature maps by their place in the enlarged and padded input of a convolution, without making that input.
+// The pixels of feature maps by their place in the enlarged and padded input of a convolution, without making that
+// input.
 
 #include <ATen/core/Tensor.h>
 

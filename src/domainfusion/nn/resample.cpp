@@ -20,7 +20,8 @@ Downsample2dImpl::Downsample2dImpl(std::int64_t channels, std::int64_t padding)
 
 at::Tensor Downsample2dImpl::forward(const at::Tensor& x_NChw) { return conv_(x_NChw); }
 
-Upsample2dImpl::Upsample2dImpl(std::int64_t channels) : conv_(register_module("conv", Conv2d(three_by_three(channels, channels)))) {}
+Upsample2dImpl::Upsample2dImpl(std::int64_t channels)
+    : conv_(register_module("conv", Conv2d(three_by_three(channels, channels)))) {}
 
 at::Tensor Upsample2dImpl::forward(const at::Tensor& x_NChw, std::int64_t height, std::int64_t width) {
   return conv_(x_NChw, Conv2dExtras{.height = height, .width = width});

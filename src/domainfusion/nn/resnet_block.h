@@ -18,13 +18,13 @@ struct ResnetBlockOptions {
   double eps = 1e-6;
 };
 
-// y = shortcut(x) + conv2(silu(norm2(conv1(silu(norm1(x))) + time_emb_proj(silu(time))))); the shortcut is a 1x1 convolution
-// where the channel count changes.
+// y = shortcut(x) + conv2(silu(norm2(conv1(silu(norm1(x))) + time_emb_proj(silu(time))))); the shortcut is a 1x1
+// convolution where the channel count changes.
 class ResnetBlock2dImpl : public torch::nn::Module {
  public:
   explicit ResnetBlock2dImpl(const ResnetBlockOptions& options);
-  // x [N, in, h, w], in one part or in several along the channels; silu_time [N, time_channels], the time embedding after silu
-  // (it is the same for all blocks), undefined without one. Returns [N, out, h, w].
+  // x [N, in, h, w], in one part or in several along the channels; silu_time [N, time_channels], the time embedding
+  // after silu (it is the same for all blocks), undefined without one. Returns [N, out, h, w].
   at::Tensor forward(at::TensorList x_NChw, const at::Tensor& silu_time_NT = {});
 
  private:

@@ -17,7 +17,8 @@ bool ends_with_any(const std::string& name, const std::vector<std::string>& suff
   return std::any_of(suffixes.begin(), suffixes.end(), [&](const std::string& s) { return name.ends_with(s); });
 }
 
-Mismatches compare(const TensorMap& targets, const TensorMap& weights, const std::vector<std::string>& ignored_suffixes) {
+Mismatches compare(const TensorMap& targets, const TensorMap& weights,
+                   const std::vector<std::string>& ignored_suffixes) {
   Mismatches found;
   for (const auto& [name, target] : targets) {
     const auto weight = weights.find(name);
@@ -46,8 +47,9 @@ void report(const Mismatches& found, std::string_view subject) {
   add("unexpected", found.unexpected);
   add("of another shape", found.wrong);
   if (message.empty()) return;
-  message = fmt::format("{}: the weights do not fit the configuration; use the weights and config that belong together{}",
-                        subject, message);
+  message =
+      fmt::format("{}: the weights do not fit the configuration; use the weights and config that belong together{}",
+                  subject, message);
   if (!found.wrong.empty()) throw ShapeError(message);
   throw FormatError(message);
 }
@@ -80,7 +82,8 @@ void adopt_state_dict(torch::nn::Module& module, const TensorMap& weights, std::
 TensorMap parameters_of(const torch::nn::Module& module) {
   TensorMap tensors;
   for (const auto& item : module.named_parameters()) {
-    check<Error>(item.value().is_non_overlapping_and_dense(), "the weight {} was released (release_plain_weights)", item.key());
+    check<Error>(item.value().is_non_overlapping_and_dense(), "the weight {} was released (release_plain_weights)",
+                 item.key());
     tensors[item.key()] = item.value().detach();
   }
   return tensors;

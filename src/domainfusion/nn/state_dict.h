@@ -12,15 +12,16 @@
 
 namespace domainfusion {
 
-// Copies `weights` into the parameters and buffers of `module` (converted to their dtype and device). Names that end in one
-// of `ignored_suffixes` may be left over. All missing, left-over and mis-shaped names are reported together: one ShapeError
-// if shapes differ, else one FormatError; `subject` opens the message. Nothing is copied unless everything fits.
+// Copies `weights` into the parameters and buffers of `module` (converted to their dtype and device). Names that end in
+// one of `ignored_suffixes` may be left over. All missing, left-over and mis-shaped names are reported together: one
+// ShapeError if shapes differ, else one FormatError; `subject` opens the message. Nothing is copied unless everything
+// fits.
 void load_state_dict(torch::nn::Module& module, const TensorMap& weights, std::string_view subject,
                      const std::vector<std::string>& ignored_suffixes = {});
 
-// The same for a module that only reads its parameters, and that comes to lie in `placement`: weights of that type and device
-// lend it their memory (which may be a mapped file), the others are converted; integers keep their type. On a GPU, kernels of
-// convolutions lie channels last.
+// The same for a module that only reads its parameters, and that comes to lie in `placement`: weights of that type and
+// device lend it their memory (which may be a mapped file), the others are converted; integers keep their type. On a
+// GPU, kernels of convolutions lie channels last.
 void adopt_state_dict(torch::nn::Module& module, const TensorMap& weights, std::string_view subject,
                       const std::vector<std::string>& ignored_suffixes = {}, const Placement& placement = {});
 

@@ -6,7 +6,8 @@
 
 namespace domainfusion {
 
-at::Tensor sinusoidal_embedding(const at::Tensor& timesteps_N, std::int64_t dim, bool flip_sin_to_cos, double freq_shift) {
+at::Tensor sinusoidal_embedding(const at::Tensor& timesteps_N, std::int64_t dim, bool flip_sin_to_cos,
+                                double freq_shift) {
   const std::int64_t half = dim / 2;
   const at::Tensor index = torch::arange(half, at::TensorOptions(timesteps_N.device()).dtype(torch::kFloat32));
   const at::Tensor frequency = (index * (-std::log(10000.0)) / (static_cast<double>(half) - freq_shift)).exp();

@@ -8,9 +8,10 @@
 
 namespace domainfusion {
 
-// cos/sin of t * 10000^(-i / (dim/2 - freq_shift)), i = 0 … dim/2 - 1. timesteps_N: any dtype, fractions allowed. Returns
-// float32 [N, dim]: sines then cosines, or the reverse with flip_sin_to_cos; an odd last column is 0.
-at::Tensor sinusoidal_embedding(const at::Tensor& timesteps_N, std::int64_t dim, bool flip_sin_to_cos, double freq_shift);
+// cos/sin of t * 10000^(-i / (dim/2 - freq_shift)), i = 0 … dim/2 - 1. timesteps_N: any dtype, fractions allowed.
+// Returns float32 [N, dim]: sines then cosines, or the reverse with flip_sin_to_cos; an odd last column is 0.
+at::Tensor sinusoidal_embedding(const at::Tensor& timesteps_N, std::int64_t dim, bool flip_sin_to_cos,
+                                double freq_shift);
 
 // linear_2(silu(linear_1(x))).
 class TimestepEmbeddingImpl : public torch::nn::Module {

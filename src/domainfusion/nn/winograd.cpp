@@ -19,7 +19,10 @@ std::int64_t quotient_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / 
 // Tiles of 2x2 output pixels, row by row, image by image.
 struct Tiling {
   explicit Tiling(const PaddedPixels& pixels)
-      : height(pixels.height()), width(pixels.width()), down(quotient_up(height, 2)), across(quotient_up(width, 2)),
+      : height(pixels.height()),
+        width(pixels.width()),
+        down(quotient_up(height, 2)),
+        across(quotient_up(width, 2)),
         count(pixels.images() * down * across) {}
   std::int64_t height, width;  // in pixels
   std::int64_t down, across;   // in tiles
@@ -36,8 +39,15 @@ class TileBlock {
  public:
   TileBlock(const PaddedPixels& pixels, const Tiling& tiling, const PackedMatrix& weights, const ProductTarget& target,
             std::int64_t first, std::int64_t count)
-      : k_(kernels()), pixels_(pixels), tiling_(tiling), weights_(weights), target_(target), first_(first), count_(count),
-        padded_(quotient_up(count, k_.tile_rows) * k_.tile_rows), channels_(pixels.channels()),
+      : k_(kernels()),
+        pixels_(pixels),
+        tiling_(tiling),
+        weights_(weights),
+        target_(target),
+        first_(first),
+        count_(count),
+        padded_(quotient_up(count, k_.tile_rows) * k_.tile_rows),
+        channels_(pixels.channels()),
         input_(static_cast<std::size_t>(kPositions * padded_ * channels_)),
         sums_(static_cast<std::size_t>(kPositions * padded_ * k_.tile_columns)) {
     for (std::int64_t t = 0; t < count; ++t) transform_input(t);
@@ -52,7 +62,8 @@ class TileBlock {
   void transform_input(std::int64_t t) {
     const Tiling::Place place = tiling_.place(first_ + t);
     const float* patch[kPositions];
-    for (std::int64_t i = 0; i < kPositions; ++i) patch[i] = pixels_.at(place.image, place.y + i / 4 - 1, place.x + i % 4 - 1);
+    for (std::int64_t i = 0; i < kPositions; ++i)
+      patch[i] = pixels_.at(place.image, place.y + i / 4 - 1, place.x + i % 4 - 1);
     k_.winograd_input(patch, channels_, input_.data() + t * channels_, padded_ * channels_);
   }
 
@@ -82,8 +93,10 @@ class TileBlock {
       out[i] = inside ? target_.out + at : nullptr;
       residual[i] = inside && target_.residual ? target_.residual + at : nullptr;
     }
-    const std::int64_t bias_row = target_.rows_per_bias > 0 ? place.image * tiling_.height * tiling_.width / target_.rows_per_bias : 0;
-    k_.winograd_output(sums_.data() + t * k_.tile_columns, padded_ * k_.tile_columns, std::min(k_.tile_columns, outputs - column),
+    const std::int64_t bias_row =
+        target_.rows_per_bias > 0 ? place.image * tiling_.height * tiling_.width / target_.rows_per_bias : 0;
+    k_.winograd_output(sums_.data() + t * k_.tile_columns, padded_ * k_.tile_columns,
+                       std::min(k_.tile_columns, outputs - column),
                        target_.bias ? target_.bias + bias_row * outputs + column : nullptr, residual, out);
   }
 

@@ -1,7 +1,7 @@
 #pragma once
-// 3x3 convolutions with 4/9 of the multiplications: F(2x2, 3x3) of Lavin and Gray 2016 (after Winograd 1980). A 4x4 patch d of the
-// input gives a 2x2 patch of the output, A^T [(G g G^T) * (B^T d B)] A; the products in the middle, summed over channels, are 16
-// matrix products. All factors are 0, +-1 and +-1/2, so float32 keeps its digits.
+// 3x3 convolutions with 4/9 of the multiplications: F(2x2, 3x3) of Lavin and Gray 2016 (after Winograd 1980). A 4x4
+// patch d of the input gives a 2x2 patch of the output, A^T [(G g G^T) * (B^T d B)] A; the products in the middle,
+// summed over channels, are 16 matrix products. All factors are 0, +-1 and +-1/2, so float32 keeps its digits.
 
 #include <ATen/core/Tensor.h>
 

@@ -33,9 +33,11 @@ std::string candidate_caption(const json& row, std::int64_t candidate) {
 
 PictureGridRow grid_row(const fs::path& folder, const json& row) {
   PictureGridRow cells;
-  cells.caption = fmt::format("{} {}", row.at("domain_name").get<std::string>(), row.at("class_name").get<std::string>());
+  cells.caption =
+      fmt::format("{} {}", row.at("domain_name").get<std::string>(), row.at("class_name").get<std::string>());
   const fs::path pictures = folder / row.at("folder").get<std::string>();
-  for (const char* name : {"raw.png", "x.png", "round_trip.png"}) cells.cells.push_back({read_image(pictures / name), ""});
+  for (const char* name : {"raw.png", "x.png", "round_trip.png"})
+    cells.cells.push_back({read_image(pictures / name), ""});
   const auto candidates = static_cast<std::int64_t>(row.at("prompts").size());
   for (std::int64_t i = 0; i < candidates; ++i) {
     cells.cells.push_back({image_if_there(pictures / fmt::format("candidate-{}.png", i)), candidate_caption(row, i)});

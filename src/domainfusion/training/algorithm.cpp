@@ -57,8 +57,14 @@ double Algorithm::accumulate_gradients(std::int64_t step, const Batch& raw, Step
 
 WorkSizes TrainingContext::work_sizes(nlohmann::json scheduler) const {
   const DomainDataset& set = *source_in;
-  WorkSizes sizes{0, set.number_of_domains(), set.number_of_classes(), total_steps, steps_per_epoch, config.loader.batch_size,
-                  std::move(scheduler), device};
+  WorkSizes sizes{0,
+                  set.number_of_domains(),
+                  set.number_of_classes(),
+                  total_steps,
+                  steps_per_epoch,
+                  config.loader.batch_size,
+                  std::move(scheduler),
+                  device};
   for (std::int64_t domain = 0; domain < sizes.sources; ++domain) sizes.in_images += set.size(domain);
   return sizes;
 }

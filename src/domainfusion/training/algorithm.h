@@ -32,8 +32,8 @@ struct TrainingContext {
   TrainingConfig config;
   Classifier classifier{nullptr};
   Optimizer* optimizer = nullptr;
-  // The IN images of the source domains and nothing else: domain d of 0 … sources-1, index i of 0 … size(d)-1. OUT and target
-  // images cannot be reached through it. Batch::domain_N and Batch::index_N of the raw batches count in it.
+  // The IN images of the source domains and nothing else: domain d of 0 … sources-1, index i of 0 … size(d)-1. OUT and
+  // target images cannot be reached through it. Batch::domain_N and Batch::index_N of the raw batches count in it.
   std::shared_ptr<const DomainDataset> source_in;
   // Says whether images (by hash) or words (by name) belong to what must not be used.
   const HoldoutGuard* holdout = nullptr;
@@ -43,11 +43,13 @@ struct TrainingContext {
   std::int64_t total_steps = 0;
   std::int64_t steps_per_epoch = 0;
   std::filesystem::path run_folder;  // for files of the algorithm's own, in subfolders that it names
-  // An augmenting loader over all images of any set: loader.batch_size images of each non-empty domain per step, drawn and
-  // augmented from (seed, purpose, step). ConfigError if the set is empty. The set may not change while the loader lives.
-  std::function<std::unique_ptr<BatchLoader>(std::shared_ptr<const DomainDataset>, const std::string& purpose)> make_loader;
-  // Steps from the next one on take their raw batches from `set` instead of source_in: an augmenting loader like that of
-  // make_loader. To be called in before_step() of a run's first step, resumed runs too.
+  // An augmenting loader over all images of any set: loader.batch_size images of each non-empty domain per step, drawn
+  // and augmented from (seed, purpose, step). ConfigError if the set is empty. The set may not change while the loader
+  // lives.
+  std::function<std::unique_ptr<BatchLoader>(std::shared_ptr<const DomainDataset>, const std::string& purpose)>
+      make_loader;
+  // Steps from the next one on take their raw batches from `set` instead of source_in: an augmenting loader like that
+  // of make_loader. To be called in before_step() of a run's first step, resumed runs too.
   std::function<void(std::shared_ptr<const DomainDataset>)> train_on;
   // A typed line in records.jsonl; it must have "type", and "step" (the step before which or in which it was made).
   std::function<void(const nlohmann::json&)> write_record;
@@ -72,8 +74,8 @@ struct TrainingContext {
   }
 };
 
-// The life of an algorithm: describe() and setting of options; prepare(); load() if a run is resumed; then, for each step,
-// before_step() and update().
+// The life of an algorithm: describe() and setting of options; prepare(); load() if a run is resumed; then, for each
+// step, before_step() and update().
 class Algorithm {
  public:
   virtual ~Algorithm() = default;
@@ -89,8 +91,8 @@ class Algorithm {
   // Seconds that this algorithm adds to plain training, asked after prepare(); 0 where that is negligible.
   virtual double estimated_extra_seconds() { return 0; }
 
-  // Work at an exact step before it (a round of augmentation, say). May throw Interrupted from context.stop_point(); the call
-  // is then made again when the run is resumed.
+  // Work at an exact step before it (a round of augmentation, say). May throw Interrupted from context.stop_point();
+  // the call is then made again when the run is resumed.
   virtual void before_step(std::int64_t step) {}
   // One optimizer step on the raw batch (already on the device). The default: zero gradients, loss(), backward,
   // clipping, step. With optimizer.accumulation_steps = K over 1, the batch is worked in K parts one after the other,

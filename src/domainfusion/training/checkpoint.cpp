@@ -77,7 +77,8 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, Classifier& classi
 void save_model(const std::filesystem::path& path, const Classifier& classifier, std::int64_t step, double accuracy) {
   const TensorMap tensors = state_dict_of(*classifier);
   check_finite(tensors, path);
-  save_tensors(path, tensors, {{"step", std::to_string(step)}, {"source_validation_accuracy", fmt::format("{}", accuracy)}});
+  save_tensors(path, tensors,
+               {{"step", std::to_string(step)}, {"source_validation_accuracy", fmt::format("{}", accuracy)}});
 }
 
 void load_model(const std::filesystem::path& path, Classifier& classifier) {

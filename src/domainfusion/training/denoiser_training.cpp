@@ -83,7 +83,8 @@ DenoiserTraining::DenoiserTraining(const LdmImages& images, const CaptionTable& 
       schedule_(schedule),
       unet_(unet_config_of(config, latent_2NChw_.size(-1))),
       text_encoder_(text_config_of(config, tokenizer)),
-      prediction_([this](const std::vector<at::Tensor>& in) { return predict(in[0], in[1], in[2]); }, all_parameters()) {
+      prediction_([this](const std::vector<at::Tensor>& in) { return predict(in[0], in[1], in[2]); },
+                  all_parameters()) {
   initialise_parameters(*unet_, static_cast<std::uint64_t>(config.seed), "unet");
   initialise_parameters(*text_encoder_, static_cast<std::uint64_t>(config.seed), "text_encoder");
   caption_ids_KL_ = caption_ids_KL_.to(latent_2NChw_.device());
@@ -112,8 +113,11 @@ at::Tensor DenoiserTraining::loss(std::int64_t step) {
   const at::Tensor z = latent_2NChw_.index({draw.mirrored_N.to(device), draw.index_N.to(device)});
   const at::Tensor noise = normal_tensor(stream, z.sizes()).to(device);
   const at::Tensor caption_N = torch::tensor(caption, torch::kInt64).to(device);
-  return denoising_loss([&](const at::Tensor& z_t, const at::Tensor& t) { return prediction_({z_t, t, caption_N}); }, schedule_,
-                        {z, noise, t_N});
+  return denoising_loss(
+      [&](const at::Tensor& z_t, const at::Tensor& t) {
+        return prediction_({z_t, t, caption_N});
+      },
+      schedule_, {z, noise, t_N});
 }
 
 at::Tensor DenoiserTraining::predict(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const at::Tensor& caption_N) {

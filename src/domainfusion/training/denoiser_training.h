@@ -39,8 +39,8 @@ void check_denoiser_options(const LdmPretrainingConfig& config, const ClipTokeni
 
 class DenoiserTraining {
  public:
-  // latent_2NChw: scaled latents of the images, plain and mirrored; where they lie is computed. All references must outlive the object. Start
-  // values are draws of config.seed.
+  // latent_2NChw: scaled latents of the images, plain and mirrored; where they lie is computed. All references must
+  // outlive the object. Start values are draws of config.seed.
   DenoiserTraining(const LdmImages& images, const CaptionTable& captions, const ClipTokenizer& tokenizer,
                    at::Tensor latent_2NChw, const NoiseSchedule& schedule, const LdmPretrainingConfig& config);
 

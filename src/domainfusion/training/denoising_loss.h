@@ -18,8 +18,8 @@ struct DenoisingBatch {
 // The U-Net's prediction under the batch's prompts, of z_t [N, C, h, w] at t [N], both where the latents lie.
 using Denoiser = std::function<at::Tensor(const at::Tensor& z_t_NChw, const at::Tensor& t_N)>;
 
-// Mean over all elements of (denoiser(z_t, t) - target)^2; z_t, and the target by prediction_type (noise, velocity or z), as
-// `schedule` has them. Scalar float32.
+// Mean over all elements of (denoiser(z_t, t) - target)^2; z_t, and the target by prediction_type (noise, velocity or
+// z), as `schedule` has them. Scalar float32.
 at::Tensor denoising_loss(const Denoiser& denoiser, const NoiseSchedule& schedule, const DenoisingBatch& batch);
 
 }  // namespace domainfusion

@@ -133,7 +133,8 @@ at::Tensor Finetuning::loss(std::int64_t step, std::int64_t part) {
   const RecomputesLayers recomputes(config_.gradient_checkpointing);
   const at::Tensor context = context_KLD_.index_select(0, torch::tensor(label, torch::kInt64).to(device));
   const at::Tensor mean =
-      denoising_loss([&](const at::Tensor& z_t, const at::Tensor& t) { return unet_->forward(z_t, t, context); }, base_.noise_schedule(),
+      denoising_loss([&](const at::Tensor& z_t, const at::Tensor& t) { return unet_->forward(z_t, t, context); },
+                     base_.noise_schedule(),
                      {latent_2NChw_.index({draw.images.mirrored_N.narrow(0, begin, size).to(device), index.to(device)}),
                       draw.noise_NChw.narrow(0, begin, size).to(device), draw.t_N.narrow(0, begin, size)});
   return mean * (static_cast<double>(size) / static_cast<double>(config_.batch_size));

@@ -27,8 +27,9 @@ struct LdmFinetuningRequest {
 // samples; images are mirrored. Writes into out/ what pretraining writes: a diffusers folder with the weight average as
 // its U-Net, and domainfusion.json, which adds this domain and its images to what `base` says of its own training.
 // Returns false if it was stopped: a checkpoint is written then. Resuming a finished training does nothing; a resumed
-// one gives, at equal thread count, the bits of an uninterrupted one. ConfigError for a smaller dtype on a CPU, an unknown domain, a size that
-// the VAE cannot take, a base whose own training is not finished; FormatError, ShapeError, IoError.
+// one gives, at equal thread count, the bits of an uninterrupted one. ConfigError for a smaller dtype on a CPU, an
+// unknown domain, a size that the VAE cannot take, a base whose own training is not finished; FormatError, ShapeError,
+// IoError.
 bool finetune_ldm(const LatentDiffusion& base, const DomainDataset& dataset, const LdmFinetuningConfig& config,
                   const LdmFinetuningRequest& request);
 

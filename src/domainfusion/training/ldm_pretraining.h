@@ -1,6 +1,6 @@
 #pragma once
-// Trains a compact LDM: autoencoder, text encoder and denoising U-Net of the Stable Diffusion family, small enough for two
-// cores, written as a diffusers folder that loads like any other.
+// Trains a compact LDM: autoencoder, text encoder and denoising U-Net of the Stable Diffusion family, small enough for
+// two cores, written as a diffusers folder that loads like any other.
 
 #include <filesystem>
 #include <functional>
@@ -32,12 +32,14 @@ struct LdmPretrainingRequest {
   std::function<bool()> should_stop;                    // asked before each step; may be empty
 };
 
-// Stages (Rombach et al. 2022): 1. the VAE on L1 of pixels and edges plus KL; 2. with the VAE frozen and its latents scaled to
-// standard deviation 1, text encoder and U-Net on v-prediction (Salimans and Ho 2022), captions from the prompt templates.
-// Writes into out/: unet, vae, text_encoder, tokenizer, scheduler, model_index.json, domainfusion.json (domains, image hashes,
-// class names, seed), and checkpoints/ until it is done.
-// Returns false if it was stopped: a checkpoint is written then. Resuming a finished training does nothing. A resumed training gives, at equal thread count, the bits of an
-// uninterrupted one. ConfigError for unknown domains and for a 16-bit type on a CPU, IoError if the folder cannot be written.
-bool pretrain_ldm(const DomainDataset& dataset, const LdmPretrainingConfig& config, const LdmPretrainingRequest& request);
+// Stages (Rombach et al. 2022): 1. the VAE on L1 of pixels and edges plus KL; 2. with the VAE frozen and its latents
+// scaled to standard deviation 1, text encoder and U-Net on v-prediction (Salimans and Ho 2022), captions from the
+// prompt templates. Writes into out/: unet, vae, text_encoder, tokenizer, scheduler, model_index.json,
+// domainfusion.json (domains, image hashes, class names, seed), and checkpoints/ until it is done. Returns false if it
+// was stopped: a checkpoint is written then. Resuming a finished training does nothing. A resumed training gives, at
+// equal thread count, the bits of an uninterrupted one. ConfigError for unknown domains and for a 16-bit type on a CPU,
+// IoError if the folder cannot be written.
+bool pretrain_ldm(const DomainDataset& dataset, const LdmPretrainingConfig& config,
+                  const LdmPretrainingRequest& request);
 
 }  // namespace domainfusion

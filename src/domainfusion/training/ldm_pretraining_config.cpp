@@ -24,7 +24,8 @@ void CompactTextConfig::describe(ConfigFields& fields) {
   fields.integer("width", width, {1, 4096}, "hidden size, and cross-attention width of the U-Net");
   fields.integer("layers", layers, {1, 48}, "transformer layers");
   fields.integer("heads", heads, {1, 64}, "attention heads");
-  fields.integer("max_tokens", max_tokens, {3, 77}, "tokens per prompt, start and end included; longer prompts are cut");
+  fields.integer("max_tokens", max_tokens, {3, 77},
+                 "tokens per prompt, start and end included; longer prompts are cut");
   fields.integer("bpe_merges", bpe_merges, {0, 48894}, "most merges that the vocabulary learns from the captions");
 }
 
@@ -39,7 +40,8 @@ void CompactUNetConfig::describe(ConfigFields& fields) {
 
 void LdmPretrainingConfig::describe(ConfigFields& fields) {
   fields.integer("seed", seed, {0, 1ll << 53}, "fixes every draw");
-  fields.integer("trial_seed", trial_seed, {0, 1 << 30}, "trial of the 80/20 split; only its IN images are learned from");
+  fields.integer("trial_seed", trial_seed, {0, 1 << 30},
+                 "trial of the 80/20 split; only its IN images are learned from");
   fields.integer("image_size_px", image_size_px, {8, 1024}, "square image size");
   fields.integer("checkpoint_every_steps", checkpoint_every_steps, {1, 100000000}, "steps between two checkpoints");
   fields.integer("pictures_every_steps", pictures_every_steps, {1, 100000000}, "steps between two picture grids");

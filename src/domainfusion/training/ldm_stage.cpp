@@ -49,7 +49,8 @@ void check_training_placement(const Placement& placement) {
       "not finite); train in float32, with a small batch or micro_batch_size where memory is short",
       name_of(placement.dtype));
   check<ConfigError>(placement.dtype != at::kHalf,
-                     "dtype = float16: its gradients lose their small values unless the loss is scaled, which is not done here; train in "
+                     "dtype = float16: its gradients lose their small values unless the loss is scaled, which is not "
+                     "done here; train in "
                      "bfloat16, whose range is float32's");
 }
 

@@ -22,7 +22,8 @@ struct LdmStagePace {
   std::int64_t parts = 1;    // of a batch, whose gradients are added up
 };
 
-// ConfigError for a 16-bit type on a CPU, where libtorch's gradients of such types are not to be trusted, and for float16.
+// ConfigError for a 16-bit type on a CPU, where libtorch's gradients of such types are not to be trusted, and for
+// float16.
 void check_training_placement(const Placement& placement);
 
 // The parameters of `module`, by name, as the leaves that gradients are taken of.

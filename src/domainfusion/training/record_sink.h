@@ -15,8 +15,9 @@ class RecordSink {
   virtual void write(const nlohmann::json& record) = 0;
 };
 
-// How many optimizer steps are done once what `record` tells of has happened: a validation or test (of whichever kind) says so itself,
-// other records name the step (from 0) in or before which they were made. 0 where a record names no step.
+// How many optimizer steps are done once what `record` tells of has happened: a validation or test (of whichever kind)
+// says so itself, other records name the step (from 0) in or before which they were made. 0 where a record names no
+// step.
 inline std::int64_t steps_done_at(const nlohmann::json& record) {
   if (!record.contains("step")) return 0;
   const std::string type = record.value("type", "");

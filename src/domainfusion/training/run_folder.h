@@ -5,11 +5,10 @@
 //   records.jsonl             typed records (run_records.h)
 //   checkpoint.safetensors    everything that --resume needs
 //   checkpoint-STEP.safetensors  those of all validations, with keep_checkpoints
-//   candidates.jsonl          keys of the images in a candidate store that the run uses (candidates/: a store of its own)
-//   events.out.tfevents.…     the records for TensorBoard
-//   cost.json                 time and memory that it took (run_cost.h)
-//   best.safetensors          the selected model, with torchvision's names
-//   swad.safetensors          an average of weights, named after its method, once the run is finished
+//   candidates.jsonl          keys of the images in a candidate store that the run uses (candidates/: a store of its
+//   own) events.out.tfevents.…     the records for TensorBoard cost.json                 time and memory that it took
+//   (run_cost.h) best.safetensors          the selected model, with torchvision's names swad.safetensors          an
+//   average of weights, named after its method, once the run is finished
 
 #include <cstdint>
 #include <filesystem>
@@ -27,12 +26,11 @@ enum class RunMode { kNew, kResume, kOverwrite };
 
 class RunFolder {
  public:
-  // kNew: `path` must be absent or empty. kResume: a run there is continued (an absent one is started); its run.json must equal
-  // `description` but for keys that cannot change results. kOverwrite: what an earlier run left there is removed; a folder that
-  // holds other files and no run.json is refused.
-  // Creates the folder, writes run.json and holds a lock until destruction.
-  // ConfigError for a breach of these laws, naming remedy or differing keys; IoError if the folder cannot be made (a path below
-  // a regular file, say) or another process trains in it.
+  // kNew: `path` must be absent or empty. kResume: a run there is continued (an absent one is started); its run.json
+  // must equal `description` but for keys that cannot change results. kOverwrite: what an earlier run left there is
+  // removed; a folder that holds other files and no run.json is refused. Creates the folder, writes run.json and holds
+  // a lock until destruction. ConfigError for a breach of these laws, naming remedy or differing keys; IoError if the
+  // folder cannot be made (a path below a regular file, say) or another process trains in it.
   RunFolder(std::filesystem::path path, RunMode mode, const nlohmann::json& description);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
@@ -46,8 +44,8 @@ class RunFolder {
   void write_record(const nlohmann::json& record);
   // Every record and rewinding from here on is told to `sink` (may be null).
   void set_sink(std::shared_ptr<RecordSink> sink) { sink_ = std::move(sink); }
-  // Removes the folder again if this object found nothing there (or was told to overwrite it): a run that was refused leaves
-  // nothing that the next try would stumble over.
+  // Removes the folder again if this object found nothing there (or was told to overwrite it): a run that was refused
+  // leaves nothing that the next try would stumble over.
   void discard_if_fresh();
   // Drops the records that a resumed run will write again: those of step `step` and later, validations after `step`
   // steps, and all that come after training.

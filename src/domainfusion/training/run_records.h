@@ -38,7 +38,8 @@ struct TestRecord {
 // {"type": "guard"}: what kept the held-out domain away, and what could not be kept away.
 struct GuardRecord {
   std::string domain;
-  std::vector<std::string> source_images_in_target;  // paths of source images whose files lie in the held-out domain too
+  std::vector<std::string>
+      source_images_in_target;  // paths of source images whose files lie in the held-out domain too
 };
 
 // {"type": "cross_validation"}: in leave-one-domain-out runs, what stands beside each validation: accuracy on the two

@@ -9,8 +9,8 @@
 
 namespace domainfusion {
 
-// Chosen domains, and of each chosen images, numbered anew from 0. Nothing else of `dataset` can be reached through the view: not
-// an image, not a name.
+// Chosen domains, and of each chosen images, numbered anew from 0. Nothing else of `dataset` can be reached through the
+// view: not an image, not a name.
 class SourceView final : public DomainDataset {
  public:
   struct Part {

@@ -8,7 +8,8 @@ namespace domainfusion {
 // Thrown at a point where work can be taken up again later; it is no error.
 struct Interrupted {};
 
-// While an object lives, the first SIGINT or SIGTERM sets a flag and a second one ends the process at once. One at a time.
+// While an object lives, the first SIGINT or SIGTERM sets a flag and a second one ends the process at once. One at a
+// time.
 class StopSignal {
  public:
   StopSignal();

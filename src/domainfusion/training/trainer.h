@@ -36,7 +36,7 @@ std::string dataset_name(const DomainDataset& dataset, const TrainingConfig& con
 struct TrainerOptions {
   std::filesystem::path run_folder;
   RunMode mode = RunMode::kNew;
-  bool accept_cost = false;  // --yes
+  bool accept_cost = false;                    // --yes
   std::shared_ptr<RecordSink> sink = nullptr;  // told of every record; may be null
 };
 

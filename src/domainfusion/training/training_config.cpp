@@ -11,7 +11,8 @@ void OptimizerConfig::describe(ConfigFields& fields) {
                 {{"adam", OptimizerName::kAdam}, {"adamw", OptimizerName::kAdamW}, {"sgd", OptimizerName::kSgd}},
                 "sgd: with momentum");
   fields.real("lr", lr, {0, 1e30}, "learning rate");
-  fields.real("head_lr_multiplier", head_lr_multiplier, {0, 1e6}, "learning rate of the classifier's head in units of lr");
+  fields.real("head_lr_multiplier", head_lr_multiplier, {0, 1e6},
+              "learning rate of the classifier's head in units of lr");
   fields.real("weight_decay", weight_decay, {0, 1e30},
               "added to the gradient (L2); adamw: weights shrink by lr times this");
   fields.real("momentum", momentum, {0, 0.9999}, "of sgd");
@@ -51,7 +52,8 @@ void TrainingConfig::describe(ConfigFields& fields) {
       "a second held-out domain whose images are evaluated at every validation, for leave-one-domain-out selection");
   fields.text("ldm", ldm, "latent diffusion model: diffusers folder, hub cache folder (models--…), or CompVis file");
   fields.text("ldm_tokenizer", ldm_tokenizer, "tokenizer folder, for a CompVis file, which has none");
-  fields.text("ldm_prediction_type", ldm_prediction_type, "epsilon, v_prediction or sample; empty: what the model's files say");
+  fields.text("ldm_prediction_type", ldm_prediction_type,
+              "epsilon, v_prediction or sample; empty: what the model's files say");
   fields.text("ldm_dtype", ldm_dtype, "type in which it computes: float32, bfloat16 or float16 (GPU only)");
   fields.text(
       "candidates", candidates,

@@ -46,13 +46,13 @@ enum class CheckpointAt { kAuto, kMultiples, kDomainBed };
 
 struct TrainingConfig {
   std::string algorithm = "erm";
-  std::string test_domain;  // held out: never seen before the final evaluation
+  std::string test_domain;              // held out: never seen before the final evaluation
   std::string cross_validation_domain;  // a second one, for leave-one-domain-out selection; usually empty
-  std::string ldm;          // latent diffusion model (see open_model), for algorithms that use one
-  std::string ldm_tokenizer;        // tokenizer folder, for a model in one file
-  std::string ldm_prediction_type;  // empty: what the model's files say
-  std::string ldm_dtype = "float32";  // in which its networks compute
-  std::string candidates;             // folder of a candidate store
+  std::string ldm;                      // latent diffusion model (see open_model), for algorithms that use one
+  std::string ldm_tokenizer;            // tokenizer folder, for a model in one file
+  std::string ldm_prediction_type;      // empty: what the model's files say
+  std::string ldm_dtype = "float32";    // in which its networks compute
+  std::string candidates;               // folder of a candidate store
   std::string device = "auto";
   std::string precision = "float32";  // of the classifier's products
   std::int64_t seed = 0;

@@ -49,7 +49,8 @@ VaeTraining::VaeTraining(const LdmImages& images, const LdmPretrainingConfig& co
     : images_(images),
       config_(config),
       vae_(vae_config_of(config)),
-      loss_([this](const std::vector<at::Tensor>& in) { return vae_loss(vae_, to_image11(in[0]), in[1], config_.vae); }, vae_->parameters()) {
+      loss_([this](const std::vector<at::Tensor>& in) { return vae_loss(vae_, to_image11(in[0]), in[1], config_.vae); },
+            vae_->parameters()) {
   initialise_parameters(*vae_, static_cast<std::uint64_t>(config.seed), "vae");
   start_as_trunk(*vae_);
   vae_->to(device());

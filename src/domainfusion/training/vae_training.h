@@ -12,8 +12,9 @@
 
 namespace domainfusion {
 
-// mean |x' - x| + squared_weight * mean (x' - x)^2 + edge_weight * mean |grad x' - grad x| + kl_weight * KL(q(z|x) || N(0, I)) per latent element, with
-// x' = D(mean + exp(logvar/2) * noise). image11 [N, 3, H, W] in [-1, 1], noise like the latent. Differentiable scalar.
+// mean |x' - x| + squared_weight * mean (x' - x)^2 + edge_weight * mean |grad x' - grad x| + kl_weight * KL(q(z|x) ||
+// N(0, I)) per latent element, with x' = D(mean + exp(logvar/2) * noise). image11 [N, 3, H, W] in [-1, 1], noise like
+// the latent. Differentiable scalar.
 at::Tensor vae_loss(AutoencoderKl& vae, const at::Tensor& image11_N3HW, const at::Tensor& noise_NChw,
                     const CompactVaeConfig& config);
 
@@ -21,7 +22,8 @@ AutoencoderConfig vae_config_of(const LdmPretrainingConfig& config);
 
 class VaeTraining {
  public:
-  // `images` and `config` must outlive the object, which computes where the images lie. Start values are draws of config.seed.
+  // `images` and `config` must outlive the object, which computes where the images lie. Start values are draws of
+  // config.seed.
   VaeTraining(const LdmImages& images, const LdmPretrainingConfig& config);
 
   // The loss of a step: a batch of images, half of them mirrored, and the posterior's noise, all draws of (seed, step).

@@ -57,10 +57,10 @@ TEST(SetCounts, ALackingImageAMissingDomainAndAStrangeClassAreNamed) {
   --counts.images[1][2];
   counts.domain_names.pop_back();
   counts.images.pop_back();
-  EXPECT_EQ(differences_from_known(counts, known_dataset("PACS"), true),
-            (std::vector<std::string>{"domain 'sketch' of PACS is missing",
-                                      "domain 'cartoon': 2343 images, PACS has 2344",
-                                      "domain 'cartoon', class 'giraffe': 345 images, PACS has 346"}));
+  EXPECT_EQ(
+      differences_from_known(counts, known_dataset("PACS"), true),
+      (std::vector<std::string>{"domain 'sketch' of PACS is missing", "domain 'cartoon': 2343 images, PACS has 2344",
+                                "domain 'cartoon', class 'giraffe': 345 images, PACS has 346"}));
   EXPECT_EQ(differences_from_known(counts, known_dataset("PACS"), false).size(), 2u);
   counts.class_names[2] = "okapi";
   const auto differences = differences_from_known(counts, known_dataset("PACS"), false);

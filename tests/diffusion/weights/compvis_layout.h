@@ -109,7 +109,8 @@ inline TensorMap open_clip_tensors(const TensorMap& text, int layers) {
 
 // All tensors of the diffusers folder `pipeline` in CompVis' layout, with what else such files hold.
 inline TensorMap compvis_tensors(const std::filesystem::path& pipeline, bool open_clip) {
-  TensorMap made{{"model_ema.decay", torch::ones({})}, {"betas", torch::ones({3})}, {"alphas_cumprod", torch::ones({3})}};
+  TensorMap made{
+      {"model_ema.decay", torch::ones({})}, {"betas", torch::ones({3})}, {"alphas_cumprod", torch::ones({3})}};
   for (const auto& [name, tensor] : load_tensors(pipeline / "unet/diffusion_pytorch_model.safetensors")) {
     made[compvis_unet_name(name)] = tensor;
   }
@@ -133,7 +134,8 @@ inline void change_json(const std::filesystem::path& path, const nlohmann::json&
   std::ofstream(path) << object;
 }
 
-// A copy of the reference pipeline with the heads and groups that the built-in configuration gives networks of its sizes.
+// A copy of the reference pipeline with the heads and groups that the built-in configuration gives networks of its
+// sizes.
 inline void copy_pipeline(const std::filesystem::path& pipeline, const std::filesystem::path& target, bool open_clip) {
   std::filesystem::copy(pipeline, target, std::filesystem::copy_options::recursive);
   const nlohmann::json heads = open_clip ? nlohmann::json::array({1, 1, 1, 1}) : nlohmann::json(8);

@@ -29,7 +29,8 @@ void write_checkpoint(const fs::path& path, const TensorMap& tensors, std::int64
                     .shape = plain.sizes().vec(),
                     .strides = plain.strides().vec()};
     pickle += pickled_text(name) + pickled_tensor(made) + "s";
-    entries.push_back({"archive/data/" + made.key, std::string(static_cast<const char*>(plain.data_ptr()), plain.nbytes())});
+    entries.push_back(
+        {"archive/data/" + made.key, std::string(static_cast<const char*>(plain.data_ptr()), plain.nbytes())});
   }
   entries[0].content = pickle + "s.";
   std::ofstream(path, std::ios::binary) << made_zip(entries);
@@ -37,7 +38,8 @@ void write_checkpoint(const fs::path& path, const TensorMap& tensors, std::int64
 
 // Made once: the renaming takes seconds.
 const TensorMap& layout_of(bool open_clip) {
-  static const TensorMap first = compvis_tensors(pipeline_of(false), false), second = compvis_tensors(pipeline_of(true), true);
+  static const TensorMap first = compvis_tensors(pipeline_of(false), false),
+                         second = compvis_tensors(pipeline_of(true), true);
   return open_clip ? second : first;
 }
 
@@ -72,7 +74,8 @@ void expect_same_networks(const LatentDiffusion& a, const LatentDiffusion& b) {
   const auto close = [](const at::Tensor& x, const at::Tensor& y) { return x.allclose(y, 1e-4, 1e-5); };
   EXPECT_TRUE(close(a.vae()->encode(image11).mean_NChw, b.vae()->encode(image11).mean_NChw));
   EXPECT_TRUE(close(a.vae()->decode(z), b.vae()->decode(z)));
-  EXPECT_TRUE(close(a.unet()->forward(z, torch::tensor({500}), context), b.unet()->forward(z, torch::tensor({500}), context)));
+  EXPECT_TRUE(
+      close(a.unet()->forward(z, torch::tensor({500}), context), b.unet()->forward(z, torch::tensor({500}), context)));
 }
 
 INSTANTIATE_TEST_SUITE_P(, Compvis, testing::Bool(), [](const auto& info) { return info.param ? "sd2" : "sd1"; });
@@ -145,7 +148,8 @@ TEST_P(Compvis, MissingAndMisshapenTensorsAreListedByTheirPart) {
 TEST_P(Compvis, TensorsOfNoPartAndMissingPartsAreErrors) {
   TensorMap whole = tensors_;
   tensors_["control_model.x"] = torch::ones({1});
-  EXPECT_NE(load_error<FormatError>().find("1 tensors that belong to no part of Stable Diffusion 1.x or 2.x: control_model.x"),
+  EXPECT_NE(load_error<FormatError>().find(
+                "1 tensors that belong to no part of Stable Diffusion 1.x or 2.x: control_model.x"),
             std::string::npos);
   tensors_ = whole;
   std::erase_if(tensors_, [](const auto& item) { return item.first.starts_with("first_stage_model."); });
@@ -174,9 +178,9 @@ TEST_P(Compvis, WrittenAsAFolderItStaysTheSameModel) {
             at::kHalf);
   tensors_.erase("first_stage_model.quant_conv.bias");
   write();
-  EXPECT_THROW(
-      write_diffusers_folder(folder_ / "broken", LatentDiffusion::open(folder_ / "model.safetensors", options_), std::nullopt),
-      FormatError);
+  EXPECT_THROW(write_diffusers_folder(folder_ / "broken",
+                                      LatentDiffusion::open(folder_ / "model.safetensors", options_), std::nullopt),
+               FormatError);
   for (const auto& entry : fs::directory_iterator(folder_.path())) {
     EXPECT_EQ(entry.path().filename().string().find("broken"), std::string::npos) << entry.path();
   }
@@ -185,8 +189,8 @@ TEST_P(Compvis, WrittenAsAFolderItStaysTheSameModel) {
 TEST_P(Compvis, ItsKindIsToldByItsNames) {
   TensorShapes shapes;
   for (const auto& [name, tensor] : tensors_) shapes[name] = tensor.sizes().vec();
-  EXPECT_EQ(kind_of_weights(shapes),
-            GetParam() ? "Stable Diffusion 2.x model in CompVis' layout" : "Stable Diffusion 1.x model in CompVis' layout");
+  EXPECT_EQ(kind_of_weights(shapes), GetParam() ? "Stable Diffusion 2.x model in CompVis' layout"
+                                                : "Stable Diffusion 1.x model in CompVis' layout");
   EXPECT_EQ(kind_of_weights({{"post_quant_conv.weight", {4, 4, 1, 1}}}), "VAE of diffusers, 4 latent channels");
   EXPECT_EQ(kind_of_weights({{"x", {4}}}), "weights of an unknown network");
 }

@@ -84,8 +84,8 @@ TEST(HubCache, RefsMainNamesTheSnapshotElseItIsTheLatest) {
 TEST_F(ModelFolder, WeightsAreFoundUnderEachOfTheirUsualNames) {
   const fs::path unet = part("unet");
   std::string before = "diffusion_pytorch_model.safetensors";
-  for (const std::string name :
-       {"diffusion_pytorch_model.fp16.safetensors", "diffusion_pytorch_model.bin", "diffusion_pytorch_model.fp16.bin"}) {
+  for (const std::string name : {"diffusion_pytorch_model.fp16.safetensors", "diffusion_pytorch_model.bin",
+                                 "diffusion_pytorch_model.fp16.bin"}) {
     fs::rename(unet / before, unet / name);
     expect_same_unet();
     before = name;

@@ -15,7 +15,8 @@ torch::nn::Conv2d convolution(int64_t in, int64_t out, int64_t kernel, int64_t s
       torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).groups(groups).bias(false));
 }
 
-// The projection of the shortcut where shape changes: 1x1 convolution and batch norm; null where the shortcut is the identity.
+// The projection of the shortcut where shape changes: 1x1 convolution and batch norm; null where the shortcut is the
+// identity.
 torch::nn::Sequential projection(int64_t in, int64_t out, int64_t stride) {
   if (stride == 1 && in == out) return nullptr;
   return torch::nn::Sequential(convolution(in, out, 1, stride), torch::nn::BatchNorm2d(out));
@@ -86,8 +87,8 @@ void check_shape(const ResnetShape& shape) {
     check<ConfigError>(count >= 1, "a residual stage of {} blocks: expected at least 1", count);
   }
   check<ConfigError>(shape.width >= 1 && shape.width_per_group >= 1 && shape.groups >= 1,
-                     "residual network of width {}, width_per_group {}, groups {}: each must be at least 1", shape.width,
-                     shape.width_per_group, shape.groups);
+                     "residual network of width {}, width_per_group {}, groups {}: each must be at least 1",
+                     shape.width, shape.width_per_group, shape.groups);
   check<ConfigError>(shape.bottleneck || (shape.groups == 1 && shape.width_per_group == 64),
                      "groups and width_per_group need bottleneck blocks");
 }
@@ -123,8 +124,8 @@ torch::nn::Sequential Resnet::make_stage(const ResnetShape& shape, int stage) {
 }
 
 std::vector<at::Tensor> Resnet::stages(const at::Tensor& image_NCHW) {
-  // On a CPU a training step with channels last in memory takes 0.88 (224 px) to 0.95 (64 px) of the time; maps keep that order
-  // throughout. A GPU's float32 convolutions are made for the other order.
+  // On a CPU a training step with channels last in memory takes 0.88 (224 px) to 0.95 (64 px) of the time; maps keep
+  // that order throughout. A GPU's float32 convolutions are made for the other order.
   const at::MemoryFormat format = image_NCHW.is_cpu() ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
   at::Tensor x = bn1_(conv1_(image_NCHW.contiguous(format))).relu_();
   if (stem_ == Stem::kImagenet) x = torch::max_pool2d(x, 3, 2, 1);
@@ -137,9 +138,7 @@ std::vector<at::Tensor> Resnet::stages(const at::Tensor& image_NCHW) {
   return outputs;
 }
 
-at::Tensor Resnet::features(const at::Tensor& image_NCHW) {
-  return stages(image_NCHW).back().mean({2, 3});
-}
+at::Tensor Resnet::features(const at::Tensor& image_NCHW) { return stages(image_NCHW).back().mean({2, 3}); }
 
 // torchvision: convolutions N(0, 2 / fan_out); batch norm keeps its ones and zeros.
 void Resnet::initialise(std::uint64_t seed) {

@@ -1,6 +1,6 @@
 #pragma once
-// Residual networks (He et al., CVPR 2016) with torchvision's submodule names, stride placement (on the 3x3 convolution of a
-// bottleneck) and initialisation, so that its state dicts load as they are.
+// Residual networks (He et al., CVPR 2016) with torchvision's submodule names, stride placement (on the 3x3 convolution
+// of a bottleneck) and initialisation, so that its state dicts load as they are.
 
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/container/sequential.h>
@@ -22,12 +22,13 @@ struct ResnetShape {
   std::array<int64_t, 4> blocks{2, 2, 2, 2};  // residual blocks per stage
   bool bottleneck = false;                    // 1x1, 3x3, 1x1 with 4-fold expansion, else two 3x3
   int64_t width = 64;                         // channels of the stem and of stage 1's planes; stages double it
-  int64_t width_per_group = 64;               // inner 3x3 of a bottleneck has planes * width_per_group / 64 * groups channels
-  int64_t groups = 1;                         // of that 3x3
+  int64_t width_per_group = 64;  // inner 3x3 of a bottleneck has planes * width_per_group / 64 * groups channels
+  int64_t groups = 1;            // of that 3x3
   Stem stem = Stem::kImagenet;
 };
 
-// What the next stage gets in place of the output x_NCHW of stage `stage` (1 … 4): a tensor of the same shape and dtype.
+// What the next stage gets in place of the output x_NCHW of stage `stage` (1 … 4): a tensor of the same shape and
+// dtype.
 using StageTransform = std::function<at::Tensor(int stage, const at::Tensor& x_NCHW)>;
 
 class Resnet : public Backbone {
@@ -37,8 +38,8 @@ class Resnet : public Backbone {
 
   // Outputs of stage 1 to 4, [N, C_i, H_i, W_i], C_i = width * 2^i (* 4 for bottlenecks).
   std::vector<at::Tensor> stages(const at::Tensor& image_NCHW);
-  // Every forward from here on passes through `transform`, in train and in eval mode; empty: none, as at first. It is no
-  // part of the weights: whoever sets it takes it away again.
+  // Every forward from here on passes through `transform`, in train and in eval mode; empty: none, as at first. It is
+  // no part of the weights: whoever sets it takes it away again.
   void set_stage_transform(StageTransform transform) { transform_ = std::move(transform); }
   // Mean over space of the last stage.
   at::Tensor features(const at::Tensor& image_NCHW) override;

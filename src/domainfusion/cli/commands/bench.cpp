@@ -1,9 +1,9 @@
-// domainfusion bench, and bench ldm: how fast the networks of an LDM run on this machine or its GPU, beside stock libtorch operations and
-// the matrix products there.
-#include <CLI/CLI.hpp>
+// domainfusion bench, and bench ldm: how fast the networks of an LDM run on this machine or its GPU, beside stock
+// libtorch operations and the matrix products there.
 #include <sys/resource.h>
 #include <torch/torch.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 
 #include "domainfusion/cli/commands.h"
@@ -29,7 +29,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr std::int64_t kGemmSize = 2048, kGemmSizeOfGpu = 8192;
-constexpr std::int64_t kSteps = 5;  // 10 steps at strength 0.5
+constexpr std::int64_t kSteps = 5;                       // 10 steps at strength 0.5
 constexpr std::int64_t kTrainedParameters = 50'000'000;  // larger U-Nets are not trained here
 
 struct Options {
@@ -45,7 +45,9 @@ json part_config(const fs::path& folder, const char* part) { return read_json_ob
 // The config.json objects of a built-in model or of a diffusers folder.
 json read_configs(const std::string& name) {
   if (!fs::is_directory(name)) return read_json_object(project_file("assets/ldm_configs/" + name + ".json"));
-  return {{"unet", part_config(name, "unet")}, {"vae", part_config(name, "vae")}, {"text_encoder", part_config(name, "text_encoder")}};
+  return {{"unet", part_config(name, "unet")},
+          {"vae", part_config(name, "vae")},
+          {"text_encoder", part_config(name, "text_encoder")}};
 }
 
 // Speed does not depend on the values, as long as they stay finite.
@@ -55,7 +57,8 @@ Holder random_weights(Holder module, const Placement& placement) {
   module->to(placement.device);
   for (at::Tensor& parameter : module->parameters()) {
     parameter.set_requires_grad(false);
-    parameter.uniform_(-1, 1).mul_(parameter.dim() > 1 ? std::sqrt(3.0 / static_cast<double>(parameter[0].numel())) : 0.1);
+    parameter.uniform_(-1, 1).mul_(parameter.dim() > 1 ? std::sqrt(3.0 / static_cast<double>(parameter[0].numel()))
+                                                       : 0.1);
   }
   adopt_state_dict(*module, state_dict_of(*module), "random weights", {}, placement);
   return module;
@@ -67,7 +70,8 @@ class Networks {
       : placement(where),
         unet(random_weights(UNet2dCondition(UNetConfig::from_json(configs.at("unet"), "unet")), where)),
         vae(random_weights(AutoencoderKl(AutoencoderConfig::from_json(configs.at("vae"), "vae")), where)),
-        text(random_weights(ClipTextEncoder(ClipTextConfig::from_json(configs.at("text_encoder"), "text_encoder")), where)) {
+        text(random_weights(ClipTextEncoder(ClipTextConfig::from_json(configs.at("text_encoder"), "text_encoder")),
+                            where)) {
     forget_recordings();
   }
 
@@ -83,7 +87,9 @@ class Networks {
   }
   at::Tensor timesteps(std::int64_t n) const { return torch::full({n}, 500, torch::kLong).to(placement.device); }
   // A pass as LatentDiffusion makes it.
-  at::Tensor predict(const at::Tensor& z, const at::Tensor& t, const at::Tensor& context) { return (*unet_pass_)({z, t, context}); }
+  at::Tensor predict(const at::Tensor& z, const at::Tensor& t, const at::Tensor& context) {
+    return (*unet_pass_)({z, t, context});
+  }
 
   // Calls `work` on weights as any module has them on a GPU, where ours lie channels last.
   template <class Work>
@@ -141,10 +147,13 @@ class Table {
     const Placement& where = networks.placement;
     const std::int64_t size = where.device.is_cpu() ? kGemmSize : kGemmSizeOfGpu;
     gemm_ = measure_gemm_gflops(size, where);
-    const std::string by = where.device.is_cpu() ? fmt::format("{} threads, kernels for {}", at::get_num_threads(), kernels().instruction_set)
+    const std::string by = where.device.is_cpu() ? fmt::format("{} threads, kernels for {}", at::get_num_threads(),
+                                                               kernels().instruction_set)
                                                  : where.device.str();
-    fmt::print("{}, {}, matrix products {}x{}: {:.0f} GFLOP/s; best of {}\n", by, name_of(where.dtype), size, size, gemm_, options.repeats);
-    fmt::print("{:<34}{:>10}{:>10}{:>10}{:>10}{:>12}{:>8}\n", "", "seconds", "GFLOP", "GFLOP/s", "of gemm", "plain, s", "ratio");
+    fmt::print("{}, {}, matrix products {}x{}: {:.0f} GFLOP/s; best of {}\n", by, name_of(where.dtype), size, size,
+               gemm_, options.repeats);
+    fmt::print("{:<34}{:>10}{:>10}{:>10}{:>10}{:>12}{:>8}\n", "", "seconds", "GFLOP", "GFLOP/s", "of gemm", "plain, s",
+               "ratio");
   }
 
   void row(const std::string& what, const std::function<void()>& work) const {
@@ -152,13 +161,14 @@ class Table {
     const double operations = operations_of(work);  // this first run also packs the weights
     work();                                         // a GPU records its launches
     const double seconds = best_seconds(options_.repeats, device, work);
-    fmt::print("{:<34}{:>10.4f}{:>10.1f}{:>10.1f}{:>9.0f}%", what, seconds, operations * 1e-9, operations * 1e-9 / seconds,
-               100 * operations * 1e-9 / seconds / gemm_);
+    fmt::print("{:<34}{:>10.4f}{:>10.1f}{:>10.1f}{:>9.0f}%", what, seconds, operations * 1e-9,
+               operations * 1e-9 / seconds, 100 * operations * 1e-9 / seconds / gemm_);
     if (options_.plain) {
       const double plain = plain_seconds(work);
       fmt::print("{:>12.4f}{:>8.2f}", plain, plain / seconds);
     }
-    fmt::print("  {:.2f} GiB\n", device.is_cpu() ? peak_resident_gib() : static_cast<double>(peak_device_bytes(device)) / (1 << 30));
+    fmt::print("  {:.2f} GiB\n",
+               device.is_cpu() ? peak_resident_gib() : static_cast<double>(peak_device_bytes(device)) / (1 << 30));
     std::fflush(stdout);
   }
 
@@ -232,7 +242,8 @@ void measure_training(const Table& table, Networks& n) {
     n.unet->zero_grad();
     n.unet(z, t, context).square().mean().backward();
   });
-  const at::Tensor images = n.image(side * n.vae->config().downsampling_factor()).expand({kVaeBatch, -1, -1, -1}).contiguous();
+  const at::Tensor images =
+      n.image(side * n.vae->config().downsampling_factor()).expand({kVaeBatch, -1, -1, -1}).contiguous();
   table.row(fmt::format("VAE training step, {} images", kVaeBatch), [&] {
     n.vae->zero_grad();
     n.vae->decode(n.vae->encode(images).mean_NChw).square().mean().backward();
@@ -242,7 +253,8 @@ void measure_training(const Table& table, Networks& n) {
 void bench_ldm(const Options& options) {
   Networks networks(read_configs(options.config), placement_of(options.device, options.dtype));
   if (!options.plain) {
-    for (torch::nn::Module* module : std::initializer_list<torch::nn::Module*>{&*networks.unet, &*networks.vae, &*networks.text}) {
+    for (torch::nn::Module* module :
+         std::initializer_list<torch::nn::Module*>{&*networks.unet, &*networks.vae, &*networks.text}) {
       release_plain_weights(*module);
     }
   }
@@ -262,17 +274,26 @@ void add_bench_command(CLI::App& app) {
   add_bench_data_command(*bench);
   add_bench_classifier_command(*bench);
   auto* ldm = bench->add_subcommand(
-      "ldm", "seconds of each network of an LDM with random weights, beside stock libtorch operations (the plain path)");
+      "ldm",
+      "seconds of each network of an LDM with random weights, beside stock libtorch operations (the plain path)");
   auto options = std::make_shared<Options>();
-  ldm->add_option("--config", options->config, "sd15, sd21 or a diffusers folder, of which only the config.json files are read")
+  ldm->add_option("--config", options->config,
+                  "sd15, sd21 or a diffusers folder, of which only the config.json files are read")
       ->capture_default_str();
-  ldm->add_option("--latent", options->latents, "latent height and width; several with commas")->delimiter(',')
-      ->check(CLI::Range(1, 512))->capture_default_str();
-  ldm->add_option("--batch", options->batches, "images a U-Net call; several with commas")->delimiter(',')
-      ->check(CLI::Range(1, 1024))->capture_default_str();
-  ldm->add_option("--repeats", options->repeats, "of which the best counts")->check(CLI::Range(1, 1000))->capture_default_str();
+  ldm->add_option("--latent", options->latents, "latent height and width; several with commas")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 512))
+      ->capture_default_str();
+  ldm->add_option("--batch", options->batches, "images a U-Net call; several with commas")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  ldm->add_option("--repeats", options->repeats, "of which the best counts")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   add_placement_options(*ldm, options->device, options->dtype);
-  ldm->add_flag("!--no-plain", options->plain, "leave out the plain path, which takes longest, and hold each weight once");
+  ldm->add_flag("!--no-plain", options->plain,
+                "leave out the plain path, which takes longest, and hold each weight once");
   ldm->callback([options] { with_context("bench ldm", [&] { bench_ldm(*options); }); });
 }
 

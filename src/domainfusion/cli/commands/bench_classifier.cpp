@@ -70,13 +70,14 @@ void bench_classifier(const BenchClassifierArguments& arguments) {
   const Batch batch = loader.batch(0);
   for (int i = 0; i < 2; ++i) step.run(batch);  // takes memory, chooses algorithms, and records them on a GPU
   double best = std::numeric_limits<double>::infinity();
-  for (std::int64_t i = 0; i < arguments.steps; ++i) best = std::min(best, seconds_of(device, [&] { step.run(batch); }));
+  for (std::int64_t i = 0; i < arguments.steps; ++i)
+    best = std::min(best, seconds_of(device, [&] { step.run(batch); }));
   const double loading = seconds_of(device, [&] {
     for (std::int64_t i = 0; i < arguments.steps; ++i) step.run(loader.batch(1 + i));
   });
   fmt::print("{} on {} in {}, {} px, {} images a step: {:.4f} s in memory (best), {:.4f} s with loading (mean of {})\n",
-             arguments.classifier.backbone, device.str(), name_of(placement.dtype), arguments.loader.image_size_px, loader.images_per_step(), best,
-             loading / static_cast<double>(arguments.steps), arguments.steps);
+             arguments.classifier.backbone, device.str(), name_of(placement.dtype), arguments.loader.image_size_px,
+             loader.images_per_step(), best, loading / static_cast<double>(arguments.steps), arguments.steps);
 }
 
 }  // namespace
@@ -100,7 +101,9 @@ void add_bench_classifier_command(CLI::App& bench) {
       ->check(CLI::Range(0, 256))
       ->capture_default_str();
   command->add_option("--device", arguments->device, "auto, cpu, cuda or cuda:N")->capture_default_str()->take_last();
-  command->add_option("--precision", arguments->precision, "of the products: float32, or bfloat16 (mixed)")->capture_default_str()->take_last();
+  command->add_option("--precision", arguments->precision, "of the products: float32, or bfloat16 (mixed)")
+      ->capture_default_str()
+      ->take_last();
   command->add_option("--steps", arguments->steps, "steps of each kind")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();

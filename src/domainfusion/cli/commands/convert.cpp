@@ -37,14 +37,17 @@ void convert(const ConvertArguments& arguments) {
 }  // namespace
 
 void add_convert_command(CLI::App& app) {
-  auto* command = app.add_subcommand("convert", "weights as safetensors; a latent diffusion model as a diffusers folder");
+  auto* command =
+      app.add_subcommand("convert", "weights as safetensors; a latent diffusion model as a diffusers folder");
   auto arguments = std::make_shared<ConvertArguments>();
-  command->add_option("in", arguments->in, "safetensors, PyTorch checkpoint (.pth, .pt, .ckpt, .bin), *.index.json, or a model")
+  command
+      ->add_option("in", arguments->in,
+                   "safetensors, PyTorch checkpoint (.pth, .pt, .ckpt, .bin), *.index.json, or a model")
       ->required();
   command
-      ->add_option(
-          "out", arguments->out,
-          "OUT.safetensors for the tensors as they are; else the folder to make of a model (CompVis file, diffusers folder)")
+      ->add_option("out", arguments->out,
+                   "OUT.safetensors for the tensors as they are; else the folder to make of a model (CompVis file, "
+                   "diffusers folder)")
       ->required();
   command->add_option("--dtype", arguments->dtype, "of floating-point tensors; default: as they are")
       ->check(CLI::IsMember({"float32", "float16", "bfloat16"}));

@@ -1,6 +1,5 @@
 // domainfusion demo: the whole method on the embedded set, against ERM, with pictures.
 #include <CLI/CLI.hpp>
-
 #include <chrono>
 
 #include "domainfusion/cli/commands.h"
@@ -34,9 +33,10 @@ struct Part {
 };
 
 fs::path embedded_ldm() {
-  return with_context("no --ldm is given and the embedded model is not there; remedy: train one with `domainfusion demo-data` "
-                      "and `domainfusion pretrain` (README, \"Two commands\") and name it with --ldm",
-                      [] { return project_file("assets/demo_ldm"); });
+  return with_context(
+      "no --ldm is given and the embedded model is not there; remedy: train one with `domainfusion demo-data` "
+      "and `domainfusion pretrain` (README, \"Two commands\") and name it with --ldm",
+      [] { return project_file("assets/demo_ldm"); });
 }
 
 class Demo {
@@ -92,7 +92,8 @@ bool Demo::train(const std::string& system, const std::string& recipe, std::int6
   }
   RunSetup setup = make_run_setup(project_file("recipes/" + recipe), arguments_.overrides, options);
   auto dataset = open_dataset(setup.config.data);
-  Trainer trainer(std::move(setup), std::move(dataset), {.run_folder = run_folder(system, seed), .mode = RunMode::kResume});
+  Trainer trainer(std::move(setup), std::move(dataset),
+                  {.run_folder = run_folder(system, seed), .mode = RunMode::kResume});
   return trainer.run().has_value();
 }
 
@@ -105,8 +106,8 @@ void Demo::print_table() const {
       table.add(system, "(source validation)", select_by_source_validation(result.validations)->mean_accuracy);
     }
   }
-  fmt::print("\naccuracy in %, mean ± standard error over {} seeds; '{}' was never seen in training\n{}", arguments_.seeds,
-             kTarget, table.text());
+  fmt::print("\naccuracy in %, mean ± standard error over {} seeds; '{}' was never seen in training\n{}",
+             arguments_.seeds, kTarget, table.text());
 }
 
 void Demo::print_budget() const {
@@ -123,8 +124,7 @@ void Demo::print_budget() const {
 void Demo::write_pictures() const {
   write_png(out_ / "pictures" / "demo_set.png", procedural_sheet());
   fmt::print("\npictures: {}\n", (out_ / "pictures" / "demo_set.png").string());
-  for (const fs::path& file :
-       write_round_pictures(run_folder("domainfusion", 0) / "synthetic", out_ / "pictures")) {
+  for (const fs::path& file : write_round_pictures(run_folder("domainfusion", 0) / "synthetic", out_ / "pictures")) {
     fmt::print("          {}\n", file.string());
   }
 }
@@ -161,13 +161,16 @@ bool Demo::run() {
 }  // namespace
 
 void add_demo_command(CLI::App& app) {
-  auto* command = app.add_subcommand("demo", "make the embedded set, train ERM and DomainFusion on it, compare, show pictures");
+  auto* command =
+      app.add_subcommand("demo", "make the embedded set, train ERM and DomainFusion on it, compare, show pictures");
   auto arguments = std::make_shared<DemoArguments>();
   command->add_option("--out", arguments->out, "folder for data, runs and pictures; finished runs are kept")
       ->capture_default_str()
       ->take_last();
   command->add_option("--ldm", arguments->ldm, "another compact LDM than assets/demo_ldm")->take_last();
-  command->add_option("--seeds", arguments->seeds, "runs of each system")->check(CLI::Range(1, 100))->capture_default_str();
+  command->add_option("--seeds", arguments->seeds, "runs of each system")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
   command->add_option("--set", arguments->overrides, "one option of both runs, key=value; may be given often")
       ->allow_extra_args(false);
   command->callback([arguments] {

@@ -12,10 +12,12 @@ void add_demo_data_command(CLI::App& app) {
     std::string out;
     std::vector<std::string> overrides;
   };
-  auto* command = app.add_subcommand("demo-data", "write the embedded set: photo, painting, cartoon and sketch of seven objects");
+  auto* command =
+      app.add_subcommand("demo-data", "write the embedded set: photo, painting, cartoon and sketch of seven objects");
   auto arguments = std::make_shared<Arguments>();
   command->add_option("out", arguments->out, "folder to make; files of the same names are replaced")->required();
-  command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")->allow_extra_args(false);
+  command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")
+      ->allow_extra_args(false);
   command->footer([] {
     ProceduralObjectsConfig config;
     return "Options of --set (key, type, default, range):\n" + describe_fields(fields_of(config));

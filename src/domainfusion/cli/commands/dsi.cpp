@@ -27,7 +27,8 @@ void dsi(const DsiArguments& arguments) {
   DsiRequest request;
   request.model = arguments.model;
   request.data = arguments.data;
-  for (const std::string& word : arguments.ldms) request.ldms.push_back(with_context("--ldm", [&] { return named_ldm(word); }));
+  for (const std::string& word : arguments.ldms)
+    request.ldms.push_back(with_context("--ldm", [&] { return named_ldm(word); }));
   request.ldm_options.placement = placement_of(arguments.device, arguments.dtype);
   request.ldm_options.hold_weights_once = true;
   request.translations = arguments.translations;

@@ -95,7 +95,9 @@ void add_options(CLI::App& command, GenerateArguments& a) {
   command.add_option("--seed", a.seed, "of all noise")->take_last();
   command.add_option("--size", a.size_px, "width and height of the new images")->take_last();
   command.add_option("--batch", a.batch_size, "images that are made together")->take_last();
-  command.add_option("--vae-tile", a.vae_tile_px, "side of the tiles in which the VAE works, for less memory; 0: whole images")
+  command
+      .add_option("--vae-tile", a.vae_tile_px,
+                  "side of the tiles in which the VAE works, for less memory; 0: whole images")
       ->take_last();
   command.add_option("--recipe", a.recipe, "TOML file of options")->take_last();
   command.add_option("--set", a.overrides, "one option, key=value; may be given often")->allow_extra_args(false);

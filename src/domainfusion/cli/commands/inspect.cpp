@@ -34,7 +34,8 @@ void add_listing(CLI::App& inspect, const std::string& name, const std::string& 
 }  // namespace
 
 void add_inspect_command(CLI::App& app) {
-  auto* inspect = app.add_subcommand("inspect", "list what can be named in options, or lies in files of weights; measure an LDM for distillation");
+  auto* inspect = app.add_subcommand(
+      "inspect", "list what can be named in options, or lies in files of weights; measure an LDM for distillation");
   inspect->require_subcommand(1);
   add_listing(*inspect, "algorithms", "training algorithms", [] { print_registry(algorithms()); });
   add_listing(*inspect, "averaging", "averages of weights over training", [] { print_registry(averaging_methods()); });

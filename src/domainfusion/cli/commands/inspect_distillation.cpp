@@ -55,7 +55,8 @@ Inspection prepare(const InspectArguments& arguments) {
   data.root = arguments.data;
   data.descriptions = arguments.descriptions;
   made.dataset = open_dataset(data);
-  made.class_words = PromptWords(made.dataset->domain_names(), made.dataset->class_names(), arguments.descriptions).classes();
+  made.class_words =
+      PromptWords(made.dataset->domain_names(), made.dataset->class_names(), arguments.descriptions).classes();
   made.images = training_images(*made.dataset, arguments.domains);
   made.teacher = latent_teacher_of(LatentDiffusion::load(arguments.model.ldm, arguments.model.options()));
   if (arguments.size_px > 0) made.teacher.image_size_px = arguments.size_px;
@@ -70,7 +71,8 @@ void print_result(const Result& result, const std::string& json_path) {
 }
 
 // One quantity of the premise over p.
-Image premise_plot(const PremiseResult& result, const std::string& label, const std::function<MeanAndError(const PremiseRow&)>& of) {
+Image premise_plot(const PremiseResult& result, const std::string& label,
+                   const std::function<MeanAndError(const PremiseRow&)>& of) {
   LinePlot plot{.title = label + " over p", .x_label = "p", .y_label = label, .series = {{}}, .zero_line = true};
   for (const PremiseRow& row : result.rows) {
     plot.series[0].x.push_back(row.p);
@@ -105,15 +107,16 @@ void inspect_premise(const InspectArguments& arguments, PremiseRequest request, 
 
 void inspect_latent_curve(const InspectArguments& arguments) {
   const Inspection made = prepare(arguments);
-  print_result(measure_curve_gate(made.teacher, made.config, made.conditions(), made.source, made.images, arguments.seed,
-                                  GateExtent::kAll),
+  print_result(measure_curve_gate(made.teacher, made.config, made.conditions(), made.source, made.images,
+                                  arguments.seed, GateExtent::kAll),
                arguments.json);
 }
 
 void add_options(CLI::App& command, InspectArguments& arguments) {
   arguments.model.add_to(command);
   command.add_option("--data", arguments.data, "folder <domain>/<class>/<image>")->required()->take_last();
-  command.add_option("--descriptions", arguments.descriptions, "JSON file with the words for domains and classes")->take_last();
+  command.add_option("--descriptions", arguments.descriptions, "JSON file with the words for domains and classes")
+      ->take_last();
   command.add_option("--domains", arguments.domains, "domains to take images from: a,b")->required()->delimiter(',');
   command.add_option("--images", arguments.images, "images, drawn from the seed")
       ->capture_default_str()
@@ -134,7 +137,8 @@ void add_options(CLI::App& command, InspectArguments& arguments) {
 }  // namespace
 
 void add_inspect_premise_command(CLI::App& inspect) {
-  auto* command = inspect.add_subcommand("premise", "does this LDM raise or lower confidence? loss and gradient over p");
+  auto* command =
+      inspect.add_subcommand("premise", "does this LDM raise or lower confidence? loss and gradient over p");
   auto arguments = std::make_shared<InspectArguments>();
   auto request = std::make_shared<PremiseRequest>();
   auto plot = std::make_shared<std::string>();
@@ -148,7 +152,8 @@ void add_inspect_premise_command(CLI::App& inspect) {
 }
 
 void add_inspect_latent_curve_command(CLI::App& inspect) {
-  auto* command = inspect.add_subcommand("latent-curve", "can interpolated latents stand in for the encoder? errors of g over K");
+  auto* command =
+      inspect.add_subcommand("latent-curve", "can interpolated latents stand in for the encoder? errors of g over K");
   auto arguments = std::make_shared<InspectArguments>();
   add_options(*command, *arguments);
   command->callback([=] { with_context("inspect latent-curve", [&] { inspect_latent_curve(*arguments); }); });

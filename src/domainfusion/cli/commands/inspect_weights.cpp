@@ -46,10 +46,11 @@ void print_file(const fs::path& path) {
   std::uint64_t elements = 0;
   for (const StoredTensor& tensor : file.tensors()) elements += byte_count(tensor) / bytes_per_element(tensor.type);
   fmt::print("{}: {}\n", path.string(), kind_of_weights(shapes_of(file)));
-  fmt::print("  {}, {}, {} tensors, {} elements\n", file.format(), readable_size(file.file_bytes()), file.tensors().size(),
-             elements);
+  fmt::print("  {}, {}, {} tensors, {} elements\n", file.format(), readable_size(file.file_bytes()),
+             file.tensors().size(), elements);
   print_tensors(file);
-  for (const auto& [key, value] : file.metadata()) fmt::print("  metadata {}: {}\n", readable_text(key), readable_text(value));
+  for (const auto& [key, value] : file.metadata())
+    fmt::print("  metadata {}: {}\n", readable_text(key), readable_text(value));
 }
 
 // The folder and those below it that hold weights.
@@ -79,8 +80,8 @@ void inspect_weights(const fs::path& path) {
 }  // namespace
 
 void add_inspect_weights_command(CLI::App& inspect) {
-  auto* command =
-      inspect.add_subcommand("weights", "list the tensors of weights: safetensors, PyTorch checkpoints, folders of them");
+  auto* command = inspect.add_subcommand(
+      "weights", "list the tensors of weights: safetensors, PyTorch checkpoints, folders of them");
   auto path = std::make_shared<std::string>();
   command->add_option("path", *path, "file or folder")->required();
   command->callback([path] { with_context("inspect weights", [&] { inspect_weights(*path); }); });

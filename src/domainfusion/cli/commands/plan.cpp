@@ -72,7 +72,8 @@ std::vector<RunPlan> plans_of_recipes(const PlanArguments& arguments) {
     for (const std::string& name : algorithms().names()) {
       if (name != algorithm) plans.push_back(plan_of(make_run_setup({}, {}, known_to(name, all))));
     }
-    const auto erm = std::find_if(plans.begin(), plans.end(), [](const RunPlan& one) { return one.algorithm == "erm"; });
+    const auto erm =
+        std::find_if(plans.begin(), plans.end(), [](const RunPlan& one) { return one.algorithm == "erm"; });
     if (erm != plans.end()) plans.push_back(with_dsi(*erm));
   }
   return plans;
@@ -99,8 +100,9 @@ void plan(const PlanArguments& arguments) {
   const RunPlan& first = plans.front();
   fmt::print("{} images of {} to learn from; CDGA would generate {} images, FDS {}\n{}", first.budget.in_images,
              fmt::join(first.budget.sources, ", "), first.cdga_images, first.fds_images, text_table(plan_cells(plans)));
-  fmt::print("times by a short measurement on this machine, without reading images; memory of the measured stages "
-             "and of decoded images\n");
+  fmt::print(
+      "times by a short measurement on this machine, without reading images; memory of the measured stages "
+      "and of decoded images\n");
 }
 
 }  // namespace

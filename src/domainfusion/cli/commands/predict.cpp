@@ -34,7 +34,8 @@ nlohmann::ordered_json prediction(const std::string& path, const at::Tensor& pro
   for (std::size_t k = 0; k < class_names.size(); ++k) {
     all[class_names[k]] = probability_K[static_cast<std::int64_t>(k)].item<float>();
   }
-  return {{"image", path}, {"class", class_names[best]}, {"probability", all[class_names[best]]}, {"probabilities", all}};
+  return {
+      {"image", path}, {"class", class_names[best]}, {"probability", all[class_names[best]]}, {"probabilities", all}};
 }
 
 // Pictures are read and classified in batches; those that cannot be read are left out and said at once.
@@ -76,8 +77,9 @@ void predict(const std::string& run, const std::string& model, const std::vector
   const std::vector<std::string> files = files_of(paths);
   for (const std::string& path : files) predictions.add(path);
   predictions.print();
-  check<IoError>(predictions.left_out() == 0, "{} of {} pictures could not be read (named above); the others are classified",
-                 predictions.left_out(), files.size());
+  check<IoError>(predictions.left_out() == 0,
+                 "{} of {} pictures could not be read (named above); the others are classified", predictions.left_out(),
+                 files.size());
 }
 
 }  // namespace

@@ -79,14 +79,20 @@ void add_train_command(CLI::App& app) {
   auto arguments = std::make_shared<TrainArguments>();
   command->add_option("--data", arguments->data, "folder <domain>/<class>/<image>")->take_last();
   command->add_option("--test-domain", arguments->test_domain, "domain that training never sees")->take_last();
-  command->add_option("--algorithm", arguments->algorithm, "see `domainfusion inspect algorithms`; default erm")->take_last();
-  command->add_option("--ldm", arguments->ldm, "latent diffusion model (folder or CompVis file), for algorithms that use one")
+  command->add_option("--algorithm", arguments->algorithm, "see `domainfusion inspect algorithms`; default erm")
       ->take_last();
-  command->add_option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none")->take_last();
-  command->add_option("--candidates", arguments->candidates, "store of generated images that runs share; made if absent")
+  command
+      ->add_option("--ldm", arguments->ldm,
+                   "latent diffusion model (folder or CompVis file), for algorithms that use one")
+      ->take_last();
+  command->add_option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none")
+      ->take_last();
+  command
+      ->add_option("--candidates", arguments->candidates, "store of generated images that runs share; made if absent")
       ->take_last();
   command->add_option("--recipe", arguments->recipe, "TOML file of options")->take_last();
-  command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")->allow_extra_args(false);
+  command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")
+      ->allow_extra_args(false);
   command->add_option("--out", arguments->out, "run folder to make")->take_last();
   command->add_flag(
       "--dry-run", arguments->dry_run,
@@ -94,7 +100,8 @@ void add_train_command(CLI::App& app) {
   auto* resume = command->add_flag("--resume", arguments->resume, "continue the run in --out");
   command->add_flag("--overwrite", arguments->overwrite, "remove the run in --out and start anew")->excludes(resume);
   command->add_flag("--yes", arguments->yes, "start even if the estimated cost is over cost_limit_hours");
-  command->add_flag("--skip-broken-images", arguments->skip_broken_images, "list and leave out images that cannot be read");
+  command->add_flag("--skip-broken-images", arguments->skip_broken_images,
+                    "list and leave out images that cannot be read");
   command->footer(options_help);
   command->callback([arguments] { with_context("train", [&] { train(*arguments); }); });
 }

@@ -14,7 +14,8 @@ struct DdimConfig {
   bool set_alpha_to_one = true;   // abar after the last step: 1, or abar_0
   std::int64_t steps_offset = 0;  // added to the timesteps of "leading"
   TimestepSpacing timestep_spacing = TimestepSpacing::kLeading;
-  double eta = 0;  // 0: deterministic; 1: as much noise as DDPM. No field of diffusers' files: an argument of its step there.
+  double eta =
+      0;  // 0: deterministic; 1: as much noise as DDPM. No field of diffusers' files: an argument of its step there.
 
   // ConfigError naming the field whose value is not supported.
   static DdimConfig from_json(const nlohmann::json& object);

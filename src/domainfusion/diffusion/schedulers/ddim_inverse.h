@@ -8,9 +8,9 @@
 
 namespace domainfusion {
 
-// Each step goes from noise level t - T/n, of which abar before the first step is 1 or abar_0 (set_alpha_to_one), to t, and asks
-// the model at t, the later of both. Timesteps ascend; they are those of DDIM for "leading" and "trailing" spacing; "linspace" is
-// refused, as by diffusers.
+// Each step goes from noise level t - T/n, of which abar before the first step is 1 or abar_0 (set_alpha_to_one), to t,
+// and asks the model at t, the later of both. Timesteps ascend; they are those of DDIM for "leading" and "trailing"
+// spacing; "linspace" is refused, as by diffusers.
 class DdimInverseScheduler : public Scheduler {
  public:
   explicit DdimInverseScheduler(const nlohmann::json& scheduler_config);

@@ -8,8 +8,8 @@
 
 namespace domainfusion {
 
-// variance_type "fixed_small" and "fixed_small_log" are the posterior's variance, "fixed_large" is beta; learned variances are
-// refused: the U-Nets of latent diffusion predict none.
+// variance_type "fixed_small" and "fixed_small_log" are the posterior's variance, "fixed_large" is beta; learned
+// variances are refused: the U-Nets of latent diffusion predict none.
 class DdpmScheduler : public Scheduler {
  public:
   explicit DdpmScheduler(const nlohmann::json& scheduler_config);

@@ -159,8 +159,8 @@ SchedulerStep DpmSolverScheduler::step(const at::Tensor& prediction, std::size_t
   return {next, parts.z0};
 }
 
-// The exact solution for a constant prediction, plus terms for its first two derivatives along lambda. Data prediction is noise
-// prediction with the roles of alpha and sigma exchanged and lambda reversed; an SDE weighs predictions twice.
+// The exact solution for a constant prediction, plus terms for its first two derivatives along lambda. Data prediction
+// is noise prediction with the roles of alpha and sigma exchanged and lambda reversed; an SDE weighs predictions twice.
 at::Tensor DpmSolverScheduler::update(std::size_t index, std::size_t order, const at::Tensor& sample) const {
   const Level from = level(index), to = level(index + 1);
   const float h = to.lambda - from.lambda;

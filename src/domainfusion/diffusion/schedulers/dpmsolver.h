@@ -10,18 +10,18 @@
 
 namespace domainfusion {
 
-// Where the last step ends. From release 0.26 of diffusers on, files say it in final_sigmas_type: "sigma_min" is the level of
-// t = 0, "zero" (the default there) is 0. A file without the field was written before, or by another class, and is read as by
-// release 0.24: the level of t = 0, or the last of Karras's or Lu's levels once more.
+// Where the last step ends. From release 0.26 of diffusers on, files say it in final_sigmas_type: "sigma_min" is the
+// level of t = 0, "zero" (the default there) is 0. A file without the field was written before, or by another class,
+// and is read as by release 0.24: the level of t = 0, or the last of Karras's or Lu's levels once more.
 enum class FinalSigma { kBefore026, kLowest, kZero };
 
 // Fields of scheduler_config.json besides those of NoiseSchedule; the defaults are those of diffusers'
 // DPMSolverMultistepScheduler.
 struct DpmSolverConfig {
   std::int64_t solver_order = 2;
-  bool predicts_data = true;  // algorithm_type: dpmsolver++ and sde-dpmsolver++; false: dpmsolver and sde-dpmsolver
-  bool stochastic = false;    // the sde ones
-  bool heun = false;          // solver_type: midpoint or heun
+  bool predicts_data = true;      // algorithm_type: dpmsolver++ and sde-dpmsolver++; false: dpmsolver and sde-dpmsolver
+  bool stochastic = false;        // the sde ones
+  bool heun = false;              // solver_type: midpoint or heun
   bool lower_order_final = true;  // the last steps of fewer than 15 have a lower order
   bool euler_at_final = false;    // the last step is of first order
   bool use_karras_sigmas = false, use_lu_lambdas = false;
@@ -47,8 +47,8 @@ class DpmSolverScheduler : public Scheduler {
   at::Tensor add_noise(const at::Tensor& z0, const at::Tensor& noise, std::size_t index) const override;
 
  private:
-  // A noise level: z = alpha z0 + sigma epsilon, alpha^2 + sigma^2 = 1, lambda = log(alpha / sigma). In float32, as all that
-  // follows from it: diffusers' third-order terms are differences of nearly equal numbers and show its rounding.
+  // A noise level: z = alpha z0 + sigma epsilon, alpha^2 + sigma^2 = 1, lambda = log(alpha / sigma). In float32, as all
+  // that follows from it: diffusers' third-order terms are differences of nearly equal numbers and show its rounding.
   struct Level {
     float alpha, sigma, lambda;
   };

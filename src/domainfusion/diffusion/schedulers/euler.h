@@ -1,6 +1,6 @@
 #pragma once
-// Euler steps of the probability-flow ODE in the noise level sigma (Karras et al. 2022, algorithm 2 without churn). Samples are
-// z0 + sigma epsilon: the model sees them divided by sqrt(sigma^2 + 1).
+// Euler steps of the probability-flow ODE in the noise level sigma (Karras et al. 2022, algorithm 2 without churn).
+// Samples are z0 + sigma epsilon: the model sees them divided by sqrt(sigma^2 + 1).
 
 #include <optional>
 
@@ -10,14 +10,15 @@
 
 namespace domainfusion {
 
-// Fields of scheduler_config.json besides those of NoiseSchedule; the defaults are those of diffusers' EulerDiscreteScheduler.
+// Fields of scheduler_config.json besides those of NoiseSchedule; the defaults are those of diffusers'
+// EulerDiscreteScheduler.
 struct EulerConfig {
   TimestepSpacing timestep_spacing = TimestepSpacing::kLinspace;
-  std::int64_t steps_offset = 0;            // added to the timesteps of "leading"
+  std::int64_t steps_offset = 0;  // added to the timesteps of "leading"
   bool use_karras_sigmas = false;
   std::optional<double> sigma_min, sigma_max;  // ends of the Karras levels; absent: those of the spacing
-  bool log_linear = false;                  // interpolation_type: between the timesteps' levels, or evenly in log sigma
-  bool continuous = false;                  // timestep_type: with v_prediction the model is asked at log(sigma) / 4
+  bool log_linear = false;  // interpolation_type: between the timesteps' levels, or evenly in log sigma
+  bool continuous = false;  // timestep_type: with v_prediction the model is asked at log(sigma) / 4
 
   // ConfigError naming the field whose value is not supported.
   static EulerConfig from_json(const nlohmann::json& object);

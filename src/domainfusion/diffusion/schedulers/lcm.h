@@ -7,15 +7,15 @@
 
 namespace domainfusion {
 
-// Timesteps are evenly spaced indices into the original_inference_steps that the model was distilled on. z0 of a step is what the
-// boundary conditions make of the prediction (diffusers' `denoised`).
+// Timesteps are evenly spaced indices into the original_inference_steps that the model was distilled on. z0 of a step
+// is what the boundary conditions make of the prediction (diffusers' `denoised`).
 class LcmScheduler : public Scheduler {
  public:
   explicit LcmScheduler(const nlohmann::json& scheduler_config);
 
   void set_timesteps(std::int64_t steps) override { set_ladder(steps, 1.0); }
-  // As diffusers' LatentConsistencyModelImg2ImgPipeline: all `steps` are taken, on the lowest int(original_inference_steps *
-  // strength) of the original timesteps. ConfigError if those are fewer than the steps.
+  // As diffusers' LatentConsistencyModelImg2ImgPipeline: all `steps` are taken, on the lowest
+  // int(original_inference_steps * strength) of the original timesteps. ConfigError if those are fewer than the steps.
   std::size_t set_timesteps_from(std::int64_t steps, double strength) override;
   const std::vector<double>& timesteps() const override { return timesteps_; }
   bool needs_noise(std::size_t index) const override { return index + 1 < timesteps_.size(); }

@@ -27,7 +27,8 @@ at::Tensor cosine_betas(std::int64_t count) {
 at::Tensor trained_betas(ModelConfigReader& reader, const nlohmann::json& list) {
   std::vector<float> values;
   for (const auto& value : list) {
-    if (!value.is_number() || !(value > 0.0) || !(value < 1.0)) reader.refuse("trained_betas", "numbers between 0 and 1");
+    if (!value.is_number() || !(value > 0.0) || !(value < 1.0))
+      reader.refuse("trained_betas", "numbers between 0 and 1");
     values.push_back(value.get<float>());
   }
   if (values.empty()) reader.refuse("trained_betas", "at least one number");
@@ -36,14 +37,16 @@ at::Tensor trained_betas(ModelConfigReader& reader, const nlohmann::json& list) 
 
 at::Tensor betas_of(ModelConfigReader& reader, const nlohmann::json& config) {
   const std::int64_t count = reader.integer("num_train_timesteps", 1000, 1, 1'000'000);
-  const double first = reader.real("beta_start", 0.0001, 1e-12, 0.999999), last = reader.real("beta_end", 0.02, 1e-12, 0.999999);
+  const double first = reader.real("beta_start", 0.0001, 1e-12, 0.999999),
+               last = reader.real("beta_end", 0.02, 1e-12, 0.999999);
   if (config.contains("trained_betas") && config["trained_betas"].is_array()) {
     return trained_betas(reader, config["trained_betas"]);
   }
   reader.only("trained_betas", {nullptr});
   const std::string schedule = reader.text("beta_schedule", "linear");
   if (schedule == "linear") return torch::linspace(first, last, count, torch::kFloat32);
-  if (schedule == "scaled_linear") return torch::linspace(std::sqrt(first), std::sqrt(last), count, torch::kFloat32).square();
+  if (schedule == "scaled_linear")
+    return torch::linspace(std::sqrt(first), std::sqrt(last), count, torch::kFloat32).square();
   if (schedule == "squaredcos_cap_v2") return cosine_betas(count);
   if (schedule == "sigmoid") return torch::linspace(-6, 6, count, torch::kFloat32).sigmoid() * (last - first) + first;
   reader.refuse("beta_schedule", "\"linear\", \"scaled_linear\", \"squaredcos_cap_v2\" or \"sigmoid\"");

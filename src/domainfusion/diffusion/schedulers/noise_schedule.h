@@ -1,6 +1,6 @@
 #pragma once
-// The forward process of a diffusion model: q(z_t | z_0) = N(sqrt(abar_t) z_0, (1 - abar_t) I) (DDPM, Ho et al. 2020), and
-// what the model predicts about it.
+// The forward process of a diffusion model: q(z_t | z_0) = N(sqrt(abar_t) z_0, (1 - abar_t) I) (DDPM, Ho et al. 2020),
+// and what the model predicts about it.
 
 #include <ATen/core/Tensor.h>
 
@@ -14,8 +14,9 @@ enum class PredictionType { kEpsilon, kVelocity, kSample };
 class NoiseSchedule {
  public:
   // From the fields num_train_timesteps, beta_start, beta_end, beta_schedule (linear, scaled_linear, squaredcos_cap_v2,
-  // sigmoid), trained_betas, rescale_betas_zero_snr and prediction_type (epsilon, v_prediction, sample) of a scheduler_config.json;
-  // absent ones take diffusers' defaults. ConfigError naming the field whose value is not supported.
+  // sigmoid), trained_betas, rescale_betas_zero_snr and prediction_type (epsilon, v_prediction, sample) of a
+  // scheduler_config.json; absent ones take diffusers' defaults. ConfigError naming the field whose value is not
+  // supported.
   explicit NoiseSchedule(const nlohmann::json& scheduler_config);
 
   std::int64_t train_timesteps() const { return alphas_cumprod_T_.size(0); }

@@ -25,8 +25,8 @@ std::vector<double> second_doubled(std::vector<double> descending) {
   return descending;
 }
 
-// The highest four timesteps with their midpoints, as three Runge-Kutta steps of four calls each see them: d, (c+h)², c², (b+h)²,
-// b², (a+h)², a.
+// The highest four timesteps with their midpoints, as three Runge-Kutta steps of four calls each see them: d, (c+h)²,
+// c², (b+h)², b², (a+h)², a.
 std::vector<double> runge_kutta_timesteps(const std::vector<double>& descending, double half_gap) {
   std::vector<double> result{descending[0]};
   for (std::size_t i = 1; i < kOrder; ++i) {

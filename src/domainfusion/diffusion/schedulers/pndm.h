@@ -1,6 +1,6 @@
 #pragma once
-// Pseudo numerical methods for diffusion models (Liu et al. 2022): fourth-order linear multistep with pseudo Runge-Kutta
-// steps, or a doubled second step, as its start.
+// Pseudo numerical methods for diffusion models (Liu et al. 2022): fourth-order linear multistep with pseudo
+// Runge-Kutta steps, or a doubled second step, as its start.
 
 #include "domainfusion/diffusion/schedulers/noise_schedule.h"
 #include "domainfusion/diffusion/schedulers/scheduler.h"
@@ -8,17 +8,17 @@
 
 namespace domainfusion {
 
-// With skip_prk_steps (Stable Diffusion's own file) the model is asked n + 1 times, at the second timestep twice. The steps are
-// counted from the first one taken, as in diffusers: a start in the middle (image-to-image) takes its first step twice, although
-// no timestep stands twice there, and stays one step behind the timesteps that the model is told.
+// With skip_prk_steps (Stable Diffusion's own file) the model is asked n + 1 times, at the second timestep twice. The
+// steps are counted from the first one taken, as in diffusers: a start in the middle (image-to-image) takes its first
+// step twice, although no timestep stands twice there, and stays one step behind the timesteps that the model is told.
 class PndmScheduler : public Scheduler {
  public:
   explicit PndmScheduler(const nlohmann::json& scheduler_config);
 
   // ConfigError for fewer than 4 steps without skip_prk_steps.
   void set_timesteps(std::int64_t steps) override;
-  // Differs from diffusers: with strength below 1 there are no Runge-Kutta steps, which move between the first timesteps wherever
-  // they start.
+  // Differs from diffusers: with strength below 1 there are no Runge-Kutta steps, which move between the first
+  // timesteps wherever they start.
   std::size_t set_timesteps_from(std::int64_t steps, double strength) override;
   const std::vector<double>& timesteps() const override { return timesteps_; }
   SchedulerStep step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample,

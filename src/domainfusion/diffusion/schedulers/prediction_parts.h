@@ -12,8 +12,8 @@ struct PredictionParts {
   at::Tensor z0, epsilon;
 };
 
-// signal = sqrt(abar_t), noise = sqrt(1 - abar_t). Not finite where the prediction cannot be converted: epsilon at signal 0,
-// sample at noise 0.
+// signal = sqrt(abar_t), noise = sqrt(1 - abar_t). Not finite where the prediction cannot be converted: epsilon at
+// signal 0, sample at noise 0.
 PredictionParts split_prediction(PredictionType type, const at::Tensor& prediction, const at::Tensor& z, double signal,
                                  double noise);
 

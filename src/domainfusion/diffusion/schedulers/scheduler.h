@@ -29,14 +29,15 @@ class Scheduler {
 
   // Prepares `steps` denoising steps and forgets those taken before; 1 … num_train_timesteps, else ConfigError.
   virtual void set_timesteps(std::int64_t steps) = 0;
-  // The same for image-to-image at `strength` (0 … 1); returns the index of the first step to take. That leaves the last
-  // min(int(steps * strength), steps) of the steps; timesteps().size(), none at all, if that is 0.
+  // The same for image-to-image at `strength` (0 … 1); returns the index of the first step to take. That leaves the
+  // last min(int(steps * strength), steps) of the steps; timesteps().size(), none at all, if that is 0.
   virtual std::size_t set_timesteps_from(std::int64_t steps, double strength);
 
-  // What the model is asked at, in the order of the steps: descending, except those of ddim_inverse. PNDM asks twice at one.
+  // What the model is asked at, in the order of the steps: descending, except those of ddim_inverse. PNDM asks twice at
+  // one.
   virtual const std::vector<double>& timesteps() const = 0;
-  // The noise levels sqrt((1 - abar) / abar) before each step and after the last one, of schedulers that step in them; else
-  // empty.
+  // The noise levels sqrt((1 - abar) / abar) before each step and after the last one, of schedulers that step in them;
+  // else empty.
   virtual std::vector<double> sigmas() const { return {}; }
   // Standard deviation of the noise that a sample from noise alone starts with.
   virtual double init_noise_sigma() const { return 1; }
@@ -63,16 +64,17 @@ std::int64_t image_to_image_steps(std::int64_t steps, double strength);
 // `noise`, or the ConfigError that step() promises.
 const at::Tensor& given_noise(const at::Tensor& noise, const char* scheduler);
 
-// All schedulers by name; each is built from a scheduler_config.json of any class, as diffusers builds it: fields of other
-// classes are passed over, absent fields take the defaults of the class that is built. A field whose value is not supported
-// is a ConfigError that names it.
+// All schedulers by name; each is built from a scheduler_config.json of any class, as diffusers builds it: fields of
+// other classes are passed over, absent fields take the defaults of the class that is built. A field whose value is not
+// supported is a ConfigError that names it.
 using SchedulerRegistry = Registry<Scheduler, const nlohmann::json&>;
 const SchedulerRegistry& scheduler_registry();
 
 // The registry's name of diffusers' class ("DDIMScheduler" -> "ddim"); ConfigError for a class that is not there.
 std::string scheduler_name_of_class(const std::string& class_name);
 
-// The name itself, if the registry has it; for "auto" that of the file's own _class_name. ConfigError for another name or class.
+// The name itself, if the registry has it; for "auto" that of the file's own _class_name. ConfigError for another name
+// or class.
 std::string resolved_scheduler_name(const std::string& name, const nlohmann::json& scheduler_config);
 
 }  // namespace domainfusion

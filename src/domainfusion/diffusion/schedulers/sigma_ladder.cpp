@@ -26,8 +26,8 @@ std::vector<double> spaced(double first, double last, std::int64_t count) {
   return values;
 }
 
-// The quotient of polynomials that numpy takes log(1 + y) for: its logarithm of float32 is not the correctly rounded one, and
-// fractional timesteps show it.
+// The quotient of polynomials that numpy takes log(1 + y) for: its logarithm of float32 is not the correctly rounded
+// one, and fractional timesteps show it.
 float horner(const std::array<float, 6>& coefficients, float y) {
   float sum = 0;
   for (std::size_t i = coefficients.size(); i-- > 0;) sum = std::fma(sum, y, coefficients[i]);
@@ -85,7 +85,8 @@ std::int64_t SigmaLadder::count_above(double lambda_min) const {
 }
 
 void refuse_later_spacings(ModelConfigReader& reader) {
-  for (const char* key : {"use_exponential_sigmas", "use_beta_sigmas", "use_flow_sigmas"}) reader.only(key, {false, nullptr});
+  for (const char* key : {"use_exponential_sigmas", "use_beta_sigmas", "use_flow_sigmas"})
+    reader.only(key, {false, nullptr});
 }
 
 std::vector<double> karras_sigmas(double highest, double lowest, std::int64_t count) {

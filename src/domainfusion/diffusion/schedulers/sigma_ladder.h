@@ -1,5 +1,6 @@
 #pragma once
-// Noise levels sigma = sqrt((1 - abar) / abar) over the training timesteps, and the spacings of them that samplers take.
+// Noise levels sigma = sqrt((1 - abar) / abar) over the training timesteps, and the spacings of them that samplers
+// take.
 
 #include <cstdint>
 #include <vector>
@@ -12,8 +13,8 @@ namespace domainfusion {
 // The level of every training timestep, float32 values as diffusers computes them, ascending.
 class SigmaLadder {
  public:
-  // Where the schedule ends at abar = 0 (zero terminal SNR), the last abar is taken as 2^-24, as by diffusers from 0.26 on, so
-  // that the last level is finite.
+  // Where the schedule ends at abar = 0 (zero terminal SNR), the last abar is taken as 2^-24, as by diffusers from 0.26
+  // on, so that the last level is finite.
   explicit SigmaLadder(const NoiseSchedule& schedule);
 
   std::int64_t size() const { return static_cast<std::int64_t>(sigmas_.size()); }
@@ -24,7 +25,8 @@ class SigmaLadder {
 
   // Between the training timesteps: linear in t (numpy.interp).
   double at(double t) const;
-  // The timestep, fractional, of a level: linear in log sigma, inside 0 … T-1; in numpy's float32 arithmetic, to its last bit.
+  // The timestep, fractional, of a level: linear in log sigma, inside 0 … T-1; in numpy's float32 arithmetic, to its
+  // last bit.
   double timestep_of(double sigma) const;
   // How many training timesteps have a log signal-to-noise ratio lambda = -log sigma of at least lambda_min.
   std::int64_t count_above(double lambda_min) const;

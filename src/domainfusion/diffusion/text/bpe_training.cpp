@@ -38,7 +38,8 @@ Symbols merged(const Symbols& word, const Pair& pair) {
   return out;
 }
 
-// The most frequent pair of neighbours; the map's order makes the smallest win a tie. Count 0 if every word is one symbol.
+// The most frequent pair of neighbours; the map's order makes the smallest win a tie. Count 0 if every word is one
+// symbol.
 std::pair<Pair, std::int64_t> most_frequent_pair(const std::map<Symbols, std::int64_t>& words) {
   std::map<Pair, std::int64_t> counts;
   for (const auto& [word, count] : words) {
@@ -94,8 +95,10 @@ void write_tokenizer_folder(const std::filesystem::path& folder, const BpeVocabu
   for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) ids[vocabulary.tokens[id]] = id;
   std::string merges = "#version: 0.2\n";
   for (const auto& [left, right] : vocabulary.merges) merges += fmt::format("{} {}\n", left, right);
-  const nlohmann::json special{
-      {"bos_token", kClipStartToken}, {"eos_token", kClipEndToken}, {"unk_token", kClipEndToken}, {"pad_token", kClipEndToken}};
+  const nlohmann::json special{{"bos_token", kClipStartToken},
+                               {"eos_token", kClipEndToken},
+                               {"unk_token", kClipEndToken},
+                               {"pad_token", kClipEndToken}};
   write_file_atomically(folder / "vocab.json", ids.dump());
   write_file_atomically(folder / "merges.txt", merges);
   write_file_atomically(folder / "tokenizer_config.json", tokenizer_config(max_tokens));

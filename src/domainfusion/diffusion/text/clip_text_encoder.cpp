@@ -81,10 +81,11 @@ void ClipTextEncoderImpl::check_ids(const at::Tensor& ids_NL) const {
                     config_.max_position_embeddings);
   if (ids_NL.numel() == 0 || !ids_NL.is_cpu()) return;  // to look at values on a GPU is to wait for it
   const std::int64_t low = ids_NL.min().item<std::int64_t>(), high = ids_NL.max().item<std::int64_t>();
-  check<ShapeError>(low >= 0 && high < config_.vocab_size,
-                    "token ids {} … {}: the text encoder has a vocabulary of {}; tokenizer and text encoder do not belong "
-                    "together",
-                    low, high, config_.vocab_size);
+  check<ShapeError>(
+      low >= 0 && high < config_.vocab_size,
+      "token ids {} … {}: the text encoder has a vocabulary of {}; tokenizer and text encoder do not belong "
+      "together",
+      low, high, config_.vocab_size);
 }
 
 ClipTextOutput ClipTextEncoderImpl::forward(const at::Tensor& given_ids_NL) {

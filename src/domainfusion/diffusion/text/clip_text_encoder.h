@@ -27,8 +27,8 @@ class ClipTextLayerImpl : public torch::nn::Module {
 TORCH_MODULE(ClipTextLayer);
 
 struct ClipTextOutput {
-  at::Tensor last_hidden_state_NLC;      // after the final layer norm: what the U-Net is conditioned on
-  at::Tensor pooled_NC;                  // last_hidden_state at the highest id of each row (the end token)
+  at::Tensor last_hidden_state_NLC;           // after the final layer norm: what the U-Net is conditioned on
+  at::Tensor pooled_NC;                       // last_hidden_state at the highest id of each row (the end token)
   std::vector<at::Tensor> hidden_states_NLC;  // the embeddings, then the output of each layer
 };
 

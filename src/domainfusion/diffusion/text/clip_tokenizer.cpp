@@ -43,8 +43,8 @@ ClipTokenizer ClipTokenizer::load(const std::filesystem::path& folder) {
 void ClipTokenizer::read_vocabulary(const std::filesystem::path& path) {
   const json object = parse_object(path);
   for (const auto& [token, id] : object.items()) {
-    check<FormatError>(id.is_number_integer() && id >= 0 && id < (1 << 24), "'{}': token '{}' has id {}; expected 0 … 2^24",
-                       path.string(), token, id.dump());
+    check<FormatError>(id.is_number_integer() && id >= 0 && id < (1 << 24),
+                       "'{}': token '{}' has id {}; expected 0 … 2^24", path.string(), token, id.dump());
     ids_[token] = id.get<std::int64_t>();
   }
   check<FormatError>(!ids_.empty(), "'{}' holds no tokens", path.string());
@@ -68,8 +68,8 @@ void ClipTokenizer::read_merges(const std::filesystem::path& path) {
 
 std::int64_t ClipTokenizer::id_of_special(const std::string& token) const {
   const auto found = ids_.find(token);
-  check<FormatError>(found != ids_.end(), "special token '{}' is not in vocab.json: the tokenizer's files do not belong together",
-                     token);
+  check<FormatError>(found != ids_.end(),
+                     "special token '{}' is not in vocab.json: the tokenizer's files do not belong together", token);
   return found->second;
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 // CLIP's byte-pair encoding (Radford et al. 2021), from prompts to token ids.
 //
-// Follows transformers' CLIPTokenizer with CLIPTokenizerFast's normaliser: Unicode NFC, lower case, words split at spaces,
-// letters | single digits | other characters, English contractions apart; bytes as printable characters; merges by rank.
-// Differs from CLIPTokenizer with ftfy installed: broken encodings and typographic variants are not repaired.
+// Follows transformers' CLIPTokenizer with CLIPTokenizerFast's normaliser: Unicode NFC, lower case, words split at
+// spaces, letters | single digits | other characters, English contractions apart; bytes as printable characters; merges
+// by rank. Differs from CLIPTokenizer with ftfy installed: broken encodings and typographic variants are not repaired.
 
 #include <cstdint>
 #include <filesystem>
@@ -17,11 +17,13 @@ namespace domainfusion {
 
 class ClipTokenizer {
  public:
-  // Reads vocab.json and merges.txt of a diffusers tokenizer folder, and, where they are there, tokenizer_config.json and
-  // special_tokens_map.json (special tokens, model_max_length; else CLIP's). Throws IoError, FormatError, ConfigError.
+  // Reads vocab.json and merges.txt of a diffusers tokenizer folder, and, where they are there, tokenizer_config.json
+  // and special_tokens_map.json (special tokens, model_max_length; else CLIP's). Throws IoError, FormatError,
+  // ConfigError.
   static ClipTokenizer load(const std::filesystem::path& folder);
 
-  // Exactly length() ids: start token, the prompt's tokens (cut to fit), end token, padding. FormatError for invalid UTF-8.
+  // Exactly length() ids: start token, the prompt's tokens (cut to fit), end token, padding. FormatError for invalid
+  // UTF-8.
   std::vector<std::int64_t> encode(std::string_view prompt) const;
   // The prompt's tokens alone, uncut.
   std::vector<std::int64_t> tokenize(std::string_view prompt) const;

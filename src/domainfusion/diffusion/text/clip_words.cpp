@@ -28,9 +28,9 @@ bool is_other(std::int32_t point) { return !is_white_space(point) && !is_letter(
 
 // End of the word that begins at `at` (which is no white space): CLIP's split pattern.
 std::size_t end_of_word(const CodePoints& points, std::size_t at) {
-  for (const std::string_view whole : {kClipStartToken, kClipEndToken, std::string_view("'s"), std::string_view("'t"), std::string_view("'re"),
-                                       std::string_view("'ve"), std::string_view("'m"), std::string_view("'ll"),
-                                       std::string_view("'d")}) {
+  for (const std::string_view whole :
+       {kClipStartToken, kClipEndToken, std::string_view("'s"), std::string_view("'t"), std::string_view("'re"),
+        std::string_view("'ve"), std::string_view("'m"), std::string_view("'ll"), std::string_view("'d")}) {
     if (stands_at(points, at, whole)) return at + whole.size();
   }
   if (is_number(points[at])) return at + 1;

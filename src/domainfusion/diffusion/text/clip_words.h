@@ -1,6 +1,6 @@
 #pragma once
-// How CLIP cuts a text into words and words into byte symbols, before any merge: shared by the tokenizer and by the training of
-// vocabularies.
+// How CLIP cuts a text into words and words into byte symbols, before any merge: shared by the tokenizer and by the
+// training of vocabularies.
 
 #include <array>
 #include <string>
@@ -13,8 +13,8 @@ inline constexpr std::string_view kClipStartToken = "<|startoftext|>";
 inline constexpr std::string_view kClipEndToken = "<|endoftext|>";
 inline constexpr std::string_view kClipWordEnd = "</w>";
 
-// The words in order, UTF-8, in normal form C and lower case: letters | single digits | other characters, English contractions
-// apart. FormatError if `text` is not UTF-8.
+// The words in order, UTF-8, in normal form C and lower case: letters | single digits | other characters, English
+// contractions apart. FormatError if `text` is not UTF-8.
 std::vector<std::string> clip_words(std::string_view text);
 
 // Each byte as one printable character: printable Latin-1 stands for itself, the others follow from U+0100 on.

@@ -20,27 +20,29 @@ UNet2dConditionImpl::UNet2dConditionImpl(const UNetConfig& config) : config_(con
     up->push_back(up_blocks_.back());
   }
   mid_block_ = register_module("mid_block", UNetMidBlock(config_));
-  conv_norm_out_ = register_module("conv_norm_out", GroupNorm(config_.norm_num_groups, first, config_.norm_eps, GroupNormImpl::Activation::kSilu));
+  conv_norm_out_ = register_module(
+      "conv_norm_out", GroupNorm(config_.norm_num_groups, first, config_.norm_eps, GroupNormImpl::Activation::kSilu));
   conv_out_ = register_module("conv_out", Conv2d(three_by_three(first, config_.out_channels)));
 }
 
 at::Tensor UNet2dConditionImpl::silu_time(const at::Tensor& timesteps_N, at::ScalarType dtype) {
-  const at::Tensor waves = sinusoidal_embedding(timesteps_N, config_.block_out_channels.front(), config_.flip_sin_to_cos,
-                                                config_.freq_shift);
+  const at::Tensor waves = sinusoidal_embedding(timesteps_N, config_.block_out_channels.front(),
+                                                config_.flip_sin_to_cos, config_.freq_shift);
   return at::silu(time_embedding_(waves.to(dtype)));
 }
 
 at::Tensor UNet2dConditionImpl::forward(const at::Tensor& sample_NChw, const at::Tensor& timesteps_N,
                                         const at::Tensor& context_NMD) {
   check<ShapeError>(sample_NChw.dim() == 4 && sample_NChw.size(1) == config_.in_channels,
-                    "U-Net sample [{}]: expected [N, {}, h, w]", fmt::join(sample_NChw.sizes(), ", "), config_.in_channels);
+                    "U-Net sample [{}]: expected [N, {}, h, w]", fmt::join(sample_NChw.sizes(), ", "),
+                    config_.in_channels);
   check<ShapeError>(timesteps_N.dim() == 1 && timesteps_N.size(0) == sample_NChw.size(0),
                     "U-Net timesteps [{}]: expected one for each of {} samples", fmt::join(timesteps_N.sizes(), ", "),
                     sample_NChw.size(0));
   check<ShapeError>(context_NMD.dim() == 3 && context_NMD.size(0) == sample_NChw.size(0) &&
                         context_NMD.size(2) == config_.cross_attention_dim,
-                    "U-Net context [{}]: expected [{}, M, {}]", fmt::join(context_NMD.sizes(), ", "), sample_NChw.size(0),
-                    config_.cross_attention_dim);
+                    "U-Net context [{}]: expected [{}, M, {}]", fmt::join(context_NMD.sizes(), ", "),
+                    sample_NChw.size(0), config_.cross_attention_dim);
   const UNetCondition condition{silu_time(timesteps_N, sample_NChw.scalar_type()), context_NMD};
   at::Tensor x = conv_in_(config_.center_input_sample ? 2.0 * sample_NChw - 1.0 : sample_NChw);
   std::vector<at::Tensor> skips{x};

@@ -48,8 +48,8 @@ class UNetUpBlockImpl : public torch::nn::Module {
  public:
   // `index` counts from the lowest resolution up: level = levels - 1 - index.
   UNetUpBlockImpl(const UNetConfig& config, std::size_t index);
-  // Takes one entry from the back of `skips` per resnet, then enlarges to the size of the next entry (unless it is the last
-  // block).
+  // Takes one entry from the back of `skips` per resnet, then enlarges to the size of the next entry (unless it is the
+  // last block).
   at::Tensor forward(at::Tensor x_NChw, const UNetCondition& condition, std::vector<at::Tensor>& skips);
 
  private:

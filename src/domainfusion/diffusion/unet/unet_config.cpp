@@ -11,13 +11,14 @@ namespace {
 
 // Features of other U-Nets of the family: each must be absent or switched off.
 void refuse_other_features(ModelConfigReader& reader) {
-  for (const char* key :
-       {"num_attention_heads", "class_embed_type", "num_class_embeds", "addition_embed_type", "encoder_hid_dim",
-        "encoder_hid_dim_type", "time_embedding_act_fn", "timestep_post_act", "time_cond_proj_dim", "cross_attention_norm",
-        "reverse_transformer_layers_per_block", "addition_time_embed_dim", "projection_class_embeddings_input_dim"}) {
+  for (const char* key : {"num_attention_heads", "class_embed_type", "num_class_embeds", "addition_embed_type",
+                          "encoder_hid_dim", "encoder_hid_dim_type", "time_embedding_act_fn", "timestep_post_act",
+                          "time_cond_proj_dim", "cross_attention_norm", "reverse_transformer_layers_per_block",
+                          "addition_time_embed_dim", "projection_class_embeddings_input_dim"}) {
     reader.only(key, {nullptr});
   }
-  for (const char* key : {"dual_cross_attention", "resnet_skip_time_act", "class_embeddings_concat", "only_cross_attention"}) {
+  for (const char* key :
+       {"dual_cross_attention", "resnet_skip_time_act", "class_embeddings_concat", "only_cross_attention"}) {
     reader.only(key, {false});
   }
   reader.only("mid_block_only_cross_attention", {nullptr, false});
@@ -36,8 +37,8 @@ void refuse_other_features(ModelConfigReader& reader) {
 
 void check_names(const std::vector<std::string>& names, const std::vector<std::string>& known, std::size_t levels,
                  const char* key, const std::string& subject) {
-  check<ConfigError>(names.size() == levels, "{}: {} has {} entries; block_out_channels has {}", subject, key, names.size(),
-                     levels);
+  check<ConfigError>(names.size() == levels, "{}: {} has {} entries; block_out_channels has {}", subject, key,
+                     names.size(), levels);
   for (const std::string& name : names) {
     check<ConfigError>(std::find(known.begin(), known.end(), name) != known.end(),
                        "{}: {} = '{}' is not supported; expected {}", subject, key, name, fmt::join(known, " or "));
@@ -61,7 +62,8 @@ UNetConfig UNetConfig::from_json(const json& object, const std::string& subject)
   c.up_block_types = reader.texts("up_block_types", c.up_block_types);
   c.block_out_channels = reader.integers("block_out_channels", c.block_out_channels);
   c.layers_per_block = reader.integers("layers_per_block", c.layers_per_block, 1, 64);
-  c.transformer_layers_per_block = reader.integers("transformer_layers_per_block", c.transformer_layers_per_block, 1, 64);
+  c.transformer_layers_per_block =
+      reader.integers("transformer_layers_per_block", c.transformer_layers_per_block, 1, 64);
   c.attention_head_dim = reader.integers("attention_head_dim", c.attention_head_dim);
   const std::vector<std::int64_t> context = reader.integers("cross_attention_dim", {c.cross_attention_dim});
   if (context.size() != 1) reader.refuse("cross_attention_dim", "one number for all levels");

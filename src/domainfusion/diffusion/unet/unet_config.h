@@ -19,7 +19,7 @@ struct UNetConfig {
   std::vector<std::string> down_block_types = {"CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D",
                                                "DownBlock2D"};
   std::vector<std::string> up_block_types = {"UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D",
-                                             "CrossAttnUpBlock2D"};  // from the lowest resolution up
+                                             "CrossAttnUpBlock2D"};       // from the lowest resolution up
   std::vector<std::int64_t> block_out_channels = {320, 640, 1280, 1280};  // one per level
   std::vector<std::int64_t> layers_per_block = {2};
   std::vector<std::int64_t> transformer_layers_per_block = {1};
@@ -29,13 +29,14 @@ struct UNetConfig {
   std::int64_t norm_num_groups = 32;  // divides the channels of every block, skip connections included
   double norm_eps = 1e-5;
   bool use_linear_projection = false;
-  bool upcast_attention = false;  // scores in float32: always so here
+  bool upcast_attention = false;        // scores in float32: always so here
   std::int64_t time_embedding_dim = 0;  // 0: four times the first entry of block_out_channels
 
   std::size_t levels() const { return block_out_channels.size(); }
   std::int64_t time_channels() const { return time_embedding_dim > 0 ? time_embedding_dim : 4 * block_out_channels[0]; }
 
-  // Absent keys take diffusers' defaults. ConfigError naming the field whose value is not supported; `subject` opens it.
+  // Absent keys take diffusers' defaults. ConfigError naming the field whose value is not supported; `subject` opens
+  // it.
   static UNetConfig from_json(const nlohmann::json& object, const std::string& subject);
   nlohmann::json to_json() const;  // a config.json that diffusers loads
 

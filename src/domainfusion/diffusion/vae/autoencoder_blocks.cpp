@@ -10,8 +10,8 @@ namespace {
 constexpr double kNormEps = 1e-6;
 
 ResnetBlock2d plain_resnet(std::int64_t from, std::int64_t to, std::int64_t groups) {
-  return ResnetBlock2d(
-      ResnetBlockOptions{.in_channels = from, .out_channels = to, .time_channels = 0, .groups = groups, .eps = kNormEps});
+  return ResnetBlock2d(ResnetBlockOptions{
+      .in_channels = from, .out_channels = to, .time_channels = 0, .groups = groups, .eps = kNormEps});
 }
 
 }  // namespace
@@ -77,13 +77,15 @@ EncoderImpl::EncoderImpl(const AutoencoderConfig& c)
   auto list = register_module("down_blocks", torch::nn::ModuleList());
   for (std::size_t i = 0; i < channels.size(); ++i) {
     const bool last = i + 1 == channels.size();
-    levels_.push_back(AutoencoderLevel(channels[i == 0 ? 0 : i - 1], channels[i], c.layers_per_block, c.norm_num_groups,
-                                       last ? AutoencoderLevelImpl::Resample::kNone : AutoencoderLevelImpl::Resample::kDown));
+    levels_.push_back(
+        AutoencoderLevel(channels[i == 0 ? 0 : i - 1], channels[i], c.layers_per_block, c.norm_num_groups,
+                         last ? AutoencoderLevelImpl::Resample::kNone : AutoencoderLevelImpl::Resample::kDown));
     list->push_back(levels_.back());
   }
-  mid_block_ = register_module("mid_block",
-                               AutoencoderMidBlock(channels.back(), c.norm_num_groups, c.mid_block_add_attention));
-  conv_norm_out_ = register_module("conv_norm_out", GroupNorm(c.norm_num_groups, channels.back(), kNormEps, GroupNormImpl::Activation::kSilu));
+  mid_block_ =
+      register_module("mid_block", AutoencoderMidBlock(channels.back(), c.norm_num_groups, c.mid_block_add_attention));
+  conv_norm_out_ = register_module(
+      "conv_norm_out", GroupNorm(c.norm_num_groups, channels.back(), kNormEps, GroupNormImpl::Activation::kSilu));
   conv_out_ = register_module("conv_out", Conv2d(three_by_three(channels.back(), 2 * c.latent_channels)));
 }
 
@@ -95,20 +97,21 @@ at::Tensor EncoderImpl::forward(const at::Tensor& image_NCHW) {
 
 DecoderImpl::DecoderImpl(const AutoencoderConfig& c)
     : conv_in_(register_module("conv_in", Conv2d(three_by_three(c.latent_channels, c.block_out_channels.back())))),
-      mid_block_(register_module("mid_block", AutoencoderMidBlock(c.block_out_channels.back(), c.norm_num_groups,
-                                                                  c.mid_block_add_attention))),
+      mid_block_(register_module(
+          "mid_block", AutoencoderMidBlock(c.block_out_channels.back(), c.norm_num_groups, c.mid_block_add_attention))),
       conv_norm_out_(nullptr),
       conv_out_(nullptr) {
   const std::vector<std::int64_t> channels(c.block_out_channels.rbegin(), c.block_out_channels.rend());
   auto list = register_module("up_blocks", torch::nn::ModuleList());
   for (std::size_t i = 0; i < channels.size(); ++i) {
     const bool last = i + 1 == channels.size();
-    levels_.push_back(AutoencoderLevel(channels[i == 0 ? 0 : i - 1], channels[i], c.layers_per_block + 1,
-                                       c.norm_num_groups,
-                                       last ? AutoencoderLevelImpl::Resample::kNone : AutoencoderLevelImpl::Resample::kUp));
+    levels_.push_back(
+        AutoencoderLevel(channels[i == 0 ? 0 : i - 1], channels[i], c.layers_per_block + 1, c.norm_num_groups,
+                         last ? AutoencoderLevelImpl::Resample::kNone : AutoencoderLevelImpl::Resample::kUp));
     list->push_back(levels_.back());
   }
-  conv_norm_out_ = register_module("conv_norm_out", GroupNorm(c.norm_num_groups, channels.back(), kNormEps, GroupNormImpl::Activation::kSilu));
+  conv_norm_out_ = register_module(
+      "conv_norm_out", GroupNorm(c.norm_num_groups, channels.back(), kNormEps, GroupNormImpl::Activation::kSilu));
   conv_out_ = register_module("conv_out", Conv2d(three_by_three(channels.back(), c.out_channels)));
 }
 

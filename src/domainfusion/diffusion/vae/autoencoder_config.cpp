@@ -47,7 +47,8 @@ AutoencoderConfig AutoencoderConfig::from_json(const json& object, const std::st
 
 void AutoencoderConfig::check_tiles(std::int64_t tile_px) const {
   const std::int64_t unit = 4 * downsampling_factor();
-  check<ConfigError>(tile_px >= 0 && tile_px % unit == 0, "VAE tiles of {} px: expected a multiple of {}", tile_px, unit);
+  check<ConfigError>(tile_px >= 0 && tile_px % unit == 0, "VAE tiles of {} px: expected a multiple of {}", tile_px,
+                     unit);
 }
 
 json AutoencoderConfig::to_json() const {

@@ -25,7 +25,8 @@ struct AutoencoderConfig {
   // ConfigError unless tile_px is a multiple of four times the factor (tiles overlap by a quarter).
   void check_tiles(std::int64_t tile_px) const;
 
-  // Absent keys take diffusers' defaults. ConfigError naming the field whose value is not supported; `subject` opens it.
+  // Absent keys take diffusers' defaults. ConfigError naming the field whose value is not supported; `subject` opens
+  // it.
   static AutoencoderConfig from_json(const nlohmann::json& object, const std::string& subject);
   nlohmann::json to_json() const;  // a config.json that diffusers loads
 };

@@ -19,8 +19,10 @@ AutoencoderKlImpl::AutoencoderKlImpl(const AutoencoderConfig& config)
     : config_(config),
       encoder_(register_module("encoder", Encoder(config))),
       decoder_(register_module("decoder", Decoder(config))),
-      quant_conv_(register_module("quant_conv", Conv2d(one_by_one(2 * config.latent_channels, 2 * config.latent_channels)))),
-      post_quant_conv_(register_module("post_quant_conv", Conv2d(one_by_one(config.latent_channels, config.latent_channels)))) {}
+      quant_conv_(
+          register_module("quant_conv", Conv2d(one_by_one(2 * config.latent_channels, 2 * config.latent_channels)))),
+      post_quant_conv_(
+          register_module("post_quant_conv", Conv2d(one_by_one(config.latent_channels, config.latent_channels)))) {}
 
 LatentPosterior AutoencoderKlImpl::encode(const at::Tensor& image11_NCHW) {
   const std::int64_t factor = config_.downsampling_factor();
@@ -30,14 +32,16 @@ LatentPosterior AutoencoderKlImpl::encode(const at::Tensor& image11_NCHW) {
                     fmt::join(image11_NCHW.sizes(), ", "), config_.in_channels, factor);
   const bool tiled = tile_px_ > 0 && std::max(image11_NCHW.size(2), image11_NCHW.size(3)) > tile_px_;
   const auto map = [this](const at::Tensor& tile) { return moments(tile); };
-  const at::Tensor both = tiled ? map_in_tiles(image11_NCHW, {.in = tile_px_, .out = tile_px_ / factor}, map) : map(image11_NCHW);
+  const at::Tensor both =
+      tiled ? map_in_tiles(image11_NCHW, {.in = tile_px_, .out = tile_px_ / factor}, map) : map(image11_NCHW);
   const auto halves = both.chunk(2, 1);
   return {halves[0], halves[1].clamp(-30.0, 20.0)};
 }
 
 at::Tensor AutoencoderKlImpl::decode(const at::Tensor& latent_NChw) {
   check<ShapeError>(latent_NChw.dim() == 4 && latent_NChw.size(1) == config_.latent_channels,
-                    "latents [{}]: expected [N, {}, h, w]", fmt::join(latent_NChw.sizes(), ", "), config_.latent_channels);
+                    "latents [{}]: expected [N, {}, h, w]", fmt::join(latent_NChw.sizes(), ", "),
+                    config_.latent_channels);
   const std::int64_t tile = tile_px_ / config_.downsampling_factor();
   const bool tiled = tile > 0 && std::max(latent_NChw.size(2), latent_NChw.size(3)) > tile;
   const auto map = [this](const at::Tensor& part) { return image(part); };
@@ -65,7 +69,8 @@ TensorMap with_current_attention_names(TensorMap weights) {
         current.replace(at, old_name.size(), new_name);
       }
     }
-    check<FormatError>(renamed.emplace(current, tensor).second, "weights hold '{}' under its old and its new name", current);
+    check<FormatError>(renamed.emplace(current, tensor).second, "weights hold '{}' under its old and its new name",
+                       current);
   }
   return renamed;
 }

@@ -23,15 +23,15 @@ struct LatentPosterior {
 class AutoencoderKlImpl : public torch::nn::Module {
  public:
   explicit AutoencoderKlImpl(const AutoencoderConfig& config);
-  // image11 [N, in_channels, H, W] in [-1, 1] (not clamped); H and W multiples of the downsampling factor, else ShapeError.
-  // Not yet multiplied by the scaling factor.
+  // image11 [N, in_channels, H, W] in [-1, 1] (not clamped); H and W multiples of the downsampling factor, else
+  // ShapeError. Not yet multiplied by the scaling factor.
   LatentPosterior encode(const at::Tensor& image11_NCHW);
   // latent [N, latent_channels, h, w], already divided by the scaling factor -> image11 (not clamped).
   at::Tensor decode(const at::Tensor& latent_NChw);
   const AutoencoderConfig& config() const { return config_; }
 
-  // From now on images larger than tile_px (see AutoencoderConfig::check_tiles) pass in tiles of that size: less memory, slightly
-  // other results. 0: whole images.
+  // From now on images larger than tile_px (see AutoencoderConfig::check_tiles) pass in tiles of that size: less
+  // memory, slightly other results. 0: whole images.
   void use_tiles(std::int64_t tile_px);
 
  private:
@@ -46,8 +46,8 @@ class AutoencoderKlImpl : public torch::nn::Module {
 };
 TORCH_MODULE(AutoencoderKl);
 
-// The weights under today's names: the attention names of 2022 files (query, key, value, proj_attn) become to_q, to_k, to_v,
-// to_out.0.
+// The weights under today's names: the attention names of 2022 files (query, key, value, proj_attn) become to_q, to_k,
+// to_v, to_out.0.
 TensorMap with_current_attention_names(TensorMap weights);
 
 }  // namespace domainfusion

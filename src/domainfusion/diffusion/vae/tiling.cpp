@@ -17,19 +17,21 @@ at::Tensor blended(const at::Tensor& before, const at::Tensor& tile, std::int64_
   std::vector<std::int64_t> shape{1, 1, 1, 1};
   shape[static_cast<std::size_t>(dim)] = length;
   const at::Tensor share = (at::arange(length, tile.options()) / static_cast<double>(length)).view(shape);
-  const at::Tensor faded = before.narrow(dim, before.size(dim) - length, length) * (1.0 - share) + tile.narrow(dim, 0, length) * share;
+  const at::Tensor faded =
+      before.narrow(dim, before.size(dim) - length, length) * (1.0 - share) + tile.narrow(dim, 0, length) * share;
   return at::cat({faded, tile.slice(dim, length)}, dim);
 }
 
 }  // namespace
 
-at::Tensor map_in_tiles(const at::Tensor& x_NChw, const Tiling& tiling, const std::function<at::Tensor(const at::Tensor&)>& map) {
+at::Tensor map_in_tiles(const at::Tensor& x_NChw, const Tiling& tiling,
+                        const std::function<at::Tensor(const at::Tensor&)>& map) {
   const auto step = static_cast<std::int64_t>(static_cast<double>(tiling.in) * (1 - tiling.overlap));
   const auto blend = static_cast<std::int64_t>(static_cast<double>(tiling.out) * tiling.overlap);
   const std::int64_t kept = tiling.out - blend;
   check<ConfigError>(step >= 1 && kept >= 1 && kept * tiling.in == step * tiling.out,
-                     "tiles of {} -> {} with an overlap of {}: the overlap is no whole number of pixels on both sides", tiling.in,
-                     tiling.out, tiling.overlap);
+                     "tiles of {} -> {} with an overlap of {}: the overlap is no whole number of pixels on both sides",
+                     tiling.in, tiling.out, tiling.overlap);
   std::vector<at::Tensor> rows, above;
   for (std::int64_t y = 0; y < x_NChw.size(2); y += step) {
     std::vector<at::Tensor> tiles, row;

@@ -46,11 +46,12 @@ std::int64_t transformer_layers(const TensorShapes& shapes, const std::string& a
 std::vector<UNetLevel> unet_levels(const TensorShapes& shapes, const CompvisNames& names) {
   const std::int64_t levels = names.unet_inputs() / (names.unet_layers() + 1);
   check<FormatError>(levels >= 1 && levels <= kMaxLevels && levels * (names.unet_layers() + 1) == names.unet_inputs(),
-                     "its U-Net has {} input blocks with {} layers each, which make no whole levels", names.unet_inputs(),
-                     names.unet_layers());
+                     "its U-Net has {} input blocks with {} layers each, which make no whole levels",
+                     names.unet_inputs(), names.unet_layers());
   std::vector<UNetLevel> found;
   for (std::int64_t level = 0; level < levels; ++level) {
-    const std::string first = fmt::format("model.diffusion_model.input_blocks.{}.", 1 + level * (names.unet_layers() + 1));
+    const std::string first =
+        fmt::format("model.diffusion_model.input_blocks.{}.", 1 + level * (names.unet_layers() + 1));
     found.push_back({extent(shapes, first + "0.in_layers.2.weight", 0), transformer_layers(shapes, first + "1")});
   }
   return found;
@@ -87,7 +88,8 @@ UNetConfig unet_config(const TensorShapes& shapes, const CompvisNames& names, st
 
 AutoencoderConfig vae_config(const TensorShapes& shapes, const CompvisNames& names, std::int64_t sample_size) {
   const std::string encoder = "first_stage_model.encoder.";
-  check<FormatError>(names.vae_levels() >= 1 && names.vae_levels() <= kMaxLevels, "its VAE has {} levels", names.vae_levels());
+  check<FormatError>(names.vae_levels() >= 1 && names.vae_levels() <= kMaxLevels, "its VAE has {} levels",
+                     names.vae_levels());
   AutoencoderConfig c;
   c.in_channels = extent(shapes, encoder + "conv_in.weight", 1);
   c.out_channels = extent(shapes, "first_stage_model.decoder.conv_out.weight", 0);
@@ -98,7 +100,8 @@ AutoencoderConfig vae_config(const TensorShapes& shapes, const CompvisNames& nam
     c.block_out_channels.push_back(extent(shapes, fmt::format("{}down.{}.block.0.conv1.weight", encoder, level), 0));
   }
   c.layers_per_block = 0;
-  while (shapes.contains(fmt::format("{}down.0.block.{}.conv1.weight", encoder, c.layers_per_block))) ++c.layers_per_block;
+  while (shapes.contains(fmt::format("{}down.0.block.{}.conv1.weight", encoder, c.layers_per_block)))
+    ++c.layers_per_block;
   c.norm_num_groups = groups_of(c.block_out_channels);
   c.sample_size_px = sample_size * c.downsampling_factor();
   return c;

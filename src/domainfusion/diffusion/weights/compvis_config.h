@@ -1,6 +1,6 @@
 #pragma once
-// Configurations of models in CompVis' layout, which carry none: sizes from the shapes of the tensors, the rest as in Stable
-// Diffusion 1.x and 2.x (the yaml files beside their checkpoints).
+// Configurations of models in CompVis' layout, which carry none: sizes from the shapes of the tensors, the rest as in
+// Stable Diffusion 1.x and 2.x (the yaml files beside their checkpoints).
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -13,9 +13,11 @@ namespace domainfusion {
 // What the shapes do not say:
 //   heads        U-Net 1.x: 8 at every level; 2.x (OpenCLIP): 64 channels each. Text encoder: 64 channels each.
 //   groups       32, or where that does not divide every number of channels, the greatest common divisor.
-//   prediction   1.x: epsilon at 512 px. 2.x: as diffusers' conversion decides, epsilon at 512 px if the checkpoint states
-//                global_step 875000 (2.0-base), else v_prediction at 768 px. `prediction_type`, where not empty, overrides it,
-//                and with it the size: name it for files of 2.1-base, and of 2.0-base without global_step.
+//   prediction   1.x: epsilon at 512 px. 2.x: as diffusers' conversion decides, epsilon at 512 px if the checkpoint
+//   states
+//                global_step 875000 (2.0-base), else v_prediction at 768 px. `prediction_type`, where not empty,
+//                overrides it, and with it the size: name it for files of 2.1-base, and of 2.0-base without
+//                global_step.
 class CompvisConfig {
  public:
   // FormatError that names the tensor that is missing or mis-shaped.

@@ -30,8 +30,10 @@ void check_tokenizer(const LdmOptions& options) {
 void say_prediction_type(const CompvisNames& names, const TensorMetadata& metadata, const LdmOptions& options,
                          const CompvisConfig& config) {
   if (!names.has_open_clip() || !options.prediction_type.empty() || metadata.contains("global_step")) return;
-  log_info("the file does not state what its U-Net predicts: {} is taken, as diffusers does; --prediction-type names another",
-           config.scheduler().at("prediction_type").get<std::string>());
+  log_info(
+      "the file does not state what its U-Net predicts: {} is taken, as diffusers does; --prediction-type names "
+      "another",
+      config.scheduler().at("prediction_type").get<std::string>());
 }
 
 }  // namespace

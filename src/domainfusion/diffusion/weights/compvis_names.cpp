@@ -79,7 +79,9 @@ std::optional<std::string> resnet_name(std::string_view rest) {
                         {"skip_connection.", "conv_shortcut."}});
 }
 
-Target unet_part(std::optional<std::string> name) { return name ? Target{Use::kPart, LdmPart::kUnet, *name} : Target{}; }
+Target unet_part(std::optional<std::string> name) {
+  return name ? Target{Use::kPart, LdmPart::kUnet, *name} : Target{};
+}
 
 // A residual block (0) or an attention (1) below `block`.
 Target unet_layer(const std::string& block, std::int64_t kind, std::int64_t layer, std::string_view rest) {
@@ -90,8 +92,8 @@ Target unet_layer(const std::string& block, std::int64_t kind, std::int64_t laye
 
 std::optional<std::string> vae_resnet(std::string_view rest) {
   if (const auto name = renamed(rest, {{"nin_shortcut.", "conv_shortcut."}})) return name;
-  const bool same =
-      rest.starts_with("norm1.") || rest.starts_with("conv1.") || rest.starts_with("norm2.") || rest.starts_with("conv2.");
+  const bool same = rest.starts_with("norm1.") || rest.starts_with("conv1.") || rest.starts_with("norm2.") ||
+                    rest.starts_with("conv2.");
   return same ? std::optional(std::string(rest)) : std::nullopt;
 }
 
@@ -124,7 +126,8 @@ std::optional<std::string> vae_level_name(std::string_view rest, std::string_vie
 
 // What a training program keeps beside the model: averages of its weights, its schedule, losses.
 bool is_of_training(std::string_view name) {
-  constexpr std::array<std::string_view, 3> kPrefixes{"model_ema.", "first_stage_model.loss.", "first_stage_model.model_ema."};
+  constexpr std::array<std::string_view, 3> kPrefixes{"model_ema.", "first_stage_model.loss.",
+                                                      "first_stage_model.model_ema."};
   constexpr std::array<std::string_view, 17> kBuffers{"betas",
                                                       "alphas_cumprod",
                                                       "alphas_cumprod_prev",
@@ -202,7 +205,8 @@ Target CompvisNames::unet_target(const std::string& name) const {
   if (!down && !take(rest, "output_blocks.")) return {};
   const auto block = take_number(rest), kind = take_number(rest);
   if (!block || !kind || (down && *block == 0)) return {};
-  const std::int64_t place = down ? *block - 1 : *block, level = place / (unet_layers_ + 1), layer = place % (unet_layers_ + 1);
+  const std::int64_t place = down ? *block - 1 : *block, level = place / (unet_layers_ + 1),
+                     layer = place % (unet_layers_ + 1);
   const std::string blocks = fmt::format("{}_blocks.{}", down ? "down" : "up", level);
   if (down && take(rest, "op.")) return unet_part(fmt::format("{}.downsamplers.0.conv.{}", blocks, rest));
   if (!down && take(rest, "conv.")) return unet_part(fmt::format("{}.upsamplers.0.conv.{}", blocks, rest));
@@ -230,7 +234,9 @@ Target CompvisNames::vae_target(const std::string& name) const {
 
 Target CompvisNames::open_clip_target(const std::string& name) const {
   std::string_view rest = name;
-  const auto part = [](std::string new_name) { return Target{Use::kPart, LdmPart::kTextEncoder, "text_model." + new_name}; };
+  const auto part = [](std::string new_name) {
+    return Target{Use::kPart, LdmPart::kTextEncoder, "text_model." + new_name};
+  };
   if (name == "text_projection" || name == "logit_scale" || name == "attn_mask") return {Use::kUnused};
   if (name == "positional_embedding") return part("embeddings.position_embedding.weight");
   if (name == "token_embedding.weight") return part("embeddings.token_embedding.weight");
@@ -260,7 +266,8 @@ TensorMap compvis_part(const TensorMap& tensors, const CompvisNames& names, LdmP
     if (target.part != part) continue;
     if (target.use == Use::kThirds) {
       check<FormatError>(tensor.dim() >= 1 && tensor.size(0) % 3 == 0,
-                         "tensor '{}' has shape [{}]; expected query, key and value", name, fmt::join(tensor.sizes(), ", "));
+                         "tensor '{}' has shape [{}]; expected query, key and value", name,
+                         fmt::join(tensor.sizes(), ", "));
       const auto thirds = tensor.chunk(3, 0);
       std::string new_name = target.name;
       for (std::size_t i = 0; i < thirds.size(); ++i) {
@@ -268,7 +275,8 @@ TensorMap compvis_part(const TensorMap& tensors, const CompvisNames& names, LdmP
         renamed[new_name] = thirds[i];
       }
     } else if (target.use == Use::kPart) {
-      const bool linear = part == LdmPart::kVae && target.name.find(".attentions.") != std::string::npos && tensor.dim() == 4;
+      const bool linear =
+          part == LdmPart::kVae && target.name.find(".attentions.") != std::string::npos && tensor.dim() == 4;
       check<FormatError>(renamed.emplace(target.name, linear ? tensor.flatten(1) : tensor).second,
                          "two tensors are to be '{}': the second is '{}'", target.name, name);
     }

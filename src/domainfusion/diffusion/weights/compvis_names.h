@@ -29,8 +29,8 @@ class CompvisNames {
     std::string name = {};
   };
 
-  // Learns from all names of the file where levels begin and how many layers there are. FormatError where it has no U-Net, VAE
-  // or text encoder, or is of another family (Stable Diffusion XL).
+  // Learns from all names of the file where levels begin and how many layers there are. FormatError where it has no
+  // U-Net, VAE or text encoder, or is of another family (Stable Diffusion XL).
   explicit CompvisNames(const TensorShapes& shapes);
 
   Target target_of(const std::string& name) const;

@@ -29,7 +29,8 @@ fs::path part_weights(const fs::path& folder, LdmPart part) {
   for (const std::string& name : candidates(part)) {
     if (fs::exists(folder / name)) return folder / name;
   }
-  throw IoError(fmt::format("'{}' holds no weights; looked for {}", folder.string(), fmt::join(candidates(part), ", ")));
+  throw IoError(
+      fmt::format("'{}' holds no weights; looked for {}", folder.string(), fmt::join(candidates(part), ", ")));
 }
 
 DiffusersFolder::DiffusersFolder(fs::path folder, LdmOptions options)

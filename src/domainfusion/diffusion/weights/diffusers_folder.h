@@ -24,9 +24,9 @@ class DiffusersFolder : public ModelSource {
   LdmOptions options_;
 };
 
-// The weights of a part's folder: the first that is there of stem.safetensors, stem.fp16.safetensors, the index of sharded ones
-// (stem.safetensors.index.json), and the same of .bin. Stems are diffusion_pytorch_model; for text encoders model,
-// pytorch_model. IoError that lists what was looked for.
+// The weights of a part's folder: the first that is there of stem.safetensors, stem.fp16.safetensors, the index of
+// sharded ones (stem.safetensors.index.json), and the same of .bin. Stems are diffusion_pytorch_model; for text
+// encoders model, pytorch_model. IoError that lists what was looked for.
 std::filesystem::path part_weights(const std::filesystem::path& folder, LdmPart part);
 
 }  // namespace domainfusion

@@ -17,7 +17,8 @@ fs::path main_snapshot(const fs::path& folder) {
   const bool plain = !revision.empty() && revision.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
   check<FormatError>(plain, "refs/main holds '{}'; expected the name of a snapshot", readable_text(revision));
   const fs::path snapshot = folder / "snapshots" / revision;
-  check<IoError>(fs::is_directory(snapshot), "refs/main names the snapshot {}, which is not there; fetch it again", revision);
+  check<IoError>(fs::is_directory(snapshot), "refs/main names the snapshot {}, which is not there; fetch it again",
+                 revision);
   return snapshot;
 }
 

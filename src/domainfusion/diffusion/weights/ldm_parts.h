@@ -19,8 +19,8 @@ struct PartsOptions {
   std::int64_t vae_tile_px = 0;    // see AutoencoderKl::use_tiles
 };
 
-// Frozen modules in evaluation mode. All functions are thread-safe but use_vae_tiles(); a part that is released while another
-// thread uses it lives until that thread has done.
+// Frozen modules in evaluation mode. All functions are thread-safe but use_vae_tiles(); a part that is released while
+// another thread uses it lives until that thread has done.
 class LdmParts {
  public:
   // Reads the configs only. ConfigError, IoError, FormatError.
@@ -36,12 +36,13 @@ class LdmParts {
   const UNetConfig& unet_config() const { return unet_.config; }
   const ClipTextConfig& text_encoder_config() const { return text_encoder_.config; }
 
-  // The part, loaded now if it is not. Weights of the placement's type stay in the mapped file, others are converted. FormatError,
-  // ShapeError that lists all missing, unexpected and mis-shaped tensors.
+  // The part, loaded now if it is not. Weights of the placement's type stay in the mapped file, others are converted.
+  // FormatError, ShapeError that lists all missing, unexpected and mis-shaped tensors.
   AutoencoderKl vae();
   UNet2dCondition unet();
   ClipTextEncoder text_encoder();
-  // unet()->forward of {sample, timesteps, context}, which a GPU is given as one CUDA graph where no gradient is asked for.
+  // unet()->forward of {sample, timesteps, context}, which a GPU is given as one CUDA graph where no gradient is asked
+  // for.
   std::shared_ptr<GraphedFunction> unet_pass();
 
   // Gives the part's memory back; the next use loads it again.

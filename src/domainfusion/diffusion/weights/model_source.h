@@ -17,12 +17,13 @@ enum class LdmPart { kVae, kUnet, kTextEncoder };
 std::string folder_of(LdmPart part);  // "vae", "unet", "text_encoder"
 
 struct LdmOptions {
-  // A folder with vocab.json and merges.txt, for files that hold no tokenizer; where given, it also replaces a folder's own.
+  // A folder with vocab.json and merges.txt, for files that hold no tokenizer; where given, it also replaces a folder's
+  // own.
   std::filesystem::path tokenizer;
   // "epsilon", "v_prediction" or "sample"; empty: what the model's files say (for a CompVis file see compvis_config.h).
   std::string prediction_type;
-  // For use without gradients: a weight that was re-packed for the kernels is not held a second time. A gradient still works, and
-  // takes the memory back.
+  // For use without gradients: a weight that was re-packed for the kernels is not held a second time. A gradient still
+  // works, and takes the memory back.
   bool hold_weights_once = false;
   // Where the networks compute, and in which type; whatever the files hold is converted.
   Placement placement;
@@ -35,8 +36,8 @@ struct LdmFile {
   std::string text;
 };
 
-// Nothing is read before it is asked for but file names and, of a CompVis file, its list of tensors. All functions throw
-// IoError, FormatError or ConfigError, which name the file.
+// Nothing is read before it is asked for but file names and, of a CompVis file, its list of tensors. All functions
+// throw IoError, FormatError or ConfigError, which name the file.
 class ModelSource {
  public:
   virtual ~ModelSource() = default;
@@ -51,8 +52,8 @@ class ModelSource {
   virtual std::vector<LdmFile> files() const = 0;
 };
 
-// `path`: a diffusers folder (unet/, vae/, …); a folder of the hub's cache (models--…, with snapshots/ and refs/main); a
-// weights file in CompVis' layout, for which options.tokenizer is needed. IoError, FormatError, ConfigError.
+// `path`: a diffusers folder (unet/, vae/, …); a folder of the hub's cache (models--…, with snapshots/ and refs/main);
+// a weights file in CompVis' layout, for which options.tokenizer is needed. IoError, FormatError, ConfigError.
 std::unique_ptr<ModelSource> open_model(const std::filesystem::path& path, const LdmOptions& options = {});
 
 // The files of a tokenizer folder that are there, under their names in a diffusers folder.

@@ -15,7 +15,8 @@ struct KnownNetwork {
   std::size_t dimension;
 };
 constexpr std::array<KnownNetwork, 8> kKnown{
-    {{"mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight", "U-Net of diffusers, conditioned on {} channels", 1},
+    {{"mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight", "U-Net of diffusers, conditioned on {} channels",
+      1},
      {"post_quant_conv.weight", "VAE of diffusers, {} latent channels", 0},
      {"text_model.embeddings.token_embedding.weight", "CLIP text encoder of transformers, {} channels", 1},
      {"layer1.0.conv3.weight", "ResNet of torchvision with bottlenecks, {} channels in its first level", 0},

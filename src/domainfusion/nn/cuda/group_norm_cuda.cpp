@@ -31,18 +31,21 @@ GpuFloat gpu_float(at::ScalarType type) {
 }  // namespace
 
 bool suits_group_norm_cuda(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  if (!x.is_cuda() || x.dim() != 4 || x.numel() == 0 || !is_gpu_float(x.scalar_type()) || PlainOperations::active()) return false;
+  if (!x.is_cuda() || x.dim() != 4 || x.numel() == 0 || !is_gpu_float(x.scalar_type()) || PlainOperations::active())
+    return false;
   const auto fits = [&](const at::Tensor& values) {
     return values.device() == x.device() && values.scalar_type() == x.scalar_type() && values.is_contiguous();
   };
-  const bool graph = at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad() || bias.requires_grad());
+  const bool graph =
+      at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad() || bias.requires_grad());
   const std::int64_t bytes = x.size(1) * static_cast<std::int64_t>(x.element_size());
   const bool whole_words = bytes % kWordBytes == 0 && reinterpret_cast<std::uintptr_t>(x.data_ptr()) % kWordBytes == 0;
-  return fits(weight) && fits(bias) && !graph && whole_words && bytes / kWordBytes <= kMaxWordsPerPixel && x.size(0) <= kMaxImages;
+  return fits(weight) && fits(bias) && !graph && whole_words && bytes / kWordBytes <= kMaxWordsPerPixel &&
+         x.size(0) <= kMaxImages;
 }
 
-at::Tensor group_norm_cuda(const at::Tensor& x_NChw, std::int64_t groups, const at::Tensor& weight, const at::Tensor& bias, double eps,
-                           bool silu) {
+at::Tensor group_norm_cuda(const at::Tensor& x_NChw, std::int64_t groups, const at::Tensor& weight,
+                           const at::Tensor& bias, double eps, bool silu) {
   const c10::cuda::CUDAGuard on_device(x_NChw.device());
   const at::Tensor x = x_NChw.contiguous(at::MemoryFormat::ChannelsLast), out = at::empty_like(x);
   const std::int64_t images = x.size(0), channels = x.size(1), pixels = x.size(2) * x.size(3);
@@ -71,8 +74,8 @@ at::Tensor group_norm_cuda(const at::Tensor& x_NChw, std::int64_t groups, const 
 
 bool suits_group_norm_cuda(const at::Tensor&, const at::Tensor&, const at::Tensor&) { return false; }
 
-at::Tensor group_norm_cuda(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight, const at::Tensor& bias, double eps,
-                           bool silu) {
+at::Tensor group_norm_cuda(const at::Tensor& x, std::int64_t groups, const at::Tensor& weight, const at::Tensor& bias,
+                           double eps, bool silu) {
   const at::Tensor y = at::group_norm(x, groups, weight, bias, eps);
   return silu ? at::silu(y) : y;
 }

@@ -35,7 +35,8 @@ struct Chunk {
   std::int64_t first, end;
 };
 
-// Per channel of a chunk: sum of (x - x0) and of its square, with x0 the image's first pixel. blockDim: (words of a pixel, rows).
+// Per channel of a chunk: sum of (x - x0) and of its square, with x0 the image's first pixel. blockDim: (words of a
+// pixel, rows).
 template <class T>
 __global__ void sum_chunks(const Word<T>* x, float* sums, std::int64_t pixels, std::int64_t chunks) {
   using W = Word<T>;
@@ -84,8 +85,8 @@ __device__ double sum_of_block(double value) {
 
 // Mean and standard deviation of group blockIdx.x of image blockIdx.y, as a factor and a summand per channel.
 template <class T>
-__global__ void find_affine(const T* x, const float* sums, const T* weight, const T* bias, float* affine, std::int64_t pixels,
-                            std::int64_t channels, std::int64_t chunks, double eps) {
+__global__ void find_affine(const T* x, const float* sums, const T* weight, const T* bias, float* affine,
+                            std::int64_t pixels, std::int64_t channels, std::int64_t chunks, double eps) {
   const std::int64_t size = channels / gridDim.x, first = blockIdx.x * size;
   const T* origin = x + blockIdx.y * pixels * channels;
   const float* image = sums + blockIdx.y * chunks * 2 * channels;
@@ -124,7 +125,8 @@ __global__ void find_affine(const T* x, const float* sums, const T* weight, cons
 }
 
 template <class T, bool silu>
-__global__ void apply_affine(const Word<T>* x, const float* affine, Word<T>* out, std::int64_t pixels, std::int64_t chunks) {
+__global__ void apply_affine(const Word<T>* x, const float* affine, Word<T>* out, std::int64_t pixels,
+                             std::int64_t chunks) {
   using W = Word<T>;
   const std::int64_t words = blockDim.x, channels = words * W::kSize;
   const Chunk chunk(pixels, chunks);
@@ -157,9 +159,10 @@ cudaError_t launch(const GroupNormLaunch& l, cudaStream_t stream) {
   auto* out = static_cast<Word<T>*>(l.out);
   sum_chunks<T><<<blocks, threads, threads.y * 2 * l.channels * sizeof(float), stream>>>(x, l.sums, l.pixels, l.chunks);
   find_affine<T><<<dim3(static_cast<unsigned>(l.groups), static_cast<unsigned>(l.images)), kGroupThreads, 0, stream>>>(
-      static_cast<const T*>(l.x), l.sums, static_cast<const T*>(l.weight), static_cast<const T*>(l.bias), l.affine, l.pixels, l.channels,
-      l.chunks, l.eps);
-  (l.silu ? apply_affine<T, true> : apply_affine<T, false>)<<<blocks, threads, 0, stream>>>(x, l.affine, out, l.pixels, l.chunks);
+      static_cast<const T*>(l.x), l.sums, static_cast<const T*>(l.weight), static_cast<const T*>(l.bias), l.affine,
+      l.pixels, l.channels, l.chunks, l.eps);
+  (l.silu ? apply_affine<T, true> : apply_affine<T, false>)<<<blocks, threads, 0, stream>>>(x, l.affine, out, l.pixels,
+                                                                                            l.chunks);
   return cudaGetLastError();
 }
 

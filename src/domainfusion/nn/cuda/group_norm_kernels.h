@@ -19,9 +19,9 @@ struct GroupNormLaunch {
   const void* x;       // [images, pixels, channels], 16-byte aligned
   const void* weight;  // [channels]
   const void* bias;
-  void* out;           // like x
-  float* sums;         // [images, chunks, 2, channels], scratch
-  float* affine;       // [images, 2, channels], scratch
+  void* out;      // like x
+  float* sums;    // [images, chunks, 2, channels], scratch
+  float* affine;  // [images, 2, channels], scratch
   std::int64_t images, pixels, channels, groups, chunks;
   double eps;
   bool silu;

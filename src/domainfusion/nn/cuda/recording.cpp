@@ -8,7 +8,8 @@ namespace domainfusion {
 
 bool are_on_one_gpu(const std::vector<at::Tensor>& inputs) {
   return !inputs.empty() && inputs.front().is_cuda() &&
-         std::all_of(inputs.begin(), inputs.end(), [&](const at::Tensor& input) { return input.device() == inputs.front().device(); });
+         std::all_of(inputs.begin(), inputs.end(),
+                     [&](const at::Tensor& input) { return input.device() == inputs.front().device(); });
 }
 
 RecordedInputs::RecordedInputs(const std::vector<at::Tensor>& first) {
@@ -16,9 +17,10 @@ RecordedInputs::RecordedInputs(const std::vector<at::Tensor>& first) {
 }
 
 bool RecordedInputs::fit(const std::vector<at::Tensor>& inputs) const {
-  return std::equal(tensors_.begin(), tensors_.end(), inputs.begin(), inputs.end(), [](const at::Tensor& a, const at::Tensor& b) {
-    return a.sizes() == b.sizes() && a.scalar_type() == b.scalar_type() && a.device() == b.device();
-  });
+  return std::equal(tensors_.begin(), tensors_.end(), inputs.begin(), inputs.end(),
+                    [](const at::Tensor& a, const at::Tensor& b) {
+                      return a.sizes() == b.sizes() && a.scalar_type() == b.scalar_type() && a.device() == b.device();
+                    });
 }
 
 void RecordedInputs::take(const std::vector<at::Tensor>& inputs) {
@@ -33,7 +35,8 @@ RecordingStream::RecordingStream(at::Device device)
       }()),
       guard_(stream_) {}
 
-void RecordingStream::record(at::cuda::CUDAGraph& graph, at::cuda::MempoolId_t pool, const std::function<void()>& work) const {
+void RecordingStream::record(at::cuda::CUDAGraph& graph, at::cuda::MempoolId_t pool,
+                             const std::function<void()>& work) const {
   // Other threads may allocate meanwhile.
   graph.capture_begin(pool, cudaStreamCaptureModeThreadLocal);
   try {

@@ -1,5 +1,6 @@
 #pragma once
-// What GraphedFunction and GraphedTraining share: inputs that CUDA graphs read, and a place to record them. For builds with CUDA.
+// What GraphedFunction and GraphedTraining share: inputs that CUDA graphs read, and a place to record them. For builds
+// with CUDA.
 
 #include <ATen/cuda/CUDAGeneratorImpl.h>  // completes a type of the next header
 #include <ATen/cuda/CUDAGraph.h>

@@ -30,8 +30,9 @@ const Kernels& chosen_kernels() {
   for (const Kernels* table : tables) {
     if (table->instruction_set == std::string_view(name)) return *table;
   }
-  throw ConfigError(fmt::format("DOMAINFUSION_KERNELS = '{}' does not name inner loops that this processor runs; the fastest are '{}'",
-                                name, tables.back()->instruction_set));
+  throw ConfigError(fmt::format(
+      "DOMAINFUSION_KERNELS = '{}' does not name inner loops that this processor runs; the fastest are '{}'", name,
+      tables.back()->instruction_set));
 }
 
 }  // namespace

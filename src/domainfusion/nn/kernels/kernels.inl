@@ -1,6 +1,6 @@
-// The inner loops for vectors of kWidth floats and tiles of kRows x kVectors vectors; compiled once per instruction set, inside
-// the including file's own namespace. No standard header may be included: an inline function of it, compiled for a newer
-// processor, could be the copy that the linker keeps for all.
+// The inner loops for vectors of kWidth floats and tiles of kRows x kVectors vectors; compiled once per instruction
+// set, inside the including file's own namespace. No standard header may be included: an inline function of it,
+// compiled for a newer processor, could be the copy that the linker keeps for all.
 
 typedef float Vector __attribute__((vector_size(4 * kWidth)));
 typedef int IntVector __attribute__((vector_size(4 * kWidth)));
@@ -27,10 +27,13 @@ template <class F>
 static inline void for_each_vector(std::int64_t count, F&& f) {
   std::int64_t i = 0;
   for (; i + kWidth <= count; i += kWidth) {
-    f(i, [](const float* p) { return load(p); }, [](float* p, Vector v) { store(p, v); });
+    f(
+        i, [](const float* p) { return load(p); }, [](float* p, Vector v) { store(p, v); });
   }
   if (const std::int64_t left = count - i; left > 0) {
-    f(i, [left](const float* p) { return load_part(p, left); }, [left](float* p, Vector v) { store_part(p, v, left); });
+    f(
+        i, [left](const float* p) { return load_part(p, left); },
+        [left](float* p, Vector v) { store_part(p, v, left); });
   }
 }
 
@@ -40,8 +43,8 @@ static inline Vector clamped(Vector x, float low, float high) {
   return x > high ? splat(high) : x;
 }
 
-// e^x to 1e-7, relative, for -87 <= x <= 88; outside, the value at that end. 2^n e^r with |r| <= ln(2)/2; the polynomial of e^r is
-// Cephes' (Moshier).
+// e^x to 1e-7, relative, for -87 <= x <= 88; outside, the value at that end. 2^n e^r with |r| <= ln(2)/2; the
+// polynomial of e^r is Cephes' (Moshier).
 static inline Vector exp_of(Vector x) {
   x = clamped(x, -87.0f, 88.0f);
   const float round = 12582912.0f;  // 1.5 * 2^23: adding it leaves an integer
@@ -59,7 +62,8 @@ static inline Vector exp_of(Vector x) {
 
 static inline Vector silu_of(Vector x) { return x / (1.0f + exp_of(-x)); }
 
-// x Phi(x), Phi the normal distribution's, from the error function of Abramowitz and Stegun 7.1.26 (absolute error 1.5e-7).
+// x Phi(x), Phi the normal distribution's, from the error function of Abramowitz and Stegun 7.1.26 (absolute
+// error 1.5e-7).
 static inline Vector gelu_of(Vector x) {
   const Vector z = (x > 0.0f ? x : -x) * 0.70710678118654752f;
   const Vector t = 1.0f / (1.0f + 0.3275911f * z);
@@ -109,8 +113,8 @@ static void finish_row(const float* sum, const float* bias, const float* residua
   });
 }
 
-static void finish_gated_row(const float* value, const float* gate, const float* value_bias, const float* gate_bias, float* out,
-                             std::int64_t columns) {
+static void finish_gated_row(const float* value, const float* gate, const float* value_bias, const float* gate_bias,
+                             float* out, std::int64_t columns) {
   for_each_vector(columns, [&](std::int64_t j, auto in, auto write) {
     Vector v = in(value + j), g = in(gate + j);
     if (value_bias) v += in(value_bias + j);
@@ -124,7 +128,8 @@ static void winograd_input(const float* const* patch, std::int64_t channels, flo
     Vector t[4][4];
 #pragma GCC unroll 4
     for (int x = 0; x < 4; ++x) {
-      const Vector d0 = in(patch[x] + c), d1 = in(patch[4 + x] + c), d2 = in(patch[8 + x] + c), d3 = in(patch[12 + x] + c);
+      const Vector d0 = in(patch[x] + c), d1 = in(patch[4 + x] + c), d2 = in(patch[8 + x] + c),
+                   d3 = in(patch[12 + x] + c);
       t[0][x] = d0 - d2;
       t[1][x] = d1 + d2;
       t[2][x] = d2 - d1;
@@ -210,8 +215,8 @@ static void channel_moments(const float* x, std::int64_t pixels, std::int64_t ch
   }
 }
 
-static void scale_shift(const float* x, std::int64_t pixels, std::int64_t channels, const float* scale, const float* shift,
-                        bool silu, float* y, std::int64_t y_stride) {
+static void scale_shift(const float* x, std::int64_t pixels, std::int64_t channels, const float* scale,
+                        const float* shift, bool silu, float* y, std::int64_t y_stride) {
   for (std::int64_t p = 0; p < pixels; ++p, x += channels, y += y_stride) {
     for_each_vector(channels, [&](std::int64_t c, auto in, auto write) {
       const Vector v = in(x + c) * in(scale + c) + in(shift + c);
@@ -272,11 +277,25 @@ static void activation_gradient_row(const float* x, const float* gradient, std::
 }
 
 static void combine_row(const float* g, const float* x, std::int64_t count, float a, float b, float c, float* out) {
-  for_each_vector(count, [&](std::int64_t i, auto in, auto write) { write(out + i, in(g + i) * a + in(x + i) * b + c); });
+  for_each_vector(count,
+                  [&](std::int64_t i, auto in, auto write) { write(out + i, in(g + i) * a + in(x + i) * b + c); });
 }
 
 constexpr Kernels table(const char* name, std::int64_t panel_depth) {
-  return {name,          kRows,           kColumns,    panel_depth, multiply_tile, finish_row,
-          finish_gated_row, winograd_input, winograd_output, softmax_block, channel_moments, scale_shift, row_moments, affine_row,
-          activation_gradient_row, combine_row};
+  return {name,
+          kRows,
+          kColumns,
+          panel_depth,
+          multiply_tile,
+          finish_row,
+          finish_gated_row,
+          winograd_input,
+          winograd_output,
+          softmax_block,
+          channel_moments,
+          scale_shift,
+          row_moments,
+          affine_row,
+          activation_gradient_row,
+          combine_row};
 }

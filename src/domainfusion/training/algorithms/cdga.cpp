@@ -68,7 +68,8 @@ CdgaImages Cdga::images(LatentDiffusion ldm, std::shared_ptr<const DomainDataset
   CandidatePrompts prompts(config_.prompt_template, config_.negative_prompt,
                            prompt_words(*source_in, source_in->domain_names(), config).classes(), towards, guard);
   CdgaModels translators = models(std::move(ldm), *source_in, holdout, config);
-  return CdgaImages(config_, std::move(source_in), towards, std::move(prompts), std::move(translators), CandidateStore(store));
+  return CdgaImages(config_, std::move(source_in), towards, std::move(prompts), std::move(translators),
+                    CandidateStore(store));
 }
 
 PlannedWork Cdga::planned_work(const WorkSizes& sizes) const {

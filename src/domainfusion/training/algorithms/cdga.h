@@ -26,9 +26,8 @@ class Cdga final : public Algorithm {
   void load(const TensorMap& tensors, const nlohmann::json& state) override;
 
   // What this algorithm's options generate of the source images, with images of `store`. The same errors.
-  CdgaImages images(LatentDiffusion ldm, std::shared_ptr<const DomainDataset> source_in,
-                    const HoldoutGuard& holdout, const TrainingConfig& config,
-                    const std::filesystem::path& store) const;
+  CdgaImages images(LatentDiffusion ldm, std::shared_ptr<const DomainDataset> source_in, const HoldoutGuard& holdout,
+                    const TrainingConfig& config, const std::filesystem::path& store) const;
 
  private:
   CdgaModels models(LatentDiffusion ldm, const DomainDataset& source_in, const HoldoutGuard& holdout,

@@ -29,21 +29,22 @@ LatentTeacher without_weights(std::int64_t timesteps, at::Device device) {
   return ldm;
 }
 
-// Raw rows first, on their device; synthetic rows follow, with domains counted on from the raw set's. One batch for both, so
-// that batch norm sees one batch.
+// Raw rows first, on their device; synthetic rows follow, with domains counted on from the raw set's. One batch for
+// both, so that batch norm sees one batch.
 Batch joined(const Batch& raw, const Batch& synthetic, std::int64_t raw_domains) {
   const auto join = [](const at::Tensor& a, const at::Tensor& b) { return torch::cat({a, b.to(a.device())}); };
   return {join(raw.image_NCHW, synthetic.image_NCHW), join(raw.label_N, synthetic.label_N),
           join(raw.domain_N, synthetic.domain_N + raw_domains), join(raw.index_N, synthetic.index_N)};
 }
 
-// Copies a synthetic set, whole or not there. The manifest first: it names no image that is not on the disk by then, even if
-// the run that makes them goes on meanwhile.
+// Copies a synthetic set, whole or not there. The manifest first: it names no image that is not on the disk by then,
+// even if the run that makes them goes on meanwhile.
 void copy_synthetic_set(const std::filesystem::path& from, const std::filesystem::path& to) {
   namespace fs = std::filesystem;
-  check<ConfigError>(fs::exists(from / "manifest.jsonl"),
-                     "domainfusion.synthetic_from: {} holds no synthetic set; remedy: name the folder of a run that has made one",
-                     from.parent_path().string());
+  check<ConfigError>(
+      fs::exists(from / "manifest.jsonl"),
+      "domainfusion.synthetic_from: {} holds no synthetic set; remedy: name the folder of a run that has made one",
+      from.parent_path().string());
   const fs::path part = to.string() + ".part";
   std::error_code failure;
   fs::remove_all(part, failure);
@@ -61,12 +62,14 @@ void DomainFusionConfig::describe(ConfigFields& fields) {
   fields.boolean("latent_distillation", latent_distillation, "learn from the diffusion model's residuals");
   fields.boolean("online_augmentation", online_augmentation, "run rounds and train on their synthetic images too");
   fields.real("lambda_syn", lambda_syn, {0, 1000}, "weight of the cross-entropy of synthetic images");
-  fields.text("synthetic_from", synthetic_from,
-              "folder of a run with the same data, LDM, seed and augmentation options: its synthetic images are taken over, "
-              "in which the classifier that is trained has no part; empty: made in this run");
-  fields.text("fidelity_weights", fidelity_weights,
-              "best.safetensors of an ERM run of the same network: judges whether synthetic images keep their class, and "
-              "leads the search of augmentation.combine = mode; empty: not judged");
+  fields.text(
+      "synthetic_from", synthetic_from,
+      "folder of a run with the same data, LDM, seed and augmentation options: its synthetic images are taken over, "
+      "in which the classifier that is trained has no part; empty: made in this run");
+  fields.text(
+      "fidelity_weights", fidelity_weights,
+      "best.safetensors of an ERM run of the same network: judges whether synthetic images keep their class, and "
+      "leads the search of augmentation.combine = mode; empty: not judged");
 }
 
 void DomainFusion::describe(ConfigFields& fields) {
@@ -109,24 +112,26 @@ void DomainFusion::prepare_rounds() {
                            description_of_source, guard());
   candidates_ = make_candidates();
   round_steps_ = round_steps(round_config_.budget, context().steps_per_epoch, context().total_steps);
-  check<ConfigError>(!round_steps_.empty(),
-                     "augmentation.first_round_epoch = {} is not before the end of the run ({} steps, {} an epoch), so there "
-                     "would be no round: lower it, or switch domainfusion.online_augmentation off",
-                     round_config_.budget.first_round_epoch, context().total_steps, context().steps_per_epoch);
+  check<ConfigError>(
+      !round_steps_.empty(),
+      "augmentation.first_round_epoch = {} is not before the end of the run ({} steps, {} an epoch), so there "
+      "would be no round: lower it, or switch domainfusion.online_augmentation off",
+      round_config_.budget.first_round_epoch, context().total_steps, context().steps_per_epoch);
   const std::filesystem::path synthetic = context().run_folder / "synthetic";
   if (!config_.synthetic_from.empty() && !std::filesystem::exists(synthetic)) {
     copy_synthetic_set(std::filesystem::path(config_.synthetic_from) / "synthetic", synthetic);
   }
   load_fidelity_classifier();
-  rounds_ = std::make_unique<AugmentationRounds>(round_config_, context().source_in, every_image_of(*context().source_in), std::move(prompts),
-                                                 *candidates_, synthetic,
-                                                 round_config_.seed < 0 ? context().seed : static_cast<std::uint64_t>(round_config_.seed),
-                                                 static_cast<std::int64_t>(round_steps_.size()), style_judge());
+  rounds_ = std::make_unique<AugmentationRounds>(
+      round_config_, context().source_in, every_image_of(*context().source_in), std::move(prompts), *candidates_,
+      synthetic, round_config_.seed < 0 ? context().seed : static_cast<std::uint64_t>(round_config_.seed),
+      static_cast<std::int64_t>(round_steps_.size()), style_judge());
 }
 
 void DomainFusion::load_fidelity_classifier() {
   if (config_.fidelity_weights.empty()) return;
-  fidelity_classifier_ = Classifier(context().config.classifier, context().source_in->number_of_classes(), context().seed);
+  fidelity_classifier_ =
+      Classifier(context().config.classifier, context().source_in->number_of_classes(), context().seed);
   load_model(config_.fidelity_weights, fidelity_classifier_);
   fidelity_classifier_->eval();
 }
@@ -168,17 +173,20 @@ PlannedWork DomainFusion::work_of_rounds(const WorkSizes& sizes) const {
   work.vae_images = 2 * generated;
   // The search for styles passes each image and its gradient through a classifier.
   if (round_config_.combination.rule == CombineRule::kMode) {
-    work.classifier_images = 3.0 * static_cast<double>(plan.images_of_run() * round_config_.combination.search.move_steps);
+    work.classifier_images =
+        3.0 * static_cast<double>(plan.images_of_run() * round_config_.combination.search.move_steps);
   }
-  if (config_.lambda_syn > 0) work.classifier_images += 3.0 * static_cast<double>(sizes.sources * sizes.batch_size * (sizes.steps - steps[0]));
+  if (config_.lambda_syn > 0)
+    work.classifier_images += 3.0 * static_cast<double>(sizes.sources * sizes.batch_size * (sizes.steps - steps[0]));
   work.stored_images = plan.images_of_run();
   return work;
 }
 
 PlannedWork DomainFusion::work_of_distillation(const WorkSizes& sizes) const {
   const std::vector<std::string> classes(static_cast<std::size_t>(sizes.classes), "class");
-  const auto teacher = distillation_teachers().make(distillation_config_.teacher, distillation_config_,
-                                                    without_weights(distillation_config_.t_max + 1, sizes.device), classes, nullptr, 0);
+  const auto teacher =
+      distillation_teachers().make(distillation_config_.teacher, distillation_config_,
+                                   without_weights(distillation_config_.t_max + 1, sizes.device), classes, nullptr, 0);
   const bool both = config_.online_augmentation && distillation_config_.images == DistilledImages::kRawAndSynthetic;
   const auto batch = static_cast<double>(sizes.batch_size * sizes.sources * (both ? 2 : 1));
   const double drawn = batch * teacher->fraction() * static_cast<double>(sizes.steps);
@@ -267,7 +275,8 @@ at::Tensor DomainFusion::distilled_images(const std::vector<ImageKey>& keys) con
   const auto end_of_raw =
       std::find_if(keys.begin(), keys.end(), [&](const ImageKey& key) { return key.domain >= raw_domains; });
   std::vector<at::Tensor> images;
-  if (end_of_raw != keys.begin()) images.push_back(plain_image_source(context().source_in, size_px)({keys.begin(), end_of_raw}));
+  if (end_of_raw != keys.begin())
+    images.push_back(plain_image_source(context().source_in, size_px)({keys.begin(), end_of_raw}));
   if (end_of_raw != keys.end()) {
     std::vector<ImageKey> synthetic(end_of_raw, keys.end());
     for (ImageKey& key : synthetic) key.domain -= raw_domains;
@@ -284,12 +293,12 @@ at::Tensor DomainFusion::distillation_loss(std::int64_t step, const Batch& batch
     const std::int64_t size = ldm_->image_size_px();
     const at::Tensor view01 = denormalise(batch.image_NCHW);
     distilled.view01_N3HW = view01.size(-1) == size
-                            ? view01
-                            : F::interpolate(view01, F::InterpolateFuncOptions()
-                                                         .size(std::vector<std::int64_t>{size, size})
-                                                         .mode(torch::kBilinear)
-                                                         .align_corners(false)
-                                                         .antialias(true));
+                                ? view01
+                                : F::interpolate(view01, F::InterpolateFuncOptions()
+                                                             .size(std::vector<std::int64_t>{size, size})
+                                                             .mode(torch::kBilinear)
+                                                             .align_corners(false)
+                                                             .antialias(true));
   }
   TeacherStep result = distillation_->teach(distilled, step);
   result.figures["type"] = "distillation";

@@ -1,7 +1,8 @@
 #pragma once
 // DomainFusion (ECCV 2024): cross-entropy on raw and synthetic images plus latent distillation,
 //   L = CE(raw) + lambda_syn CE(synthetic) + L_LD,
-// with one frozen latent diffusion model as teacher (distillation/distillation_teacher.h) and as augmenter (augmentation/round.h).
+// with one frozen latent diffusion model as teacher (distillation/distillation_teacher.h) and as augmenter
+// (augmentation/round.h).
 
 #include <memory>
 #include <optional>

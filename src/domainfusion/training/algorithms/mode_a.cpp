@@ -16,7 +16,8 @@ void ModeA::prepare(TrainingContext& context) {
 // Per image an encoding, a last decoding, and in each step of the search a decoding with its gradient.
 PlannedWork ModeA::planned_work(const WorkSizes& sizes) const {
   PlannedWork work = Mode::planned_work(sizes);
-  work.vae_images = static_cast<double>(sizes.batch_size * sizes.sources * sizes.steps * (3 * config().search.move_steps + 2));
+  work.vae_images =
+      static_cast<double>(sizes.batch_size * sizes.sources * sizes.steps * (3 * config().search.move_steps + 2));
   return work;
 }
 

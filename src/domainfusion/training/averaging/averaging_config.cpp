@@ -15,7 +15,8 @@ void AveragingConfig::describe(ConfigFields& fields) {
   fields.integer("batch_norm_steps", batch_norm_steps, {1, 1000000},
                  "swad: training batches from which batch norm's statistics are taken anew, unless they are frozen");
   fields.real("ema_decay", ema_decay, {0, 0.9999999}, "ema: share of the average that stays in a step");
-  fields.boolean("ema_warmup", ema_warmup, "ema: the share grows as (1 + t) / (10 + t) over the first steps t, up to ema_decay");
+  fields.boolean("ema_warmup", ema_warmup,
+                 "ema: the share grows as (1 + t) / (10 + t) over the first steps t, up to ema_decay");
 }
 
 }  // namespace domainfusion

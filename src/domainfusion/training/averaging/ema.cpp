@@ -31,10 +31,8 @@ void Ema::after_step(std::int64_t step, const torch::nn::Module& model) {
 
 AveragedWeights Ema::average() const {
   check<Error>(steps_ > 0, "the moving average exists from the first step on");
-  return {average_,
-          true,
-          {{"decay", decay_}, {"n_averaged", steps_}, {"start_step", 0}, {"end_step", steps_ - 1}},
-          steps_};
+  return {
+      average_, true, {{"decay", decay_}, {"n_averaged", steps_}, {"start_step", 0}, {"end_step", steps_ - 1}}, steps_};
 }
 
 void Ema::save(TensorMap& tensors, nlohmann::json& state) const {

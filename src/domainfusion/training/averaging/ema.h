@@ -1,11 +1,11 @@
 #pragma once
 // Exponential moving average of the weights (Polyak and Juditsky 1992), as timm's ModelEmaV2 and ModelEmaV3 keep it.
 //
-// After every step: average <- d * average + (1 - d) * w, for parameters and floating-point buffers (batch norm's statistics);
-// other buffers are copied. The average starts as the weights after the first step, so there is no zero to correct for, as Adam
-// must; what is left of that start after t more updates is d^t. With ema_warmup that is kept small: d = min(ema_decay,
-// (1 + t) / (10 + t)) at update t = 1, 2, … (TensorFlow's num_updates, ModelEmaV3's use_warmup with other constants); without it, d is
-// ema_decay throughout (ModelEmaV2).
+// After every step: average <- d * average + (1 - d) * w, for parameters and floating-point buffers (batch norm's
+// statistics); other buffers are copied. The average starts as the weights after the first step, so there is no zero to
+// correct for, as Adam must; what is left of that start after t more updates is d^t. With ema_warmup that is kept
+// small: d = min(ema_decay, (1 + t) / (10 + t)) at update t = 1, 2, … (TensorFlow's num_updates, ModelEmaV3's
+// use_warmup with other constants); without it, d is ema_decay throughout (ModelEmaV2).
 
 #include "domainfusion/training/averaging/weight_averaging.h"
 
