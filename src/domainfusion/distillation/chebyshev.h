@@ -2,8 +2,8 @@
 // Interpolation at Chebyshev points of the second kind on [0, 1], and of its derivative.
 //
 // Points p_j = (1 - cos(pi j / (K - 1))) / 2, j = 0 … K-1, both ends included; the sets of K = 5, 9, 17, 33 are nested.
-// Barycentric form (Berrut & Trefethen, SIAM Review 46, 2004, eqs. 4.2 and 5.4): with w_j = (-1)^j, halved at both
-// ends,
+// Barycentric form (Berrut & Trefethen, SIAM Review 46, 2004, eqs. 4.2 and 5.4): with w_j = (-1)^j, halved at
+// both ends,
 //   f(p) = sum_j l_j(p) f_j,   l_j(p) = [w_j / (p - p_j)] / sum_k [w_k / (p - p_k)].
 // Derivative: interpolate D f, D_jk = (w_k / w_j) / (p_j - p_k) off the diagonal and D_jj = -sum_{k != j} D_jk (the
 // negative-sum trick, ibid. eqs. 9.4 and 9.5): constants then have an exactly zero derivative.

@@ -5,8 +5,7 @@
 //   L = lambda * mean_i g_i p_i,   g_i without graph,   so that   dL/dtheta = lambda * mean_i g_i dp_i/dtheta.
 // The mean runs over the images drawn for the step (`fraction` of the batch). g < 0 raises confidence.
 // lambda: `lambda_ld`, or in mode "share" the value that makes mean_i lambda |g_i| p_i = share: cross-entropy's
-// gradient is
-// -(1/p) dp/dtheta, so in the unit |factor of dp/dtheta| * p cross-entropy is 1.
+// gradient is -(1/p) dp/dtheta, so in the unit |factor of dp/dtheta| * p cross-entropy is 1.
 
 #include <ATen/core/Tensor.h>
 
