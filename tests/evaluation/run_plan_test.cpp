@@ -58,13 +58,14 @@ TEST(RunPlan, DsiTranslatesEachTestedImageFromEachStartByEachSourcesModel) {
 }
 
 TEST(RunPlan, DecodedImagesThatAreKeptCountAsMemory) {
-  RunSetup setup = toy_setup("erm", {"data.cache=memory", "data.cache_mb=4"});
+  RunSetup setup = toy_setup("erm", {"data.cache=memory", "data.cache_mb=1024"});
   SetSizes sizes = sizes_of(ToyDataset(), "toy");
   EXPECT_EQ(sizes.decoded_bytes, static_cast<double>(ToyDataset().image(0, 0).rgb.size()));
   sizes.decoded_bytes = 0;
   const double without = plan_run(setup, sizes).peak_memory_mib;
-  sizes.decoded_bytes = 1 << 20;
-  EXPECT_NEAR(plan_run(setup, sizes).peak_memory_mib - without, 4, 2);
+  sizes.decoded_bytes = 1 << 30;
+  // What a step needs is measured, and differs a little each time.
+  EXPECT_NEAR(plan_run(setup, sizes).peak_memory_mib - without, 1024, 64);
 }
 
 TEST(RunPlan, FdsCountsAreThoseOfItsScripts) {
