@@ -32,12 +32,20 @@ class LatentCurveTest : public ::testing::Test {
     };
   }
   LatentCurve make(LatentCurveConfig config = {}, const std::string& identity = "a") {
-    return LatentCurve(tiny_teacher(torch::kFloat32), counting(), keys_, 9, config, {folder_ / "curve.bin", identity});
+    return LatentCurve(tiny_teacher(torch::kFloat32), counting(), keys_, 9, config, identity);
   }
-  static LatentCurveConfig on_file() {
+  LatentCurveConfig on_file() const {
     LatentCurveConfig config;
-    config.storage = NodeStorage::kFile;
+    config.folder = folder_ / "curves";
     return config;
+  }
+  // The file of nodes; one must be there.
+  std::filesystem::path file() const {
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ / "curves")) {
+      if (entry.path().extension() == ".bin") return entry.path();
+    }
+    ADD_FAILURE() << "no file of nodes";
+    return {};
   }
 
   std::filesystem::path folder_;
@@ -104,14 +112,26 @@ TEST_F(LatentCurveTest, AFileIsTakenUpWhereItStands) {
   EXPECT_TRUE(torch::equal(memory.at(keys_, p_).value_NChw, again.at(keys_, p_).value_NChw));
 }
 
-TEST_F(LatentCurveTest, AFileOfAnotherIdentityOrATornOneIsMadeAnew) {
+TEST_F(LatentCurveTest, RunsAtTheSameTimeShareAFile) {
+  LatentCurve one = make(on_file()), other = make(on_file());
+  const auto p = torch::tensor({0.3, 0.6});
+  const at::Tensor value = one.at({keys_[0], keys_[3]}, p).value_NChw;
+  EXPECT_EQ(other.filled(), 2);
+  EXPECT_TRUE(torch::equal(other.at({keys_[0], keys_[3]}, p).value_NChw, value));
+  EXPECT_EQ(asked_, 2);
+  other.fill();
+  EXPECT_EQ(one.filled(), 6);
+}
+
+TEST_F(LatentCurveTest, AnotherIdentityHasAFileOfItsOwn) {
   make(on_file()).fill();
   EXPECT_EQ(make(on_file(), "another LDM").filled(), 0);
+  EXPECT_EQ(make(on_file()).filled(), 6);
+}
+
+TEST_F(LatentCurveTest, ATornFileIsMadeAnew) {
   make(on_file()).fill();
-  std::ofstream(folder_ / "curve.bin.json") << "{";
-  EXPECT_EQ(make(on_file()).filled(), 0);
-  make(on_file()).fill();
-  std::filesystem::resize_file(folder_ / "curve.bin", 100);
+  std::filesystem::resize_file(file(), 100);
   EXPECT_EQ(make(on_file()).filled(), 0);
 }
 
@@ -127,10 +147,10 @@ TEST_F(LatentCurveTest, ANeedOverTheLimitIsAnErrorWithItsRemedy) {
 
 TEST_F(LatentCurveTest, AFileThatCannotBeMadeIsAnInputErrorThatNamesIt) {
   std::ofstream(folder_ / "regular") << "x";
-  const CurveStorage storage{folder_ / "regular" / "curve.bin", "a"};
-  const std::string message = message_of<IoError>(
-      [&] { LatentCurve(tiny_teacher(torch::kFloat32), tiny_images(), keys_, 9, on_file(), storage); });
-  EXPECT_NE(message.find("regular/curve.bin"), std::string::npos) << message;
+  LatentCurveConfig config;
+  config.folder = folder_ / "regular";
+  const std::string message = message_of<IoError>([&] { make(config); });
+  EXPECT_NE(message.find("regular/curves-"), std::string::npos) << message;
 }
 
 TEST_F(LatentCurveTest, AFullDiskIsAnInputErrorBeforeAnythingIsMapped) {
@@ -143,8 +163,8 @@ TEST_F(LatentCurveTest, AFullDiskIsAnInputErrorBeforeAnythingIsMapped) {
   const std::string message = message_of<IoError>([&] { make(on_file()); });
   ::setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
-  EXPECT_NE(message.find("curve.bin"), std::string::npos) << message;
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "curve.bin"));
+  EXPECT_NE(message.find("curves/curves-"), std::string::npos) << message;
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ / "curves"));
 }
 
 TEST_F(LatentCurveTest, UnknownKeysRepeatsAndWrongImagesAreRefused) {

@@ -255,7 +255,7 @@ TEST(LatentDistillation, BatchesOfUnequalLengthsAreRefused) {
 TEST(DistillationConfig, EveryFieldGoesToJsonAndBack) {
   DistillationConfig a, b;
   a.control = GradientControl::kShuffled;
-  a.curve.storage = NodeStorage::kFile;
+  a.curve.folder = "curves";
   a.guidance = 2.5;
   fields_of(b).from_json(fields_of(a).to_json());
   EXPECT_EQ(fields_of(b).to_json(), fields_of(a).to_json());

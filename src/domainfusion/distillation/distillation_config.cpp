@@ -10,8 +10,9 @@ void LatentCurveConfig::describe(ConfigFields& f) {
   f.integer("gate_images", gate_images, {1, 4096}, "images on which the gate compares g with the exact g");
   f.real("max_rms_error", max_rms_error, {0, 1}, "gate: largest rms error of g, relative to the rms of the exact g");
   f.real("min_sign_agreement", min_sign_agreement, {0, 1}, "gate: least share of g with the sign of the exact g");
-  f.choice("storage", storage, {{"memory", NodeStorage::kMemory}, {"file", NodeStorage::kFile}},
-           "where the nodes are kept: in memory, or in a memory-mapped file in the run folder");
+  f.text("folder", folder,
+         "folder for the nodes in memory-mapped files, which runs of the same LDM, split and K share, also at the same "
+         "time; empty: in memory, for this run alone");
   f.integer("limit_mb", limit_mb, {1, std::int64_t{1} << 30},
             "largest size of the nodes in MiB; a larger need is an error");
 }

@@ -16,7 +16,6 @@ enum class UnetJacobian { kDropped, kFull };
 enum class EncoderForm { kExact, kDifference, kCurve };
 enum class DistillationView { kPlain, kAugmented };
 enum class DistilledImages { kRaw, kRawAndSynthetic };
-enum class NodeStorage { kMemory, kFile };
 
 // The cache of each image's curve z(p), and the gate that it must pass before it may stand in for the encoder.
 struct LatentCurveConfig {
@@ -24,8 +23,8 @@ struct LatentCurveConfig {
   std::int64_t gate_images = 64;     // images that the gate measures
   double max_rms_error = 0.10;       // of g, relative to the rms of the exact g
   double min_sign_agreement = 0.98;  // share of g with the sign of the exact g
-  NodeStorage storage = NodeStorage::kMemory;
-  std::int64_t limit_mb = 2048;  // refuse a larger cache
+  std::string folder;                // of memory-mapped files that runs share; empty: in memory
+  std::int64_t limit_mb = 2048;      // refuse a larger cache
 
   void describe(ConfigFields& fields);
 };

@@ -45,7 +45,8 @@ std::string curve_identity(const LatentDiffusion& model, const DomainDataset& da
                            const std::vector<LabelledKey>& images) {
   std::string hashes;
   for (const LabelledKey& image : images) hashes += dataset.image_hash(image.key.domain, image.key.index);
-  return fmt::format("model {} at {} px, images {}", model.weights_hash(), model.image_size_px(), sha256_hex(hashes));
+  return fmt::format("model {} in {} at {} px, images {}", model.weights_hash(), c10::toString(model.placement().dtype),
+                     model.image_size_px(), sha256_hex(hashes));
 }
 
 }  // namespace domainfusion

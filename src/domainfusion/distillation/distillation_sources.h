@@ -20,8 +20,8 @@ ImageSource plain_image_source(std::shared_ptr<const DomainDataset> dataset, std
 // All images of the selections with their labels, in order.
 std::vector<LabelledKey> labelled_keys(const DomainDataset& dataset, const std::vector<DomainSelection>& selections);
 
-// Text that changes whenever the latent curves of `images` would: the model's weights hash, the size, and one hash over
-// the hashes of the images. Reads every image file once.
+// Text that changes whenever the latent curves of `images` would: the model's weights hash, its data type, the size,
+// and one hash over the hashes of the images, in order. Reads every image file once.
 std::string curve_identity(const LatentDiffusion& model, const DomainDataset& dataset,
                            const std::vector<LabelledKey>& images);
 

@@ -52,10 +52,11 @@ class DistillationTeacher {
                       ImageSource plain_image, std::uint64_t seed);
   virtual ~DistillationTeacher() = default;
 
-  // Before the first step, with all images that training may draw. `known_points` takes up what an earlier run chose
+  // Before the first step, with all images that training may draw; `identity` names them and the LDM where curves are
+  // shared (curve_identity). `known_points` takes up what an earlier run chose
   // (see curve_points). `stop_point` is called in long work and may throw. No result where there is no gate, or it did
   // not run.
-  virtual std::optional<CurveGateResult> prepare(const std::vector<LabelledKey>& images, const CurveStorage& storage,
+  virtual std::optional<CurveGateResult> prepare(const std::vector<LabelledKey>& images, const std::string& identity,
                                                  std::optional<std::int64_t> known_points = {},
                                                  const std::function<void()>& stop_point = {}) {
     return {};

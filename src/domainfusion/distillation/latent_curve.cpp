@@ -1,16 +1,19 @@
 #include "domainfusion/distillation/latent_curve.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <torch/torch.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/io/atomic_file.h"
-#include "domainfusion/io/file_bytes.h"
+#include "domainfusion/io/content_hash.h"
 
 namespace domainfusion {
 namespace {
@@ -19,23 +22,21 @@ std::uint64_t packed(const ImageKey& key) {
   return (static_cast<std::uint64_t>(key.domain) << 40) ^ static_cast<std::uint64_t>(key.index);
 }
 
-// FNV-1a over the keys, in order.
-std::uint64_t hash_of(const std::vector<ImageKey>& keys) {
-  std::uint64_t hash = 0xcbf29ce484222325ull;
-  for (const ImageKey& key : keys) hash = (hash ^ packed(key)) * 0x100000001b3ull;
-  return hash;
-}
-
-// Makes a file of `bytes` zeros whose blocks exist: a memory-mapped write must never meet a full disk (SIGBUS).
-void allocate(const std::filesystem::path& path, std::uint64_t bytes) {
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  const int failure = file < 0 ? errno : ::posix_fallocate(file, 0, static_cast<off_t>(bytes));
+// Makes a file of `bytes` zeros whose blocks exist: a memory-mapped write must never meet a full disk (SIGBUS). It
+// comes to be under its name at once and whole; of two that are made at the same time the later one stays, and the run
+// that made the other goes on with a file of its own that has no name.
+void make_zeros(const std::filesystem::path& path, std::uint64_t bytes) {
+  std::string made = path.string() + std::string(kPartialFile) + "XXXXXX";
+  const int file = ::mkostemp(made.data(), O_CLOEXEC);
+  int failure = file < 0 ? errno : ::posix_fallocate(file, 0, static_cast<off_t>(bytes));
+  if (failure == 0 && ::fchmod(file, 0644) != 0) failure = errno;
+  if (failure == 0 && ::rename(made.c_str(), path.c_str()) != 0) failure = errno;
   if (file >= 0) ::close(file);
   if (failure == 0) return;
-  if (file >= 0) ::unlink(path.c_str());
+  if (file >= 0) ::unlink(made.c_str());
   throw IoError(
-      fmt::format("latent curve file '{}' of {} MiB cannot be made: {}; free space there, or set "
-                  "distillation.curve.storage = memory or distillation.encoder = exact",
+      fmt::format("latent curve file '{}' of {} MiB cannot be made: {}; free space there, or leave "
+                  "distillation.curve.folder empty, or set distillation.encoder = exact",
                   path.string(), bytes >> 20, std::strerror(failure)));
 }
 
@@ -54,7 +55,7 @@ std::uint64_t LatentCurve::bytes_needed(std::int64_t images, std::int64_t points
 }
 
 LatentCurve::LatentCurve(LatentTeacher teacher, ImageSource source, const std::vector<ImageKey>& keys,
-                         std::int64_t points, const LatentCurveConfig& config, const CurveStorage& storage)
+                         std::int64_t points, const LatentCurveConfig& config, const std::string& identity)
     : teacher_(std::move(teacher)), source_(std::move(source)), keys_(keys), points_(points) {
   torch::NoGradGuard no_graph;
   check<ConfigError>(!keys.empty(), "a latent curve cache of no images was asked for");
@@ -72,35 +73,31 @@ LatentCurve::LatentCurve(LatentTeacher teacher, ImageSource source, const std::v
       count, points, (bytes >> 20) + 1, config.limit_mb);
   std::vector<std::int64_t> shape = zero_node_Chw_.sizes().vec();
   shape.insert(shape.begin(), {count, points - 1});
-  if (config.storage == NodeStorage::kMemory) {
+  if (config.folder.empty()) {
     nodes_NKChw_ = torch::empty(shape, torch::kFloat32);
     filled_N_ = torch::zeros({count}, torch::kUInt8);
   } else {
-    const at::Tensor mapped = open_file(storage, bytes + keys.size());
+    const at::Tensor mapped = open_file(config.folder, identity, bytes + keys.size());
     nodes_NKChw_ = mapped.narrow(0, 0, static_cast<std::int64_t>(bytes)).view(torch::kFloat32).view(shape);
     filled_N_ = mapped.narrow(0, static_cast<std::int64_t>(bytes), count);
   }
 }
 
-std::string LatentCurve::file_description(const CurveStorage& storage) const {
-  return nlohmann::json{{"identity", storage.identity},
-                        {"images", keys_.size()},
-                        {"keys", hash_of(keys_)},
-                        {"latent", zero_node_Chw_.sizes().vec()},
-                        {"points", points_}}
-      .dump(1);
-}
-
-at::Tensor LatentCurve::open_file(const CurveStorage& storage, std::uint64_t bytes) const {
-  const std::filesystem::path &file = storage.file, description = file.string() + ".json";
-  const std::string wanted = file_description(storage);
-  std::error_code none;
-  const bool described = std::filesystem::exists(description, none) && read_file(description) == wanted;
-  if (!described || std::filesystem::file_size(file, none) != bytes) {
-    // The description goes first and comes last: a kill in between leaves a file that is made anew.
-    std::filesystem::remove(description, none);
-    allocate(file, bytes);
-    write_file_atomically(description, wanted);
+at::Tensor LatentCurve::open_file(const std::filesystem::path& folder, const std::string& identity,
+                                  std::uint64_t bytes) const {
+  const std::string description = nlohmann::json{
+      {"identity", identity},
+      {"images", keys_.size()},
+      {"latent", zero_node_Chw_.sizes().vec()},
+      {"points", points_}}.dump(1);
+  std::error_code failure;
+  std::filesystem::create_directories(folder,
+                                      failure);  // where it cannot be, neither can the file: that error says more
+  const std::filesystem::path file = folder / ("curves-" + sha256_hex(description).substr(0, 16) + ".bin");
+  const bool whole = std::filesystem::file_size(file, failure) == bytes && !failure;
+  if (!whole) {
+    make_zeros(file, bytes);
+    write_file_atomically(file.string() + ".json", description);  // for people
   }
   return torch::from_file(file.string(), true, static_cast<std::int64_t>(bytes), torch::kUInt8);
 }
@@ -113,15 +110,16 @@ std::int64_t LatentCurve::slot_of(const ImageKey& key) const {
 }
 
 void LatentCurve::ensure(std::int64_t slot) {
-  std::uint8_t& flag = filled_N_.data_ptr<std::uint8_t>()[slot];
-  if (flag) return;
+  // Another run may be at the same file: the flag is seen after the nodes.
+  const std::atomic_ref<std::uint8_t> flag(filled_N_.data_ptr<std::uint8_t>()[slot]);
+  if (flag.load(std::memory_order_acquire)) return;
   const at::Tensor image = plain_images(source_, {keys_[slot]}, teacher_.image_size_px, teacher_.device)[0];
   const at::Tensor nodes = curve_nodes(teacher_, image, points_);
   check(nodes.isfinite().all().item<bool>(),
         "the latent of image {} of domain {} is not finite: the VAE or the image is broken", keys_[slot].index,
         keys_[slot].domain);
   nodes_NKChw_[slot].copy_(nodes);
-  flag = 1;
+  flag.store(1, std::memory_order_release);
 }
 
 ValueAndDerivative LatentCurve::at(const std::vector<ImageKey>& keys, const at::Tensor& p_N) {

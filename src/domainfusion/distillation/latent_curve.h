@@ -19,14 +19,6 @@
 
 namespace domainfusion {
 
-// Where a cache with storage = file lies, and what its nodes depend on besides K and the keys.
-struct CurveStorage {
-  std::filesystem::path file;  // "<run>/latent_curve.bin"; "<file>.json" beside it says what it holds
-  // Changes whenever the nodes would: the LDM's weights hash and the hashes of the images. A file of another identity
-  // is made anew; one of the same identity is taken up where it stands.
-  std::string identity;
-};
-
 // Nodes 1 … K-1 of one image: float32 CPU [K-1, C, h, w]. One encoder pass for one image, so that its bits do not
 // depend on which other images are encoded when.
 at::Tensor curve_nodes(const LatentTeacher& teacher, const at::Tensor& image01_3HW, std::int64_t points);
@@ -36,8 +28,12 @@ class LatentCurve {
   // `keys`: all images that may be asked for, without repeats. `points`: K >= 2. Reserves the space and encodes the
   // shared node, nothing else. ConfigError if the nodes need more than config.limit_mb, IoError if the file cannot be
   // made.
+  //
+  // With config.folder the nodes lie in a memory-mapped file there that is named after K and `identity`, which must
+  // change whenever the nodes would (curve_identity). Runs that agree on both share the file, also at the same time:
+  // whoever needs an image first encodes it.
   LatentCurve(LatentTeacher teacher, ImageSource source, const std::vector<ImageKey>& keys, std::int64_t points,
-              const LatentCurveConfig& config, const CurveStorage& storage);
+              const LatentCurveConfig& config, const std::string& identity);
 
   // z(p) and dz/dp, float32 [N, C, h, w] on the teacher's device. Images not encoded yet are encoded now. Error for an
   // unknown key. Not thread-safe.
@@ -55,8 +51,8 @@ class LatentCurve {
  private:
   void ensure(std::int64_t slot);
   std::int64_t slot_of(const ImageKey& key) const;
-  at::Tensor open_file(const CurveStorage& storage, std::uint64_t bytes) const;
-  std::string file_description(const CurveStorage& storage) const;
+  // A byte tensor over the shared file of `bytes`, which is made if there is none.
+  at::Tensor open_file(const std::filesystem::path& folder, const std::string& identity, std::uint64_t bytes) const;
 
   LatentTeacher teacher_;
   ImageSource source_;

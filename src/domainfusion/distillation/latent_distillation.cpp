@@ -39,7 +39,7 @@ void describe_raw(const LatentGradient& raw, DistillationFigures& figures) {
 }  // namespace
 
 std::optional<CurveGateResult> LatentDistillation::prepare(const std::vector<LabelledKey>& images,
-                                                           const CurveStorage& storage,
+                                                           const std::string& identity,
                                                            std::optional<std::int64_t> known_points,
                                                            const std::function<void()>& stop_point) {
   if (encoder_ != EncoderForm::kCurve) return {};
@@ -58,7 +58,7 @@ std::optional<CurveGateResult> LatentDistillation::prepare(const std::vector<Lab
   } else {
     std::vector<ImageKey> keys;
     for (const LabelledKey& image : images) keys.push_back(image.key);
-    curve_ = std::make_unique<LatentCurve>(ldm_, plain_image_, keys, points, config_.curve, storage);
+    curve_ = std::make_unique<LatentCurve>(ldm_, plain_image_, keys, points, config_.curve, identity);
   }
   prepared_ = true;
   return gate;

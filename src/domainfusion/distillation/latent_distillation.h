@@ -50,7 +50,7 @@ class LatentDistillation final : public DistillationTeacher {
 
   // For encoder = curve: runs the gate on `images` and opens the cache, or, if no K passes, says so and falls back to
   // the exact encoder. `known_points`: K, or 0 for the exact encoder; it skips the gate.
-  std::optional<CurveGateResult> prepare(const std::vector<LabelledKey>& images, const CurveStorage& storage,
+  std::optional<CurveGateResult> prepare(const std::vector<LabelledKey>& images, const std::string& identity,
                                          std::optional<std::int64_t> known_points = {},
                                          const std::function<void()>& stop_point = {}) override;
 

@@ -204,11 +204,9 @@ double DomainFusion::estimated_extra_seconds() {
 
 void DomainFusion::choose_encoder() {
   const std::vector<LabelledKey> images = labelled_keys(*context().source_in, every_image_of(*context().source_in));
-  const CurveStorage storage{context().run_folder / "latent_curve.bin",
-                             distillation_config_.curve.storage == NodeStorage::kFile
-                                 ? curve_identity(*ldm_, *context().source_in, images)
-                                 : std::string()};
-  const auto gate = distillation_->prepare(images, storage, known_curve_points_, [this] { context().stop_point(); });
+  const std::string identity =
+      distillation_config_.curve.folder.empty() ? "" : curve_identity(*ldm_, *context().source_in, images);
+  const auto gate = distillation_->prepare(images, identity, known_curve_points_, [this] { context().stop_point(); });
   encoder_chosen_ = true;  // only now: a run stopped inside the gate must measure it again
   if (gate) gate_record_ = gate->to_json();
   if (gate_record_.is_null()) return;
