@@ -194,7 +194,9 @@ PlannedWork DomainFusion::work_of_distillation(const WorkSizes& sizes) const {
   const TeacherCost cost = teacher->cost();
   PlannedWork work;
   work.unet_images = drawn * cost.unet_per_drawn + cost.unet_of_gate;
-  work.vae_images = drawn * cost.encoder_per_drawn + images * cost.encoder_per_image + cost.encoder_of_gate;
+  // An image is encoded for its curve when it is drawn for the first time.
+  work.vae_images =
+      drawn * cost.encoder_per_drawn + std::min(images, drawn) * cost.encoder_per_image + cost.encoder_of_gate;
   return work;
 }
 
