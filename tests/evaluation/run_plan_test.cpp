@@ -41,6 +41,10 @@ TEST(RunPlan, PlainTrainingNeedsNoDiffusionModel) {
   EXPECT_GT(plan.training_seconds, 0);
 }
 
+TEST(RunPlan, CdgaCanSeeAsManyImagesAStepAsDomainFusion) {
+  EXPECT_EQ(plan_of("cdga", {"ldm=", "cdga.batch_multiplier=2"}).budget.images_per_step, 16);
+}
+
 TEST(RunPlan, WithoutTheDiffusionModelTheCountsStandAndTheTimeIsUnknown) {
   const RunPlan plan = plan_of("domainfusion", {"ldm="});
   EXPECT_EQ(plan.work.generated_images, plan_of("domainfusion").work.generated_images);

@@ -21,6 +21,8 @@ void CdgaConfig::describe(ConfigFields& fields) {
   fields.integer("seed", seed, {0, INT64_C(1) << 62},
                  "of the generated images; runs of other training seeds find them in a shared store");
   fields.integer("batch_images", batch_images, {1, 4096}, "images that are made together; more needs more memory");
+  fields.integer("batch_multiplier", batch_multiplier, {1, 64},
+                 "images per training step in units of batch_size: 2 sees as many as DomainFusion's rounds");
 }
 
 ImageToImageRequest CdgaConfig::request() const {

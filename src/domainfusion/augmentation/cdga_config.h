@@ -20,6 +20,7 @@ struct CdgaConfig {
   std::vector<std::string> models;   // DOMAIN=FOLDER: who translates to that domain in place of the run's LDM
   std::int64_t seed = 0;
   std::int64_t batch_images = 8;
+  std::int64_t batch_multiplier = 1;  // of the training that follows
 
   void describe(ConfigFields& fields);
   // Without images, prompts and noise.

@@ -40,7 +40,7 @@ struct TeacherStep {
 struct TeacherCost {
   double unet_per_drawn = 0;                     // for each image that is drawn in a step
   double encoder_per_drawn = 0;                  // the same
-  double encoder_per_image = 0;                  // once in the run for each training image
+  double encoder_per_image = 0;                  // once in the run for each training image that is drawn
   double unet_of_gate = 0, encoder_of_gate = 0;  // once, before the first step
 };
 

@@ -1,7 +1,8 @@
 #pragma once
 // CDGA: cross-entropy on the source images and their translations to the other source domains (augmentation/
 // cdga_images.h), which are made before the first step. A source environment is its images and what was made of them:
-// a translated image stays in its parent's domain, and of each environment `loader.batch_size` images are drawn a step.
+// a translated image stays in its parent's domain, and of each environment `loader.batch_size` images, times
+// cdga.batch_multiplier, are drawn a step.
 //
 // The held-out domain is never a destination and its description in no prompt; the variant that uses it (CDGA*) is
 // refused.
@@ -16,6 +17,7 @@ namespace domainfusion {
 class Cdga final : public Algorithm {
  public:
   void describe(ConfigFields& fields) override { fields.group("cdga", config_); }
+  std::int64_t batch_multiplier() const override { return config_.batch_multiplier; }
   // ConfigError: no LDM given, an LDM that saw the target, a prompt or destination that names it.
   void prepare(TrainingContext& context) override;
   PlannedWork planned_work(const WorkSizes& sizes) const override;
