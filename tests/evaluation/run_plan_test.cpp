@@ -42,7 +42,11 @@ TEST(RunPlan, PlainTrainingNeedsNoDiffusionModel) {
 }
 
 TEST(RunPlan, CdgaCanSeeAsManyImagesAStepAsDomainFusion) {
-  EXPECT_EQ(plan_of("cdga", {"ldm=", "cdga.batch_multiplier=2"}).budget.images_per_step, 16);
+  const RunPlan plan = plan_of("cdga", {"ldm=", "cdga.batch_multiplier=2"});
+  EXPECT_EQ(plan.budget.images_per_step, 16);
+  // 32 source images to the other source domain: one of two steps, with guidance. The sampler of no LDM is DDIM.
+  EXPECT_EQ(plan.work.generated_images, 32);
+  EXPECT_EQ(plan.work.unet_images, 32 * 2);
 }
 
 TEST(RunPlan, WithoutTheDiffusionModelTheCountsStandAndTheTimeIsUnknown) {

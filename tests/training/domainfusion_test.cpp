@@ -111,6 +111,34 @@ TEST_F(DomainFusionRun, EveryStepSaysWhatEachPartContributed) {
   EXPECT_FALSE(records_of("round").empty());
 }
 
+// 32 source images in batches of 2 x 4: one synthetic image is one in a step, and an eighth of its loss.
+TEST_F(DomainFusionRun, AFewSyntheticImagesWeighAsMuchAsTheyAre) {
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew,
+                      {"domainfusion.synthetic_repeats=1", "domainfusion.latent_distillation=false", "steps=2",
+                       "augmentation.images_per_round=1"}));
+  const auto steps = records_of("step");
+  ASSERT_EQ(steps.size(), 2u);
+  for (const auto& step : steps) {
+    const double sum = step.at("loss_raw").get<double>() + step.at("loss_synthetic").get<double>() / 8;
+    EXPECT_NEAR(step.at("loss").get<double>(), sum, 1e-4);
+  }
+}
+
+TEST_F(DomainFusionRun, ManySyntheticImagesFillTheirMinibatch) {
+  std::vector<double> losses[2];
+  for (const int repeats : {0, 100}) {
+    const auto run = folder_ / fmt::format("repeats{}", repeats);
+    ASSERT_TRUE(toy_run("domainfusion", run, std::make_shared<ToyDataset>(), RunMode::kNew,
+                        {fmt::format("domainfusion.synthetic_repeats={}", repeats), "steps=2",
+                         "domainfusion.latent_distillation=false"}));
+    for (const auto& record : read_json_lines(run / "records.jsonl")) {
+      if (record.at("type") == "step") losses[repeats == 0 ? 0 : 1].push_back(record.at("loss"));
+    }
+  }
+  ASSERT_EQ(losses[0].size(), 2u);
+  EXPECT_EQ(losses[0], losses[1]);
+}
+
 TEST_F(DomainFusionRun, SyntheticImagesAreDistilledWhereAskedFor) {
   for (const bool synthetic : {false, true}) {
     ASSERT_TRUE(toy_run(

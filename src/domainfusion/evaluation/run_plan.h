@@ -15,12 +15,12 @@ struct RunPlan {
   std::string algorithm;
   RunBudget budget;
   PlannedWork work;
-  std::int64_t cdga_images = 0;                             // what CDGA generates for these sources, one copy a pair
-  std::int64_t fds_images = 0;                              // what FDS generates
-  double training_seconds = 0;                              // classifier: training, validation, test
-  std::optional<double> ldm_seconds;                        // absent: an LDM is needed and none is given
-  nlohmann::json ldm_scheduler = nlohmann::json::object();  // of its folder
-  std::optional<GenerationTimes> ldm_times;                 // absent: no LDM is given
+  std::int64_t cdga_images = 0;                              // what CDGA generates for these sources, one copy a pair
+  std::int64_t fds_images = 0;                               // what FDS generates
+  double training_seconds = 0;                               // classifier: training, validation, test
+  std::optional<double> ldm_seconds;                         // absent: an LDM is needed and none is given
+  nlohmann::json ldm_scheduler = WorkSizes().ldm_scheduler;  // of its folder
+  std::optional<GenerationTimes> ldm_times;                  // absent: no LDM is given
   double peak_memory_mib =
       0;                // resident, of the measured stages at the run's full batch and of decoded images that are kept
   double disk_mib = 0;  // at most: models, checkpoint, generated images uncompressed

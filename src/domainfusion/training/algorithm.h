@@ -43,10 +43,11 @@ struct TrainingContext {
   std::int64_t total_steps = 0;
   std::int64_t steps_per_epoch = 0;
   std::filesystem::path run_folder;  // for files of the algorithm's own, in subfolders that it names
-  // An augmenting loader over all images of any set: loader.batch_size images of each non-empty domain per step, drawn
-  // and augmented from (seed, purpose, step). ConfigError if the set is empty. The set may not change while the loader
+  // An augmenting loader over all images of any set: batch_size images of each non-empty domain per step, drawn and
+  // augmented from (seed, purpose, step). ConfigError if the set is empty. The set may not change while the loader
   // lives.
-  std::function<std::unique_ptr<BatchLoader>(std::shared_ptr<const DomainDataset>, const std::string& purpose)>
+  std::function<std::unique_ptr<BatchLoader>(std::shared_ptr<const DomainDataset>, const std::string& purpose,
+                                             std::int64_t batch_size)>
       make_loader;
   // Steps from the next one on take their raw batches from `set` instead of source_in: an augmenting loader like that
   // of make_loader. To be called in before_step() of a run's first step, resumed runs too.

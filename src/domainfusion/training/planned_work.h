@@ -12,8 +12,9 @@ namespace domainfusion {
 struct WorkSizes {
   std::int64_t in_images = 0, sources = 0, classes = 0;
   std::int64_t steps = 0, steps_per_epoch = 0;
-  std::int64_t batch_size = 0;                              // per source domain
-  nlohmann::json ldm_scheduler = nlohmann::json::object();  // of the LDM's folder; empty: diffusers' defaults
+  std::int64_t batch_size = 0;  // per source domain
+  // scheduler_config.json of the LDM's folder; without one, for scheduler = auto: DDIM with diffusers' defaults.
+  nlohmann::json ldm_scheduler = {{"_class_name", "DDIMScheduler"}};
   at::Device device = at::kCPU;
 };
 

@@ -110,17 +110,16 @@ void Trainer::make_context() {
   averaging_ = make_averaging(config.averaging);
   context_.holdout = guard_.get();
   const auto make_loader = [config, seed = context_.seed](std::shared_ptr<const DomainDataset> set,
-                                                          const std::string& purpose, std::int64_t multiplier) {
+                                                          const std::string& purpose, std::int64_t batch_size) {
     LoaderConfig loader = config.loader;
-    loader.batch_size *= multiplier;
+    loader.batch_size = batch_size;
     std::vector<DomainSelection> selections = every_image_of(*set);
     return std::make_unique<BatchLoader>(std::move(set), std::move(selections), loader, seed, purpose);
   };
-  context_.make_loader = [make_loader](std::shared_ptr<const DomainDataset> set, const std::string& purpose) {
-    return make_loader(std::move(set), purpose, 1);
-  };
-  context_.train_on = [this, make_loader](std::shared_ptr<const DomainDataset> set) {
-    loader_ = make_loader(std::move(set), "raw", setup_.algorithm->batch_multiplier());
+  context_.make_loader = make_loader;
+  const std::int64_t raw_batch = config.loader.batch_size * setup_.algorithm->batch_multiplier();
+  context_.train_on = [this, make_loader, raw_batch](std::shared_ptr<const DomainDataset> set) {
+    loader_ = make_loader(std::move(set), "raw", raw_batch);
   };
   context_.train_on(context_.source_in);
   check_optimizer_options();

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "domainfusion/augmentation/ldm_candidates.h"
 #include "domainfusion/augmentation/stored_candidates.h"
@@ -62,6 +63,10 @@ void DomainFusionConfig::describe(ConfigFields& fields) {
   fields.boolean("latent_distillation", latent_distillation, "learn from the diffusion model's residuals");
   fields.boolean("online_augmentation", online_augmentation, "run rounds and train on their synthetic images too");
   fields.real("lambda_syn", lambda_syn, {0, 1000}, "weight of the cross-entropy of synthetic images");
+  fields.real(
+      "synthetic_repeats", synthetic_repeats, {0, 1e6},
+      "a synthetic image is drawn at most about so many times as often as a raw one: while the set is small, the "
+      "synthetic part of a batch is, and its weight with it; 0: a whole minibatch whatever the set (the source)");
   fields.text(
       "synthetic_from", synthetic_from,
       "folder of a run with the same data, LDM, seed and augmentation options: its synthetic images are taken over, "
@@ -176,8 +181,10 @@ PlannedWork DomainFusion::work_of_rounds(const WorkSizes& sizes) const {
     work.classifier_images =
         3.0 * static_cast<double>(plan.images_of_run() * round_config_.combination.search.move_steps);
   }
-  if (config_.lambda_syn > 0)
-    work.classifier_images += 3.0 * static_cast<double>(sizes.sources * sizes.batch_size * (sizes.steps - steps[0]));
+  if (config_.lambda_syn > 0) {
+    const std::int64_t batch = synthetic_batch_size(sizes.batch_size, plan.images_of_run(), sizes.in_images);
+    work.classifier_images += 3.0 * static_cast<double>(sizes.sources * batch * (sizes.steps - steps[0]));
+  }
   work.stored_images = plan.images_of_run();
   return work;
 }
@@ -236,6 +243,13 @@ RoundHooks DomainFusion::round_hooks() {
   return hooks;
 }
 
+// Few images, drawn as often as all raw ones together, would be learnt by heart, and half of what batch norm sees.
+std::int64_t DomainFusion::synthetic_batch_size(std::int64_t whole, std::int64_t synthetic, std::int64_t raw) const {
+  if (config_.synthetic_repeats == 0) return whole;
+  const double share = config_.synthetic_repeats * static_cast<double>(synthetic) / static_cast<double>(raw);
+  return std::clamp<std::int64_t>(std::llround(std::ceil(share * static_cast<double>(whole))), 1, whole);
+}
+
 void DomainFusion::run_round(std::int64_t round) {
   const auto summary = rounds_->run(round, round_hooks());
   if (!summary) throw Interrupted();
@@ -246,7 +260,12 @@ void DomainFusion::run_round(std::int64_t round) {
   context().write_record(record);
   synthetic_ = rounds_->as_of(round);
   const bool used = config_.lambda_syn > 0 || distillation_config_.images == DistilledImages::kRawAndSynthetic;
-  synthetic_loader_ = used && synthetic_->total() > 0 ? context().make_loader(synthetic_, "synthetic") : nullptr;
+  synthetic_loader_ = nullptr;
+  if (used && synthetic_->total() > 0) {
+    const std::int64_t raw = context().work_sizes(ldm_->scheduler_config()).in_images;
+    synthetic_loader_ = context().make_loader(
+        synthetic_, "synthetic", synthetic_batch_size(context().config.loader.batch_size, synthetic_->total(), raw));
+  }
   active_round_ = round;
 }
 
@@ -261,7 +280,8 @@ at::Tensor DomainFusion::loss(std::int64_t step, const Batch& raw, StepRecord& r
     const std::int64_t first = raw.size(), count = synthetic->size();
     const at::Tensor loss = classification_loss(logits.narrow(0, first, count), all.label_N.narrow(0, first, count));
     record.scalars["loss_synthetic"] = loss.item<double>();
-    total = total + config_.lambda_syn * loss;
+    const double share = config_.synthetic_repeats == 0 ? 1 : static_cast<double>(count) / static_cast<double>(first);
+    total = total + config_.lambda_syn * share * loss;
   }
   if (distillation_) {
     const Batch& distilled = distillation_config_.images == DistilledImages::kRaw ? raw : all;

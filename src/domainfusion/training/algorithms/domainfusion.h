@@ -1,6 +1,7 @@
 #pragma once
 // DomainFusion (ECCV 2024): cross-entropy on raw and synthetic images plus latent distillation,
 //   L = CE(raw) + lambda_syn CE(synthetic) + L_LD,
+// (with domainfusion.synthetic_repeats, ours, lambda_syn goes with the number of synthetic images in the batch),
 // with one frozen latent diffusion model as teacher (distillation/distillation_teacher.h) and as augmenter
 // (augmentation/round.h).
 
@@ -19,6 +20,7 @@ struct DomainFusionConfig {
   bool latent_distillation = true;
   bool online_augmentation = true;
   double lambda_syn = 1;
+  double synthetic_repeats = 0;
   std::string synthetic_from;    // a run folder; empty: this run makes its synthetic images itself
   std::string fidelity_weights;  // a trained classifier that judges the class of synthetic images; empty: not judged
 
@@ -49,6 +51,8 @@ class DomainFusion final : public Algorithm {
   StyleJudge style_judge() const;
   void prepare_distillation();
   void choose_encoder();
+  // Per source domain and step, of a set of `synthetic` images beside `raw` source images.
+  std::int64_t synthetic_batch_size(std::int64_t whole, std::int64_t synthetic, std::int64_t raw) const;
   void run_round(std::int64_t round);
   RoundHooks round_hooks();
   at::Tensor distilled_images(const std::vector<ImageKey>& keys) const;
