@@ -91,8 +91,7 @@ at::Tensor LatentCurve::open_file(const std::filesystem::path& folder, const std
       {"latent", zero_node_Chw_.sizes().vec()},
       {"points", points_}}.dump(1);
   std::error_code failure;
-  std::filesystem::create_directories(folder,
-                                      failure);  // where it cannot be, neither can the file: that error says more
+  std::filesystem::create_directories(folder, failure);  // where that fails, so does the file, which says more
   const std::filesystem::path file = folder / ("curves-" + sha256_hex(description).substr(0, 16) + ".bin");
   const bool whole = std::filesystem::file_size(file, failure) == bytes && !failure;
   if (!whole) {

@@ -9,6 +9,7 @@
 #include "domainfusion/core/placement.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/data/known_datasets.h"
+#include "domainfusion/nn/tensor_memory.h"
 #include "domainfusion/training/adam.h"
 
 namespace domainfusion {
@@ -99,6 +100,7 @@ RunBudget run_budget(RunSetup& setup, const SetSizes& sizes) {
 }
 
 StepTimes measure_step_times(const RunSetup& setup, std::int64_t classes, std::int64_t images) {
+  const KeptTensorMemory memory;  // as in a training run
   const TrainingConfig& config = setup.config;
   ClassifierConfig untrained = config.classifier;
   untrained.weights.clear();  // their values cost no time
