@@ -68,7 +68,7 @@ struct TrainingContext {
     if (stop_requested()) throw Interrupted();
   }
   // `scheduler`: that of the LDM in use, an empty object if there is none.
-  WorkSizes work_sizes(nlohmann::json scheduler = nlohmann::json::object()) const;
+  WorkSizes work_sizes(nlohmann::json scheduler = WorkSizes().ldm_scheduler) const;
   // True before the first step of epoch 0, every, 2 * every, …
   bool starts_every(std::int64_t step, std::int64_t every_epochs) const {
     return step % (steps_per_epoch * every_epochs) == 0;

@@ -247,7 +247,7 @@ RoundHooks DomainFusion::round_hooks() {
 std::int64_t DomainFusion::synthetic_batch_size(std::int64_t whole, std::int64_t synthetic, std::int64_t raw) const {
   if (config_.synthetic_repeats == 0) return whole;
   const double share = config_.synthetic_repeats * static_cast<double>(synthetic) / static_cast<double>(raw);
-  return std::clamp<std::int64_t>(std::llround(std::ceil(share * static_cast<double>(whole))), 1, whole);
+  return std::clamp<std::int64_t>(static_cast<std::int64_t>(std::ceil(share * static_cast<double>(whole))), 1, whole);
 }
 
 void DomainFusion::run_round(std::int64_t round) {
@@ -262,7 +262,7 @@ void DomainFusion::run_round(std::int64_t round) {
   const bool used = config_.lambda_syn > 0 || distillation_config_.images == DistilledImages::kRawAndSynthetic;
   synthetic_loader_ = nullptr;
   if (used && synthetic_->total() > 0) {
-    const std::int64_t raw = context().work_sizes(ldm_->scheduler_config()).in_images;
+    const std::int64_t raw = context().work_sizes().in_images;
     synthetic_loader_ = context().make_loader(
         synthetic_, "synthetic", synthetic_batch_size(context().config.loader.batch_size, synthetic_->total(), raw));
   }
