@@ -64,7 +64,7 @@ class BlockStore {
     for (const Block& block : unused_) bytes += block.bytes;
     while (bytes > limit) {
       bytes -= unused_.front().bytes;
-      std::free(unused_.front().memory);
+      free_huge_pages(unused_.front().memory, unused_.front().bytes);
       unused_.erase(unused_.begin());
     }
   }
@@ -87,9 +87,10 @@ at::Tensor new_activation(at::IntArrayRef shape) {
 }
 
 at::Tensor new_huge_page_tensor(at::IntArrayRef shape) {
-  if (bytes_of(shape) < kHugePage) return at::empty(shape, at::kFloat);
+  const std::size_t bytes = bytes_of(shape);
+  if (bytes < kHugePage) return at::empty(shape, at::kFloat);
   return at::from_blob(
-      allocate_huge_pages(bytes_of(shape)), shape, [](void* memory) { std::free(memory); }, at::kFloat);
+      allocate_huge_pages(bytes), shape, [bytes](void* memory) { free_huge_pages(memory, bytes); }, at::kFloat);
 }
 
 void release_activation_memory() { BlockStore::instance().clear(); }

@@ -88,7 +88,7 @@ class KeptBlocks {
     while (!free_.empty() && in_use_ + kept_ > most + most / 4) {
       const auto largest = std::prev(free_.end());
       kept_ -= largest->first;
-      std::free(largest->second);
+      free_huge_pages(largest->second, largest->first);
       free_.erase(largest);
     }
   }
