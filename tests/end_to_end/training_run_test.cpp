@@ -32,8 +32,12 @@ TEST_F(TrainingRun, GoesFromImagesToATableOfResults) {
   expect_success(anew);
   EXPECT_NE(anew.out.find("16 images of 'sketch'"), std::string::npos) << anew.out;
   expect_success(shell_.run(CommandLine::tiny_run("--out run2 --set seed=1")));
-  const CommandResult table = shell_.run("evaluate run run2 --markdown");
+  const CommandResult table = shell_.run("evaluate run run2 --markdown --cost");
   EXPECT_NE(table.out.find("±"), std::string::npos) << table.out;
+  for (const char* head : {"| accuracy, % | sketch |", "\n\n| source validation, % | sketch |",
+                           "\n\n| system | runs | images generated | time |"}) {
+    EXPECT_NE(table.out.find(head), std::string::npos) << head << "\n" << table.out;
+  }
 }
 
 TEST_F(TrainingRun, PredictsPicturesAsJsonLines) {

@@ -84,7 +84,9 @@ TEST_P(ModeRun, TheSearchRaisesTheLoss) {
 TEST_P(ModeRun, TheSearchIsNoBatchForBatchNorm) {
   steps_of({});
   for (const auto& [name, tensor] : load_tensors(folder_ / "run" / "checkpoint.safetensors")) {
-    if (name.ends_with("num_batches_tracked")) EXPECT_EQ(tensor.item<std::int64_t>(), 9) << name;
+    if (name.ends_with("num_batches_tracked")) {
+      EXPECT_EQ(tensor.item<std::int64_t>(), 9) << name;
+    }
   }
 }
 

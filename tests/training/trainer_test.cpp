@@ -66,7 +66,9 @@ TEST(Trainer, ASecondHeldOutDomainIsNotLearnedFromAndIsEvaluatedAtEachValidation
   std::vector<CrossValidationRecord> found;
   for (const auto& line : read_json_lines(place / "run/records.jsonl")) {
     if (line.at("type") == "cross_validation") found.push_back(cross_validation_record(line));
-    if (line.at("type") == "validation") EXPECT_EQ(validation_record(line).accuracy.size(), 1u);
+    if (line.at("type") == "validation") {
+      EXPECT_EQ(validation_record(line).accuracy.size(), 1u);
+    }
   }
   ASSERT_EQ(found.size(), 3u);
   EXPECT_EQ(found[2].step, 9);

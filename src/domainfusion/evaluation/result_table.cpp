@@ -94,7 +94,7 @@ std::string ResultTable::mean_cell(const std::string& system) const {
 }
 
 Cells ResultTable::cells() const {
-  Cells rows(1, {"accuracy, %"});
+  Cells rows(1, {head_});
   for (const std::string& domain : domains_) rows[0].push_back(domain);
   if (domains_.size() > 1) rows[0].push_back("mean");
   for (const std::string& system : systems_) {

@@ -13,6 +13,8 @@ namespace domainfusion {
 // runs (population standard deviation / sqrt(n)). With several domains a last column holds the mean over domains.
 class ResultTable {
  public:
+  explicit ResultTable(std::string head = "accuracy, %") : head_(std::move(head)) {}
+
   // `accuracy` in [0, 1]; rows and columns keep the order in which they first came.
   void add(const std::string& system, const std::string& domain, double accuracy);
   // Makes the cell, empty if nothing is added; a cell of fewer than `runs` runs says so.
@@ -30,6 +32,7 @@ class ResultTable {
   std::string cell(const std::string& system, const std::string& domain) const;
   std::string mean_cell(const std::string& system) const;
 
+  std::string head_;
   std::vector<std::string> systems_, domains_;
   std::map<std::pair<std::string, std::string>, std::vector<double>> values_;
   std::map<std::pair<std::string, std::string>, std::size_t> expected_;

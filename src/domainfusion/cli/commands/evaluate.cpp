@@ -40,6 +40,10 @@ void print_cells(const Cells& cells, bool markdown) {
   fmt::print("{}", markdown ? markdown_table(cells) : text_table(cells));
 }
 
+void print_result_table(const ResultTable& table, bool markdown) {
+  fmt::print("{}", markdown ? table.markdown() : table.text());
+}
+
 void print_table(const std::vector<RunResult>& runs, const SystemOf& system, bool markdown) {
   ResultTable table;
   for (const RunResult& run : runs) {
@@ -50,12 +54,19 @@ void print_table(const std::vector<RunResult>& runs, const SystemOf& system, boo
     if (run.average_test) add(*run.average_test);
     for (const DsiResult& dsi : run.dsi) add(dsi.test);
   }
-  fmt::print("{}", markdown ? table.markdown() : table.text());
+  print_result_table(table, markdown);
+}
+
+void print_source_validation(const std::vector<RunResult>& runs, const SystemOf& system, bool markdown) {
+  ResultTable table("source validation, %");
+  for (const RunResult& run : runs)
+    table.add(system(run), run.test->domain, select_by_source_validation(run.validations)->mean_accuracy);
+  print_result_table(table, markdown);
 }
 
 // Means over a system's runs; what a run took is known only of those that recorded it.
 struct SystemCost {
-  double validation = 0, generated = 0, seconds = 0;
+  double generated = 0, seconds = 0;
   std::int64_t runs = 0, timed = 0;
 };
 
@@ -67,18 +78,16 @@ void print_costs(const std::vector<RunResult>& runs, const SystemOf& system, boo
     if (!costs.contains(name)) order.push_back(name);
     SystemCost& sum = costs[name];
     const RealCost real = real_cost(run.path);
-    sum.validation += select_by_source_validation(run.validations)->mean_accuracy;
     sum.generated += static_cast<double>(real.generated_images);
     sum.seconds += real.seconds;
     sum.timed += real.seconds > 0;
     ++sum.runs;
   }
-  Cells cells{{"system", "runs", "source validation, %", "images generated", "time"}};
+  Cells cells{{"system", "runs", "images generated", "time"}};
   for (const std::string& name : order) {
     const SystemCost& sum = costs[name];
     const auto n = static_cast<double>(sum.runs);
-    cells.push_back({name, fmt::format("{}", sum.runs), fmt::format("{:.1f}", 100 * sum.validation / n),
-                     fmt::format("{:.0f}", sum.generated / n),
+    cells.push_back({name, fmt::format("{}", sum.runs), fmt::format("{:.0f}", sum.generated / n),
                      sum.timed ? format_seconds(sum.seconds / static_cast<double>(sum.timed)) : "not recorded"});
   }
   print_cells(cells, markdown);
@@ -95,7 +104,11 @@ void print_tables(const std::vector<RunResult>& all, const EvaluateArguments& ar
   if (runs.empty()) return;
   const SystemOf system = [&](const RunResult& run) { return system_name(run, runs, arguments.by_folder); };
   print_table(runs, system, arguments.markdown);
-  if (arguments.cost) print_costs(runs, system, arguments.markdown);
+  if (!arguments.cost) return;
+  fmt::print("\n");
+  print_source_validation(runs, system, arguments.markdown);
+  fmt::print("\n");
+  print_costs(runs, system, arguments.markdown);
 }
 
 std::vector<std::int64_t> chosen_indices(const DomainDataset& dataset, std::int64_t domain,
@@ -163,8 +176,9 @@ void add_evaluate_command(CLI::App& app) {
   command->add_flag("--markdown", arguments->markdown, "tables in Markdown");
   command->add_flag("--by-folder", arguments->by_folder,
                     "runs in one folder are runs of one system, of the folder's name");
-  command->add_flag("--cost", arguments->cost,
-                    "also source validation, images generated and time, means over a system's runs");
+  command->add_flag(
+      "--cost", arguments->cost,
+      "also source validation by held-out domain, and images generated and time, means over a system's runs");
   command->callback([arguments] { with_context("evaluate", [&] { evaluate(*arguments); }); });
 }
 
