@@ -6,12 +6,43 @@
 #include <algorithm>
 #include <chrono>
 
+#include "domainfusion/core/process_memory.h"
+
 namespace domainfusion {
 namespace {
 
 constexpr std::int64_t kTimedElements = 1
                                         << 14;  // of latents in a pass: small images come in batches, which are faster
 constexpr std::int64_t kTimedImages = 8;
+
+std::int64_t measured_images(const LatentDiffusion& model) {
+  const std::vector<std::int64_t> shape = model.latent_shape();
+  return std::clamp<std::int64_t>(kTimedElements / (shape[0] * shape[1] * shape[2]), 1, kTimedImages);
+}
+
+at::Tensor latents(const LatentDiffusion& model, std::int64_t images) {
+  std::vector<std::int64_t> shape = model.latent_shape();
+  shape.insert(shape.begin(), images);
+  return at::zeros(shape);
+}
+
+// Both read a value back, which waits for a GPU.
+void denoise(const LatentDiffusion& model, std::int64_t images) {
+  const c10::NoGradGuard no_grad;
+  const at::Tensor t = at::full({images}, 500, at::kLong);
+  model.predict(latents(model, images), t, model.embed({""}).repeat({images, 1, 1})).flatten()[0].item<double>();
+}
+
+void decode(const LatentDiffusion& model, std::int64_t images) {
+  const c10::NoGradGuard no_grad;
+  model.decode(latents(model, images)).flatten()[0].item<double>();
+}
+
+double peak_of(const std::function<void()>& action) {
+  reset_peak_resident();
+  action();
+  return peak_resident_mib();
+}
 
 }  // namespace
 
@@ -27,17 +58,19 @@ double GenerationTimes::image_seconds(const LatentDiffusion& model, const ImageT
 }
 
 GenerationTimes measure_generation(const LatentDiffusion& model) {
-  const c10::NoGradGuard no_grad;
-  std::vector<std::int64_t> shape = model.latent_shape();
-  const std::int64_t images =
-      std::clamp<std::int64_t>(kTimedElements / (shape[0] * shape[1] * shape[2]), 1, kTimedImages);
-  shape.insert(shape.begin(), images);
-  const at::Tensor z = at::zeros(shape), t = at::full({images}, 500, at::kLong);
-  const at::Tensor condition = model.embed({""}).repeat({images, 1, 1});
+  const std::int64_t images = measured_images(model);
   const auto count = static_cast<double>(images);
-  // Reading a value back waits for a GPU.
-  return {seconds_of([&] { model.predict(z, t, condition).flatten()[0].item<double>(); }) / count,
-          seconds_of([&] { model.decode(z).flatten()[0].item<double>(); }) / count};
+  return {seconds_of([&] { denoise(model, images); }) / count, seconds_of([&] { decode(model, images); }) / count};
+}
+
+GenerationMemory measure_generation_memory(const LatentDiffusion& model) {
+  const std::int64_t more = measured_images(model);
+  const auto of_one_more = [&](const auto& part) {
+    part(model, 1);  // loads the weights
+    const double one = peak_of([&] { part(model, 1); });
+    return std::max(0.0, peak_of([&] { part(model, 1 + more); }) - one) / static_cast<double>(more);
+  };
+  return {of_one_more(denoise), of_one_more(decode)};
 }
 
 }  // namespace domainfusion

@@ -1,5 +1,5 @@
 #pragma once
-// What a diffusion model's parts take on this machine.
+// What a diffusion model's parts take on this machine: time and memory.
 
 #include <functional>
 
@@ -20,5 +20,14 @@ struct GenerationTimes {
 
 // At the model's full shape; small images several at a time.
 GenerationTimes measure_generation(const LatentDiffusion& model);
+
+// Resident MiB that each further image of a batch adds while a part works, beside its weights.
+struct GenerationMemory {
+  double unet_mib = 0;
+  double vae_mib = 0;  // the decoder
+};
+
+// From the peaks of small batches, whose images' count the memory follows. Loads the parts; resets the process's peak.
+GenerationMemory measure_generation_memory(const LatentDiffusion& model);
 
 }  // namespace domainfusion

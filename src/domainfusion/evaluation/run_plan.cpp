@@ -61,6 +61,18 @@ double folder_mib(const std::filesystem::path& folder) {
   return bytes / kMib;
 }
 
+// Time and memory of the LDM that was measured, for the work that is planned. The LDM stays loaded beside training.
+void add_ldm(RunPlan& plan) {
+  if (plan.work.unet_images == 0 && plan.work.vae_images == 0) {
+    plan.ldm_seconds = 0;
+  } else if (plan.ldm_times) {
+    plan.ldm_seconds = ldm_seconds(plan.work, *plan.ldm_times);
+    const double unet = plan.ldm_memory.unet_mib * static_cast<double>(plan.work.unet_batch);
+    const double vae = plan.ldm_memory.vae_mib * static_cast<double>(plan.work.vae_batch);
+    plan.peak_memory_mib = plan.loaded_mib + std::max({plan.step_mib, unet, vae});
+  }
+}
+
 }  // namespace
 
 std::int64_t fds_images(std::int64_t sources, std::int64_t classes, const std::string& dataset) {
@@ -82,6 +94,8 @@ RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
   plan.fds_images = fds_images(sources, sizes.classes, sizes.name);
   plan.disk_mib = disk_mib(setup, sizes, plan.work, ldm ? ldm->image_size_px() : config.loader.image_size_px);
 
+  const double kept = kept_images_mib(config.data, sizes);
+  plan.loaded_mib = resident_mib() + kept;
   reset_peak_resident();
   const auto steps = static_cast<double>(budget.steps);
   const double trained = static_cast<double>(budget.images_per_step) + plan.work.classifier_images / 3 / steps;
@@ -90,10 +104,14 @@ RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
   const StepTimes times = measure_step_times(setup, sizes.classes, batch);
   plan.training_seconds = times.train_seconds_per_image * trained * steps +
                           times.evaluate_seconds_per_image * static_cast<double>(budget.evaluated_images);
-  if (ldm) plan.ldm_times = measure_generation(*ldm);
-  if (ldm) plan.ldm_seconds = ldm_seconds(plan.work, *plan.ldm_times);
-  if (plan.work.unet_images == 0 && plan.work.vae_images == 0) plan.ldm_seconds = 0;
-  plan.peak_memory_mib = peak_resident_mib() + kept_images_mib(config.data, sizes);
+  plan.step_mib = peak_resident_mib() + kept - plan.loaded_mib;
+  plan.peak_memory_mib = plan.loaded_mib + plan.step_mib;
+  if (ldm) {
+    plan.ldm_memory = measure_generation_memory(*ldm);
+    plan.ldm_times = measure_generation(*ldm);
+    plan.loaded_mib = resident_mib() + kept;
+  }
+  add_ldm(plan);
   return plan;
 }
 
@@ -109,12 +127,14 @@ RunPlan with_dsi(RunPlan plan) {
     work.generated_images += static_cast<std::int64_t>(translated);
   }
   work.stored_images = work.generated_images;
+  work.vae_batch = dsi.batch_size;
+  work.unet_batch = dsi.batch_size * images_per_pass(dsi.guidance_scale);
   work.unet_images += 3.0 * static_cast<double>(finetuning.steps * finetuning.batch_size) * sources;
   work.vae_images += 2.0 * static_cast<double>(plan.budget.in_images);  // plain and mirrored
   plan.algorithm += " + dsi";
   plan.work += work;
   plan.ldm_seconds.reset();
-  if (plan.ldm_times) plan.ldm_seconds = ldm_seconds(plan.work, *plan.ldm_times);
+  add_ldm(plan);
   return plan;
 }
 

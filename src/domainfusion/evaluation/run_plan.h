@@ -14,16 +14,18 @@ namespace domainfusion {
 struct RunPlan {
   std::string algorithm;
   RunBudget budget;
-  PlannedWork work;
+  PlannedWork work{};
   std::int64_t cdga_images = 0;                              // what CDGA generates for these sources, one copy a pair
   std::int64_t fds_images = 0;                               // what FDS generates
   double training_seconds = 0;                               // classifier: training, validation, test
-  std::optional<double> ldm_seconds;                         // absent: an LDM is needed and none is given
+  std::optional<double> ldm_seconds{};                       // absent: an LDM is needed and none is given
   nlohmann::json ldm_scheduler = WorkSizes().ldm_scheduler;  // of its folder
-  std::optional<GenerationTimes> ldm_times;                  // absent: no LDM is given
-  double peak_memory_mib =
-      0;                // resident, of the measured stages at the run's full batch and of decoded images that are kept
-  double disk_mib = 0;  // at most: models, checkpoint, generated images uncompressed
+  std::optional<GenerationTimes> ldm_times{};                // absent: no LDM is given
+  GenerationMemory ldm_memory{};
+  double loaded_mib = 0;       // resident with the LDM's weights and the decoded images that are kept
+  double step_mib = 0;         // what a training step at the full batch adds
+  double peak_memory_mib = 0;  // of training beside the loaded LDM, or of the LDM at the run's batches
+  double disk_mib = 0;         // at most: models, checkpoint, generated images uncompressed
 
   double seconds() const { return training_seconds + ldm_seconds.value_or(0); }
   nlohmann::json to_json() const;

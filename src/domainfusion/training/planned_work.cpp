@@ -1,5 +1,7 @@
 #include "domainfusion/training/planned_work.h"
 
+#include <algorithm>
+
 namespace domainfusion {
 
 PlannedWork& PlannedWork::operator+=(const PlannedWork& more) {
@@ -8,6 +10,8 @@ PlannedWork& PlannedWork::operator+=(const PlannedWork& more) {
   vae_images += more.vae_images;
   classifier_images += more.classifier_images;
   stored_images += more.stored_images;
+  unet_batch = std::max(unet_batch, more.unet_batch);
+  vae_batch = std::max(vae_batch, more.vae_batch);
   return *this;
 }
 

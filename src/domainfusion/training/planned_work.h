@@ -25,6 +25,9 @@ struct PlannedWork {
   double vae_images = 0;           // encoded or decoded
   double classifier_images = 0;    // beyond the raw batches' own training
   std::int64_t stored_images = 0;  // at the LDM's size, that stay on the disk
+  // The most that pass at once.
+  std::int64_t unet_batch = 0;
+  std::int64_t vae_batch = 0;
 
   PlannedWork& operator+=(const PlannedWork& more);
 };

@@ -30,12 +30,11 @@ LatentTeacher without_weights(std::int64_t timesteps, at::Device device) {
   return ldm;
 }
 
-// Raw rows first, on their device; synthetic rows follow, with domains counted on from the raw set's. One batch for
-// both, so that batch norm sees one batch.
-Batch joined(const Batch& raw, const Batch& synthetic, std::int64_t raw_domains) {
-  const auto join = [](const at::Tensor& a, const at::Tensor& b) { return torch::cat({a, b.to(a.device())}); };
+// Raw rows first, then synthetic ones: one batch for both, so that batch norm sees one batch.
+Batch joined(const Batch& raw, const Batch& synthetic) {
+  const auto join = [](const at::Tensor& a, const at::Tensor& b) { return torch::cat({a, b}); };
   return {join(raw.image_NCHW, synthetic.image_NCHW), join(raw.label_N, synthetic.label_N),
-          join(raw.domain_N, synthetic.domain_N + raw_domains), join(raw.index_N, synthetic.index_N)};
+          join(raw.domain_N, synthetic.domain_N), join(raw.index_N, synthetic.index_N)};
 }
 
 // Copies a synthetic set, whole or not there. The manifest first: it names no image that is not on the disk by then,
@@ -67,6 +66,7 @@ void DomainFusionConfig::describe(ConfigFields& fields) {
       "synthetic_repeats", synthetic_repeats, {0, 1e6},
       "a synthetic image is drawn at most about so many times as often as a raw one: while the set is small, the "
       "synthetic part of a batch is, and its weight with it; 0: a whole minibatch whatever the set (the source)");
+  shared_styles.describe(fields);
   fields.text(
       "synthetic_from", synthetic_from,
       "folder of a run with the same data, LDM, seed and augmentation options: its synthetic images are taken over, "
@@ -107,6 +107,9 @@ std::unique_ptr<CandidateGenerator> DomainFusion::make_candidates() const {
 
 void DomainFusion::prepare_rounds() {
   const DomainDataset& set = *context().source_in;
+  check<ConfigError>(config_.shared_styles.from == SharedStylesConfig::From::kNone || config_.synthetic_repeats == 0,
+                     "domainfusion.synthetic_repeats limits how often a synthetic image is learnt from, which "
+                     "domainfusion.shared_styles does not do: set one of them");
   const PromptWords source_words = words();
   const std::vector<std::string> descriptions = source_words.domains(set.domain_names());
   std::map<std::int64_t, std::string> description_of_source;
@@ -176,6 +179,8 @@ PlannedWork DomainFusion::work_of_rounds(const WorkSizes& sizes) const {
   const auto generated = static_cast<double>(work.generated_images);
   work.unet_images = generated * static_cast<double>(unet_passes(sizes.ldm_scheduler, round_config_.request()));
   work.vae_images = 2 * generated;
+  work.vae_batch = plan.candidates() * std::min(round_config_.batch_images, plan.images_of_run());
+  work.unet_batch = work.vae_batch * images_per_pass(round_config_.guidance_scale);
   // The search for styles passes each image and its gradient through a classifier.
   if (round_config_.combination.rule == CombineRule::kMode) {
     work.classifier_images =
@@ -200,6 +205,7 @@ PlannedWork DomainFusion::work_of_distillation(const WorkSizes& sizes) const {
   const auto images = static_cast<double>(sizes.in_images);
   const TeacherCost cost = teacher->cost();
   PlannedWork work;
+  work.unet_batch = std::max<std::int64_t>(1, std::llround(batch * teacher->fraction()));
   work.unet_images = drawn * cost.unet_per_drawn + cost.unet_of_gate;
   // An image is encoded for its curve when it is drawn for the first time.
   work.vae_images =
@@ -259,20 +265,42 @@ void DomainFusion::run_round(std::int64_t round) {
   record["step"] = round_steps_[static_cast<std::size_t>(round)];
   context().write_record(record);
   synthetic_ = rounds_->as_of(round);
-  const bool used = config_.lambda_syn > 0 || distillation_config_.images == DistilledImages::kRawAndSynthetic;
-  synthetic_loader_ = nullptr;
-  if (used && synthetic_->total() > 0) {
-    const std::int64_t raw = context().work_sizes().in_images;
-    synthetic_loader_ = context().make_loader(
-        synthetic_, "synthetic", synthetic_batch_size(context().config.loader.batch_size, synthetic_->total(), raw));
-  }
+  load_synthetic_images();
   active_round_ = round;
 }
 
+void DomainFusion::load_synthetic_images() {
+  const bool used = config_.lambda_syn > 0 || distillation_config_.images == DistilledImages::kRawAndSynthetic;
+  synthetic_loader_ = nullptr;
+  style_loader_ = nullptr;
+  if (!used || synthetic_->total() == 0) return;
+  const std::shared_ptr<const DomainDataset>& raw = context().source_in;
+  const std::int64_t batch = context().config.loader.batch_size, images = context().work_sizes().in_images;
+  if (config_.shared_styles.from == SharedStylesConfig::From::kNone) {
+    synthetic_loader_ =
+        context().make_loader(synthetic_, "synthetic", synthetic_batch_size(batch, synthetic_->total(), images));
+    return;
+  }
+  const bool of_synthetic = config_.shared_styles.from == SharedStylesConfig::From::kSynthetic;
+  synthetic_loader_ = context().make_loader(raw, "restyled", batch);
+  style_loader_ = context().make_loader(of_synthetic ? synthetic_ : raw, "styles", batch);
+}
+
+std::optional<Batch> DomainFusion::synthetic_batch(std::int64_t step, at::Device device) {
+  if (!synthetic_loader_) return std::nullopt;
+  Batch batch = synthetic_loader_->batch(step).on(device);
+  if (style_loader_) {
+    return with_styles(batch, style_loader_->batch(step).image_NCHW, config_.shared_styles.max_share,
+                       {context().seed, "shared styles", {static_cast<std::uint64_t>(step)}});
+  }
+  // Its domains are counted on from the raw set's.
+  batch.domain_N = batch.domain_N + context().source_in->number_of_domains();
+  return batch;
+}
+
 at::Tensor DomainFusion::loss(std::int64_t step, const Batch& raw, StepRecord& record) {
-  std::optional<Batch> synthetic;
-  if (synthetic_loader_) synthetic = synthetic_loader_->batch(step);
-  const Batch all = synthetic ? joined(raw, *synthetic, context().source_in->number_of_domains()) : raw;
+  const std::optional<Batch> synthetic = synthetic_batch(step, raw.image_NCHW.device());
+  const Batch all = synthetic ? joined(raw, *synthetic) : raw;
   const at::Tensor logits = Algorithm::logits(all.image_NCHW);
   at::Tensor total = classification_loss(logits.narrow(0, 0, raw.size()), raw.label_N);
   record.scalars["loss_raw"] = total.item<double>();

@@ -13,6 +13,7 @@
 #include "domainfusion/data/known_datasets.h"
 #include "domainfusion/distillation/distillation_teacher.h"
 #include "domainfusion/training/algorithm.h"
+#include "domainfusion/training/algorithms/shared_styles.h"
 
 namespace domainfusion {
 
@@ -21,6 +22,7 @@ struct DomainFusionConfig {
   bool online_augmentation = true;
   double lambda_syn = 1;
   double synthetic_repeats = 0;
+  SharedStylesConfig shared_styles;
   std::string synthetic_from;    // a run folder; empty: this run makes its synthetic images itself
   std::string fidelity_weights;  // a trained classifier that judges the class of synthetic images; empty: not judged
 
@@ -54,6 +56,9 @@ class DomainFusion final : public Algorithm {
   // Per source domain and step, of a set of `synthetic` images beside `raw` source images.
   std::int64_t synthetic_batch_size(std::int64_t whole, std::int64_t synthetic, std::int64_t raw) const;
   void run_round(std::int64_t round);
+  void load_synthetic_images();
+  // None while the set is empty; with where its images are in the batch: raw rows, or rows of the synthetic set.
+  std::optional<Batch> synthetic_batch(std::int64_t step, at::Device device);
   RoundHooks round_hooks();
   at::Tensor distilled_images(const std::vector<ImageKey>& keys) const;
   at::Tensor distillation_loss(std::int64_t step, const Batch& batch, const at::Tensor& logits_NK, StepRecord& record);
@@ -77,6 +82,7 @@ class DomainFusion final : public Algorithm {
   std::int64_t active_round_ = -1;
   std::shared_ptr<const SyntheticDataset> synthetic_;  // of the active round
   std::unique_ptr<BatchLoader> synthetic_loader_;      // none while the synthetic set is empty
+  std::unique_ptr<BatchLoader> style_loader_;          // with shared styles: whose styles
   Classifier fidelity_classifier_{nullptr};
 };
 
