@@ -46,6 +46,22 @@ TEST(RunFolder, AResumedRunWithAnotherConfigurationIsRefusedNamingTheDifference)
   EXPECT_EQ(message_of<Error>([&] { RunFolder(place / "run", RunMode::kResume, other_workers); }), "no error");
 }
 
+TEST(RunFolder, AnOptionThatAnOlderVersionDidNotKnowHadItsDefault) {
+  TemporaryFolder place;
+  RunFolder(place / "run", RunMode::kNew, description());
+  const json defaults{{"config", {{"optimizer", {{"lr", 0.5}, {"momentum", 0}}}, {"layers", {1, 2}}}}};
+  json newer = description();
+  newer["config"]["optimizer"]["momentum"] = 0;
+  newer["config"]["layers"] = {1, 2};
+  EXPECT_EQ(message_of<Error>([&] { RunFolder(place / "run", RunMode::kResume, newer, defaults); }), "no error");
+  newer["config"]["optimizer"]["momentum"] = 0.9;
+  newer["config"]["layers"] = {1, 2, 3};
+  const std::string message = message_of<Error>([&] { RunFolder(place / "run", RunMode::kResume, newer, defaults); });
+  EXPECT_NE(message.find("momentum was 0, is 0.9"), std::string::npos) << message;
+  EXPECT_NE(message.find("layers/2 was null, is 3"), std::string::npos) << message;
+  EXPECT_EQ(message.find("lr was"), std::string::npos) << message;
+}
+
 TEST(RunFolder, BelowARegularFileIsAnErrorThatNamesTheFile) {
   TemporaryFolder place;
   std::ofstream(place / "file") << "x";

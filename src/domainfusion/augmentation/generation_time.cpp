@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "domainfusion/core/process_memory.h"
+#include "domainfusion/nn/activation_memory.h"
 
 namespace domainfusion {
 namespace {
@@ -39,6 +40,7 @@ void decode(const LatentDiffusion& model, std::int64_t images) {
 }
 
 double peak_of(const std::function<void()>& action) {
+  release_activation_memory();
   reset_peak_resident();
   action();
   return peak_resident_mib();

@@ -79,7 +79,7 @@ std::int64_t unet_passes(const nlohmann::json& scheduler_config, const ImageToIm
   const PreparedScheduler prepared = prepare_scheduler(scheduler_config, request);
   const auto taken = static_cast<std::int64_t>(prepared.scheduler->timesteps().size() - prepared.start);
   const std::int64_t inverted = request.mode == GenerationMode::kInversion ? taken : 0;
-  return taken * images_per_pass(request.guidance_scale) + inverted;
+  return taken * rows_per_image(request.guidance_scale) + inverted;
 }
 
 at::Tensor image_to_image_latents(const LatentDiffusion& model, ImageToImageRequest request) {

@@ -72,8 +72,8 @@ struct PreparedScheduler {
 // a model of this scheduler_config.json.
 PreparedScheduler prepare_scheduler(const nlohmann::json& scheduler_config, const ImageToImageRequest& request);
 
-// What an image is to the U-Net in a pass: with guidance both halves go together.
-inline std::int64_t images_per_pass(double guidance_scale) { return guidance_scale > 1 ? 2 : 1; }
+// Rows of the U-Net's batch that one image takes: with guidance both halves go together.
+inline std::int64_t rows_per_image(double guidance_scale) { return guidance_scale > 1 ? 2 : 1; }
 
 // U-Net passes that an image takes, an inversion's and guidance's included.
 std::int64_t unet_passes(const nlohmann::json& scheduler_config, const ImageToImageRequest& request);

@@ -10,6 +10,7 @@
 #include "domainfusion/evaluation/dsi/dsi_config.h"
 #include "domainfusion/evaluation/run_result.h"
 #include "domainfusion/io/json_lines.h"
+#include "domainfusion/nn/activation_memory.h"
 #include "domainfusion/nn/state_dict.h"
 #include "domainfusion/training/ldm_finetuning_config.h"
 #include "domainfusion/training/run_cost.h"
@@ -21,7 +22,7 @@ constexpr double kMib = 1 << 20;
 
 std::optional<LatentDiffusion> ldm_of(const TrainingConfig& config) {
   if (config.ldm.empty()) return std::nullopt;
-  return LatentDiffusion::load(config.ldm, {.tokenizer = config.ldm_tokenizer,
+  return LatentDiffusion::open(config.ldm, {.tokenizer = config.ldm_tokenizer,
                                             .prediction_type = config.ldm_prediction_type,
                                             .placement = placement_of(config.device, config.ldm_dtype)});
 }
@@ -61,7 +62,8 @@ double folder_mib(const std::filesystem::path& folder) {
   return bytes / kMib;
 }
 
-// Time and memory of the LDM that was measured, for the work that is planned. The LDM stays loaded beside training.
+// Time and memory of the LDM that was measured, for the work that is planned. The LDM stays loaded beside training,
+// which keeps its memory while the LDM works.
 void add_ldm(RunPlan& plan) {
   if (plan.work.unet_images == 0 && plan.work.vae_images == 0) {
     plan.ldm_seconds = 0;
@@ -69,7 +71,7 @@ void add_ldm(RunPlan& plan) {
     plan.ldm_seconds = ldm_seconds(plan.work, *plan.ldm_times);
     const double unet = plan.ldm_memory.unet_mib * static_cast<double>(plan.work.unet_batch);
     const double vae = plan.ldm_memory.vae_mib * static_cast<double>(plan.work.vae_batch);
-    plan.peak_memory_mib = plan.loaded_mib + std::max({plan.step_mib, unet, vae});
+    plan.peak_memory_mib = plan.loaded_mib + plan.step_mib + std::max(unet, vae);
   }
 }
 
@@ -95,7 +97,7 @@ RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
   plan.disk_mib = disk_mib(setup, sizes, plan.work, ldm ? ldm->image_size_px() : config.loader.image_size_px);
 
   const double kept = kept_images_mib(config.data, sizes);
-  plan.loaded_mib = resident_mib() + kept;
+  const double before_mib = resident_mib();
   reset_peak_resident();
   const auto steps = static_cast<double>(budget.steps);
   const double trained = static_cast<double>(budget.images_per_step) + plan.work.classifier_images / 3 / steps;
@@ -104,11 +106,13 @@ RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
   const StepTimes times = measure_step_times(setup, sizes.classes, batch);
   plan.training_seconds = times.train_seconds_per_image * trained * steps +
                           times.evaluate_seconds_per_image * static_cast<double>(budget.evaluated_images);
-  plan.step_mib = peak_resident_mib() + kept - plan.loaded_mib;
+  plan.step_mib = peak_resident_mib() - before_mib;
+  plan.loaded_mib = before_mib + kept;
   plan.peak_memory_mib = plan.loaded_mib + plan.step_mib;
   if (ldm) {
     plan.ldm_memory = measure_generation_memory(*ldm);
     plan.ldm_times = measure_generation(*ldm);
+    release_activation_memory();
     plan.loaded_mib = resident_mib() + kept;
   }
   add_ldm(plan);
@@ -128,7 +132,7 @@ RunPlan with_dsi(RunPlan plan) {
   }
   work.stored_images = work.generated_images;
   work.vae_batch = dsi.batch_size;
-  work.unet_batch = dsi.batch_size * images_per_pass(dsi.guidance_scale);
+  work.unet_batch = std::max(dsi.batch_size * rows_per_image(dsi.guidance_scale), finetuning.part_size());
   work.unet_images += 3.0 * static_cast<double>(finetuning.steps * finetuning.batch_size) * sources;
   work.vae_images += 2.0 * static_cast<double>(plan.budget.in_images);  // plain and mirrored
   plan.algorithm += " + dsi";

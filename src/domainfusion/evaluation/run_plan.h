@@ -22,10 +22,11 @@ struct RunPlan {
   nlohmann::json ldm_scheduler = WorkSizes().ldm_scheduler;  // of its folder
   std::optional<GenerationTimes> ldm_times{};                // absent: no LDM is given
   GenerationMemory ldm_memory{};
-  double loaded_mib = 0;       // resident with the LDM's weights and the decoded images that are kept
-  double step_mib = 0;         // what a training step at the full batch adds
-  double peak_memory_mib = 0;  // of training beside the loaded LDM, or of the LDM at the run's batches
-  double disk_mib = 0;         // at most: models, checkpoint, generated images uncompressed
+  double loaded_mib = 0;  // resident with the LDM's weights and the decoded images that are kept
+  double step_mib = 0;    // what a training step at the full batch adds
+  // Of training beside the loaded LDM and its largest batch. Without what gradients through the LDM need.
+  double peak_memory_mib = 0;
+  double disk_mib = 0;  // at most: models, checkpoint, generated images uncompressed
 
   double seconds() const { return training_seconds + ldm_seconds.value_or(0); }
   nlohmann::json to_json() const;

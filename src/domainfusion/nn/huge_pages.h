@@ -15,7 +15,7 @@ namespace domainfusion {
 
 inline constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
-inline std::size_t whole_pages(std::size_t bytes) {
+inline std::size_t rounded_to_pages(std::size_t bytes) {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   return (bytes + page - 1) / page * page;
 }
@@ -23,7 +23,7 @@ inline std::size_t whole_pages(std::size_t bytes) {
 // bytes >= 1, aligned to a huge page; free_huge_pages gives it back. Throws std::bad_alloc.
 inline void* allocate_huge_pages(std::size_t bytes) {
   // The system aligns to its small pages: what one huge page more has too much at both ends goes back at once.
-  const std::size_t size = whole_pages(bytes);
+  const std::size_t size = rounded_to_pages(bytes);
   void* mapped = ::mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
   const std::size_t before = -reinterpret_cast<std::uintptr_t>(mapped) % kHugePage;
@@ -35,6 +35,6 @@ inline void* allocate_huge_pages(std::size_t bytes) {
 }
 
 // `bytes` as they were asked for.
-inline void free_huge_pages(void* memory, std::size_t bytes) { ::munmap(memory, whole_pages(bytes)); }
+inline void free_huge_pages(void* memory, std::size_t bytes) { ::munmap(memory, rounded_to_pages(bytes)); }
 
 }  // namespace domainfusion

@@ -95,7 +95,7 @@ bool comes_after_training(const json& record) {
 
 }  // namespace
 
-RunFolder::RunFolder(fs::path path, RunMode mode, const json& description)
+RunFolder::RunFolder(fs::path path, RunMode mode, const json& description, json defaults)
     : path_(fs::absolute(std::move(path)).lexically_normal()) {
   create_folder(path_);
   lock_ = lock_folder(path_);
@@ -114,7 +114,8 @@ RunFolder::RunFolder(fs::path path, RunMode mode, const json& description)
     if (mode == RunMode::kResume && fs::exists(path_ / "run.json")) {
       const json before = read_run_description(path_);
       warn_of_other_code(before, description);
-      const std::string changed = differences(before, description);
+      defaults.merge_patch(before);
+      const std::string changed = differences(defaults, description);
       check<ConfigError>(changed.empty(), "--resume: '{}' was started with another configuration: {}", path_.string(),
                          changed);
     }

@@ -27,11 +27,13 @@ enum class RunMode { kNew, kResume, kOverwrite };
 class RunFolder {
  public:
   // kNew: `path` must be absent or empty. kResume: a run there is continued (an absent one is started); its run.json
-  // must equal `description` but for keys that cannot change results. kOverwrite: what an earlier run left there is
-  // removed; a folder that holds other files and no run.json is refused. Creates the folder, writes run.json and holds
-  // a lock until destruction. ConfigError for a breach of these laws, naming remedy or differing keys; IoError if the
-  // folder cannot be made (a path below a regular file, say) or another process trains in it.
-  RunFolder(std::filesystem::path path, RunMode mode, const nlohmann::json& description);
+  // must equal `description` but for keys that cannot change results; a key that it lacks, because an older version
+  // wrote it, counts as having its value in `defaults`. kOverwrite: what an earlier run left there is removed; a folder
+  // that holds other files and no run.json is refused. Creates the folder, writes run.json and holds a lock until
+  // destruction. ConfigError for a breach of these laws, naming remedy or differing keys; IoError if the folder cannot
+  // be made (a path below a regular file, say) or another process trains in it.
+  RunFolder(std::filesystem::path path, RunMode mode, const nlohmann::json& description,
+            nlohmann::json defaults = nlohmann::json::object());
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;

@@ -39,6 +39,11 @@ std::vector<std::int64_t> first_indices(std::int64_t n) {
   return indices;
 }
 
+// As in a run's description. Options come with the behaviour of before as their default.
+json defaults_of(const std::string& algorithm) {
+  return {{"config", make_run_setup({}, {}, {{"algorithm", algorithm}}).fields().to_json()}};
+}
+
 }  // namespace
 
 std::string dataset_name(const DomainDataset& dataset, const TrainingConfig& config) {
@@ -52,7 +57,8 @@ Trainer::Trainer(RunSetup setup, std::shared_ptr<const DomainDataset> dataset, T
   split_domains();
   check_benchmark(*dataset_, setup_.config);
   make_context();
-  folder_ = std::make_unique<RunFolder>(options_.run_folder, options_.mode, description());
+  folder_ = std::make_unique<RunFolder>(options_.run_folder, options_.mode, description(),
+                                        defaults_of(setup_.config.algorithm));
   folder_->set_sink(options_.sink);
   cost_.emplace(folder_->path());
   context_.run_folder = folder_->path();

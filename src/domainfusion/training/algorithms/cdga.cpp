@@ -82,7 +82,7 @@ PlannedWork Cdga::planned_work(const WorkSizes& sizes) const {
   work.unet_images = generated * static_cast<double>(unet_passes(sizes.ldm_scheduler, config_.request()));
   work.vae_images = 2 * generated;
   work.stored_images = work.generated_images;
-  work.unet_batch = config_.batch_images * images_per_pass(config_.guidance_scale);
+  work.unet_batch = config_.batch_images * rows_per_image(config_.guidance_scale);
   work.vae_batch = config_.batch_images;
   return work;
 }

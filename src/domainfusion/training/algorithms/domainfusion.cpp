@@ -62,11 +62,7 @@ void DomainFusionConfig::describe(ConfigFields& fields) {
   fields.boolean("latent_distillation", latent_distillation, "learn from the diffusion model's residuals");
   fields.boolean("online_augmentation", online_augmentation, "run rounds and train on their synthetic images too");
   fields.real("lambda_syn", lambda_syn, {0, 1000}, "weight of the cross-entropy of synthetic images");
-  fields.real(
-      "synthetic_repeats", synthetic_repeats, {0, 1e6},
-      "a synthetic image is drawn at most about so many times as often as a raw one: while the set is small, the "
-      "synthetic part of a batch is, and its weight with it; 0: a whole minibatch whatever the set (the source)");
-  shared_styles.describe(fields);
+  synthetic_batches.describe(fields);
   fields.text(
       "synthetic_from", synthetic_from,
       "folder of a run with the same data, LDM, seed and augmentation options: its synthetic images are taken over, "
@@ -85,9 +81,21 @@ void DomainFusion::describe(ConfigFields& fields) {
 
 void DomainFusion::prepare(TrainingContext& context) {
   Algorithm::prepare(context);
+  check_options();
   ldm_ = load_frozen_ldm(context);
   if (config_.online_augmentation) prepare_rounds();
   if (config_.latent_distillation) prepare_distillation();
+}
+
+void DomainFusion::check_options() const {
+  if (config_.synthetic_batches.shared_styles == SharedStyles::kNone) return;
+  const std::string option = "domainfusion.shared_styles makes raw images of the synthetic part of a batch";
+  check<ConfigError>(config_.online_augmentation && config_.lambda_syn > 0,
+                     "{}: it needs domainfusion.online_augmentation and a domainfusion.lambda_syn over 0", option);
+  check<ConfigError>(config_.synthetic_batches.repeats == 0,
+                     "{}, so domainfusion.synthetic_repeats has nothing to limit: set one of them", option);
+  check<ConfigError>(distillation_config_.images == DistilledImages::kRaw,
+                     "{}, which distillation.images = raw_and_synthetic cannot distil: set one of them", option);
 }
 
 PromptWords DomainFusion::words() const {
@@ -107,9 +115,6 @@ std::unique_ptr<CandidateGenerator> DomainFusion::make_candidates() const {
 
 void DomainFusion::prepare_rounds() {
   const DomainDataset& set = *context().source_in;
-  check<ConfigError>(config_.shared_styles.from == SharedStylesConfig::From::kNone || config_.synthetic_repeats == 0,
-                     "domainfusion.synthetic_repeats limits how often a synthetic image is learnt from, which "
-                     "domainfusion.shared_styles does not do: set one of them");
   const PromptWords source_words = words();
   const std::vector<std::string> descriptions = source_words.domains(set.domain_names());
   std::map<std::int64_t, std::string> description_of_source;
@@ -179,15 +184,15 @@ PlannedWork DomainFusion::work_of_rounds(const WorkSizes& sizes) const {
   const auto generated = static_cast<double>(work.generated_images);
   work.unet_images = generated * static_cast<double>(unet_passes(sizes.ldm_scheduler, round_config_.request()));
   work.vae_images = 2 * generated;
-  work.vae_batch = plan.candidates() * std::min(round_config_.batch_images, plan.images_of_run());
-  work.unet_batch = work.vae_batch * images_per_pass(round_config_.guidance_scale);
+  work.vae_batch = plan.candidates() * std::min(round_config_.batch_images, plan.count(0));
+  work.unet_batch = work.vae_batch * rows_per_image(round_config_.guidance_scale);
   // The search for styles passes each image and its gradient through a classifier.
   if (round_config_.combination.rule == CombineRule::kMode) {
     work.classifier_images =
         3.0 * static_cast<double>(plan.images_of_run() * round_config_.combination.search.move_steps);
   }
   if (config_.lambda_syn > 0) {
-    const std::int64_t batch = synthetic_batch_size(sizes.batch_size, plan.images_of_run(), sizes.in_images);
+    const std::int64_t batch = config_.synthetic_batches.size(sizes.batch_size, plan.images_of_run(), sizes.in_images);
     work.classifier_images += 3.0 * static_cast<double>(sizes.sources * batch * (sizes.steps - steps[0]));
   }
   work.stored_images = plan.images_of_run();
@@ -205,11 +210,16 @@ PlannedWork DomainFusion::work_of_distillation(const WorkSizes& sizes) const {
   const auto images = static_cast<double>(sizes.in_images);
   const TeacherCost cost = teacher->cost();
   PlannedWork work;
-  work.unet_batch = std::max<std::int64_t>(1, std::llround(batch * teacher->fraction()));
   work.unet_images = drawn * cost.unet_per_drawn + cost.unet_of_gate;
   // An image is encoded for its curve when it is drawn for the first time.
   work.vae_images =
       drawn * cost.encoder_per_drawn + std::min(images, drawn) * cost.encoder_per_image + cost.encoder_of_gate;
+  const double drawn_in_step = std::ceil(batch * teacher->fraction());
+  const auto together = static_cast<double>(distillation_config_.images_per_pass);
+  work.unet_batch = std::llround(
+      std::min(drawn_in_step * cost.unet_per_drawn, together * rows_per_image(distillation_config_.guidance)));
+  work.vae_batch = std::llround(std::max(std::min(drawn_in_step, together) * cost.encoder_per_drawn,
+                                         cost.encoder_of_gate > 0 ? 3.0 * std::size(kGateConfidences) : 0));
   return work;
 }
 
@@ -249,13 +259,6 @@ RoundHooks DomainFusion::round_hooks() {
   return hooks;
 }
 
-// Few images, drawn as often as all raw ones together, would be learnt by heart, and half of what batch norm sees.
-std::int64_t DomainFusion::synthetic_batch_size(std::int64_t whole, std::int64_t synthetic, std::int64_t raw) const {
-  if (config_.synthetic_repeats == 0) return whole;
-  const double share = config_.synthetic_repeats * static_cast<double>(synthetic) / static_cast<double>(raw);
-  return std::clamp<std::int64_t>(static_cast<std::int64_t>(std::ceil(share * static_cast<double>(whole))), 1, whole);
-}
-
 void DomainFusion::run_round(std::int64_t round) {
   const auto summary = rounds_->run(round, round_hooks());
   if (!summary) throw Interrupted();
@@ -265,41 +268,15 @@ void DomainFusion::run_round(std::int64_t round) {
   record["step"] = round_steps_[static_cast<std::size_t>(round)];
   context().write_record(record);
   synthetic_ = rounds_->as_of(round);
-  load_synthetic_images();
+  const bool used = config_.lambda_syn > 0 || distillation_config_.images == DistilledImages::kRawAndSynthetic;
+  synthetic_batches_.reset();
+  if (used && synthetic_->total() > 0) synthetic_batches_.emplace(config_.synthetic_batches, context(), synthetic_);
   active_round_ = round;
 }
 
-void DomainFusion::load_synthetic_images() {
-  const bool used = config_.lambda_syn > 0 || distillation_config_.images == DistilledImages::kRawAndSynthetic;
-  synthetic_loader_ = nullptr;
-  style_loader_ = nullptr;
-  if (!used || synthetic_->total() == 0) return;
-  const std::shared_ptr<const DomainDataset>& raw = context().source_in;
-  const std::int64_t batch = context().config.loader.batch_size, images = context().work_sizes().in_images;
-  if (config_.shared_styles.from == SharedStylesConfig::From::kNone) {
-    synthetic_loader_ =
-        context().make_loader(synthetic_, "synthetic", synthetic_batch_size(batch, synthetic_->total(), images));
-    return;
-  }
-  const bool of_synthetic = config_.shared_styles.from == SharedStylesConfig::From::kSynthetic;
-  synthetic_loader_ = context().make_loader(raw, "restyled", batch);
-  style_loader_ = context().make_loader(of_synthetic ? synthetic_ : raw, "styles", batch);
-}
-
-std::optional<Batch> DomainFusion::synthetic_batch(std::int64_t step, at::Device device) {
-  if (!synthetic_loader_) return std::nullopt;
-  Batch batch = synthetic_loader_->batch(step).on(device);
-  if (style_loader_) {
-    return with_styles(batch, style_loader_->batch(step).image_NCHW, config_.shared_styles.max_share,
-                       {context().seed, "shared styles", {static_cast<std::uint64_t>(step)}});
-  }
-  // Its domains are counted on from the raw set's.
-  batch.domain_N = batch.domain_N + context().source_in->number_of_domains();
-  return batch;
-}
-
 at::Tensor DomainFusion::loss(std::int64_t step, const Batch& raw, StepRecord& record) {
-  const std::optional<Batch> synthetic = synthetic_batch(step, raw.image_NCHW.device());
+  std::optional<Batch> synthetic;
+  if (synthetic_batches_) synthetic = synthetic_batches_->batch(step, raw.image_NCHW.device());
   const Batch all = synthetic ? joined(raw, *synthetic) : raw;
   const at::Tensor logits = Algorithm::logits(all.image_NCHW);
   at::Tensor total = classification_loss(logits.narrow(0, 0, raw.size()), raw.label_N);
@@ -308,8 +285,7 @@ at::Tensor DomainFusion::loss(std::int64_t step, const Batch& raw, StepRecord& r
     const std::int64_t first = raw.size(), count = synthetic->size();
     const at::Tensor loss = classification_loss(logits.narrow(0, first, count), all.label_N.narrow(0, first, count));
     record.scalars["loss_synthetic"] = loss.item<double>();
-    const double share = config_.synthetic_repeats == 0 ? 1 : static_cast<double>(count) / static_cast<double>(first);
-    total = total + config_.lambda_syn * share * loss;
+    total = total + config_.lambda_syn * synthetic_batches_->weight(count, first) * loss;
   }
   if (distillation_) {
     const Batch& distilled = distillation_config_.images == DistilledImages::kRaw ? raw : all;

@@ -1,9 +1,8 @@
 #pragma once
 // DomainFusion (ECCV 2024): cross-entropy on raw and synthetic images plus latent distillation,
 //   L = CE(raw) + lambda_syn CE(synthetic) + L_LD,
-// (with domainfusion.synthetic_repeats, ours, lambda_syn goes with the number of synthetic images in the batch),
-// with one frozen latent diffusion model as teacher (distillation/distillation_teacher.h) and as augmenter
-// (augmentation/round.h).
+// (what is synthetic in a step: synthetic_batches.h), with one frozen latent diffusion model as teacher
+// (distillation/distillation_teacher.h) and as augmenter (augmentation/round.h).
 
 #include <memory>
 #include <optional>
@@ -13,7 +12,7 @@
 #include "domainfusion/data/known_datasets.h"
 #include "domainfusion/distillation/distillation_teacher.h"
 #include "domainfusion/training/algorithm.h"
-#include "domainfusion/training/algorithms/shared_styles.h"
+#include "domainfusion/training/algorithms/synthetic_batches.h"
 
 namespace domainfusion {
 
@@ -21,8 +20,7 @@ struct DomainFusionConfig {
   bool latent_distillation = true;
   bool online_augmentation = true;
   double lambda_syn = 1;
-  double synthetic_repeats = 0;
-  SharedStylesConfig shared_styles;
+  SyntheticBatchesConfig synthetic_batches;
   std::string synthetic_from;    // a run folder; empty: this run makes its synthetic images itself
   std::string fidelity_weights;  // a trained classifier that judges the class of synthetic images; empty: not judged
 
@@ -48,17 +46,13 @@ class DomainFusion final : public Algorithm {
  private:
   PlannedWork work_of_rounds(const WorkSizes& sizes) const;
   PlannedWork work_of_distillation(const WorkSizes& sizes) const;
+  void check_options() const;
   void prepare_rounds();
   void load_fidelity_classifier();
   StyleJudge style_judge() const;
   void prepare_distillation();
   void choose_encoder();
-  // Per source domain and step, of a set of `synthetic` images beside `raw` source images.
-  std::int64_t synthetic_batch_size(std::int64_t whole, std::int64_t synthetic, std::int64_t raw) const;
   void run_round(std::int64_t round);
-  void load_synthetic_images();
-  // None while the set is empty; with where its images are in the batch: raw rows, or rows of the synthetic set.
-  std::optional<Batch> synthetic_batch(std::int64_t step, at::Device device);
   RoundHooks round_hooks();
   at::Tensor distilled_images(const std::vector<ImageKey>& keys) const;
   at::Tensor distillation_loss(std::int64_t step, const Batch& batch, const at::Tensor& logits_NK, StepRecord& record);
@@ -81,8 +75,7 @@ class DomainFusion final : public Algorithm {
   std::vector<std::int64_t> round_steps_;
   std::int64_t active_round_ = -1;
   std::shared_ptr<const SyntheticDataset> synthetic_;  // of the active round
-  std::unique_ptr<BatchLoader> synthetic_loader_;      // none while the synthetic set is empty
-  std::unique_ptr<BatchLoader> style_loader_;          // with shared styles: whose styles
+  std::optional<SyntheticBatches> synthetic_batches_;  // none while the synthetic set is empty
   Classifier fidelity_classifier_{nullptr};
 };
 

@@ -18,6 +18,7 @@ PlannedWork ModeA::planned_work(const WorkSizes& sizes) const {
   PlannedWork work = Mode::planned_work(sizes);
   work.vae_images =
       static_cast<double>(sizes.batch_size * sizes.sources * sizes.steps * (3 * config().search.move_steps + 2));
+  work.vae_batch = sizes.batch_size * sizes.sources;
   return work;
 }
 

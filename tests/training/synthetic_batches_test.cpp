@@ -1,4 +1,4 @@
-#include "domainfusion/training/algorithms/shared_styles.h"
+#include "domainfusion/training/algorithms/synthetic_batches.h"
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -87,21 +87,26 @@ TEST_F(SharedStylesRun, OneSyntheticImageIsAStyleOfAWholeBatch) {
 }
 
 TEST_F(SharedStylesRun, IsTheSameWhenResumed) {
-  const std::vector<std::string> shared{"domainfusion.shared_styles=synthetic",
-                                        "distillation.images=raw_and_synthetic"};
+  const std::vector<std::string> shared{"domainfusion.shared_styles=synthetic"};
   ASSERT_TRUE(toy_run("domainfusion", folder_ / "whole", std::make_shared<ToyDataset>(), RunMode::kNew, shared));
   EXPECT_FALSE(toy_run("domainfusion", folder_ / "run", stopped_at_read(60), RunMode::kNew, shared));
   ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kResume, shared));
   expect_same_run(folder_ / "whole", folder_ / "run");
 }
 
-TEST_F(SharedStylesRun, DoesNotGoWithAWeightForFewImages) {
-  try {
-    losses("synthetic", {"domainfusion.synthetic_repeats=1"});
-    FAIL() << "not refused";
-  } catch (const ConfigError& error) {
-    EXPECT_NE(std::string(error.what()).find("set one of them"), std::string::npos);
-  }
+TEST_F(SharedStylesRun, OptionsThatWouldBeWithoutEffectAreRefused) {
+  const auto refusal = [&](const std::string& option) {
+    try {
+      losses("synthetic", {option});
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string("not refused");
+  };
+  EXPECT_NE(refusal("domainfusion.synthetic_repeats=1").find("set one of them"), std::string::npos);
+  EXPECT_NE(refusal("distillation.images=raw_and_synthetic").find("set one of them"), std::string::npos);
+  EXPECT_NE(refusal("domainfusion.online_augmentation=false").find("it needs"), std::string::npos);
+  EXPECT_NE(refusal("domainfusion.lambda_syn=0").find("it needs"), std::string::npos);
 }
 
 }  // namespace domainfusion
