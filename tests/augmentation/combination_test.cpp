@@ -148,7 +148,9 @@ TEST_P(CombinedRounds, failed_candidates_are_never_drawn) {
   EXPECT_EQ(run.run(0)->kept, 0);
   for (const SyntheticRecord* record : run.store().records(0)) {
     EXPECT_EQ(record->candidates, (std::vector<std::int64_t>{1}));
-    if (rule() != CombineRule::kMode) EXPECT_EQ(record->style_candidate, 1);
+    if (rule() != CombineRule::kMode) {
+      EXPECT_EQ(record->style_candidate, 1);
+    }
   }
 }
 
