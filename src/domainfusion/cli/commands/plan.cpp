@@ -101,9 +101,8 @@ void plan(const PlanArguments& arguments) {
   fmt::print("{} images of {} to learn from; CDGA would generate {} images, FDS {}\n{}", first.budget.in_images,
              fmt::join(first.budget.sources, ", "), first.cdga_images, first.fds_images, text_table(plan_cells(plans)));
   fmt::print(
-      "times by a short measurement on this machine, without reading images; memory of this machine (not of a GPU): "
-      "the "
-      "networks, a training step, the LDM's largest batch, decoded images\n");
+      "times by a short measurement on this machine, without reading images; memory of this machine, not of a "
+      "GPU: networks, a training step, the LDM's largest batch, decoded images\n");
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ Batch with_styles(const Batch& content, const at::Tensor& style_image_MCHW, doub
 // The synthetic part of the batches between two rounds.
 class SyntheticBatches {
  public:
-  // `context` outlives it; `images`: not empty.
+  // `images`: not empty.
   SyntheticBatches(const SyntheticBatchesConfig& config, const TrainingContext& context,
                    std::shared_ptr<const SyntheticDataset> images);
 
