@@ -43,6 +43,24 @@ TEST_F(SmallTokenizer, WordsAreMergedFramedCutAndPadded) {
   EXPECT_EQ(tokenizer.tokenize("c!"), (std::vector<std::int64_t>{6, 7}));  // unknown; the pad token inside the text
 }
 
+// As diffusers' textual_inversion.py saves them with a pipeline: older releases in one file, later ones in the other.
+TEST_F(SmallTokenizer, TokensOfTextualInversionAreTheirOwn) {
+  const ClipTokenizer before = ClipTokenizer::load(folder_.path());
+  const std::size_t pieces = before.tokenize("<ab>").size();
+  EXPECT_GT(pieces, 1u);
+  write("added_tokens.json", R"({"<ab>": 8})");
+  EXPECT_EQ(ClipTokenizer::load(folder_.path()).tokenize("a <ab> b"), (std::vector<std::int64_t>{2, 8, 3}));
+  write("tokenizer_config.json", R"({"pad_token": "!", "added_tokens_decoder": {
+      "6": {"content": "<|endoftext|>"}, "8": {"content": "<ab>"}, "9": {"content": "<ab>_1"}}})");
+  const ClipTokenizer both = ClipTokenizer::load(folder_.path());
+  EXPECT_EQ(both.tokenize("a<ab>"), (std::vector<std::int64_t>{2, 8, 9}));  // several vectors under one name
+  EXPECT_EQ(both.tokenize("<ab>_1"), (std::vector<std::int64_t>{9}));
+  for (const char* wrong : {R"({"<ab>": -1})", R"({"<ab>": "8"})", R"({"": 8})", R"({"a": 5})"}) {
+    write("added_tokens.json", wrong);
+    EXPECT_THROW(ClipTokenizer::load(folder_.path()), FormatError) << wrong;
+  }
+}
+
 TEST_F(SmallTokenizer, BrokenFilesAreRefused) {
   write("tokenizer_config.json", R"({"pad_token": "?"})");
   EXPECT_THROW(ClipTokenizer::load(folder_.path()), FormatError);

@@ -69,8 +69,8 @@ TEST(UNetConfig, EveryUnsupportedFieldIsNamed) {
 }
 
 TEST(UNetConfig, AbsentNullAndPrivateFieldsAreNoObstacle) {
-  const UNetConfig c =
-      UNetConfig::from_json({{"_name", "x"}, {"class_embed_type", nullptr}, {"tomorrow", nullptr}}, "c");
+  const UNetConfig c = UNetConfig::from_json(
+      {{"_name", "x"}, {"class_embed_type", nullptr}, {"tomorrow", nullptr}, {"upcast_attention", nullptr}}, "c");
   EXPECT_EQ(c.cross_attention_dim, 1280);
   EXPECT_EQ(c.to_json(), UNetConfig().to_json());
 }

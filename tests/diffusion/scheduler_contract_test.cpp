@@ -133,6 +133,21 @@ TEST(SchedulerContract, NoisePredictingSolversEndAtTheLowestLevel) {
   }
 }
 
+TEST(SchedulerContract, EulerEndsWhereItsFileSays) {
+  for (const bool karras : {false, true}) {
+    json options{{"final_sigmas_type", "sigma_min"}, {"use_karras_sigmas", karras}};
+    const auto last_level = [&](const char* name) {
+      const auto scheduler = scheduler_registry().make(name, config_with("epsilon", options));
+      scheduler->set_timesteps(20);
+      return scheduler->sigmas().back();
+    };
+    EXPECT_NEAR(last_level("euler"), 0.0292, 1e-4);
+    EXPECT_EQ(last_level("euler_ancestral"), 0);  // has no such field
+    options["final_sigmas_type"] = "zero";
+    EXPECT_EQ(last_level("euler"), 0);
+  }
+}
+
 TEST(SchedulerContract, TimestepsAreInOrderAndInsideTheTrainingRange) {
   for (const auto& entry : scheduler_registry().entries()) {
     for (const char* spacing : {"leading", "linspace", "trailing"}) {
@@ -266,6 +281,7 @@ TEST(SchedulerContract, FieldsCountForTheClassesThatHaveThem) {
       {"euler", "interpolation_type", "cubic"},
       {"euler", "timestep_type", "late"},
       {"euler", "use_beta_sigmas", true},
+      {"euler", "final_sigmas_type", "none"},
       {"dpmsolver", "use_exponential_sigmas", true},
       {"dpmsolver", "algorithm_type", "dpmsolver+++"},
       {"dpmsolver", "algorithm_type", "dpmsolver"},  // with final_sigmas_type zero

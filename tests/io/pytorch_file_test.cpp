@@ -109,6 +109,15 @@ TEST(PytorchFile, TrainingStateBesideTheWeightsIsNoObstacle) {
   EXPECT_EQ(file.metadata().at("pytorch-lightning_version"), "1.4.2");
 }
 
+TEST(PytorchFile, ATensorBesideTheStateDictIsNotTheState) {
+  const std::string bytes =
+      made_checkpoint("\x80\x02}" + pickled_text("best_acc1") + pickled_tensor({}) + "s" + pickled_text("state_dict") +
+                      "}" + pickled_text("w") + pickled_tensor({}) + "ss.");
+  const PytorchFile file = PytorchFile::parse(std::as_bytes(std::span(bytes)));
+  ASSERT_EQ(file.entries().size(), 1u);
+  EXPECT_EQ(file.entries()[0].name, "w");
+}
+
 TEST(PytorchFile, CallsOfForeignObjectsAreRefusedByTheirNames) {
   expect_refused(bytes_of("os_system.pth"), "'posix.system'");
   expect_refused(bytes_of("os_system_legacy.pth"), "'posix.system'");
@@ -206,6 +215,11 @@ TEST(PytorchFile, TorchScriptModulesWithoutEndAreRefused) {
   }
   expect_refused(made_torchscript(doubling + "."), "without end");
   expect_refused(made_torchscript("c__torch__\nM\n)\x81Nb."), "something else than named attributes");
+  // One long name, used again and again: 60 GB if each use were a copy.
+  std::string repeated = pickled_text(std::string(1 << 20, 'a')) + "q\1" + pickled_module("") + "q\2" + "00";
+  std::string uses;
+  for (int i = 0; i < 60'000; ++i) uses += "h\1h\2s";
+  expect_refused(made_torchscript(repeated + pickled_module(uses) + "."), "names an attribute by over 1000 bytes");
 }
 
 TEST(PytorchFile, NamesThatCannotBeShownAreRefused) {

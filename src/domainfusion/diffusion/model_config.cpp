@@ -74,6 +74,7 @@ double ModelConfigReader::real(const char* key, double fallback, double low, dou
 bool ModelConfigReader::boolean(const char* key, bool fallback) {
   const json* value = find(key);
   if (!value) return fallback;
+  if (value->is_null()) return false;  // as in Python; diffusers' own converter writes "upcast_attention": null
   if (!value->is_boolean()) refuse(key, "true or false");
   return value->get<bool>();
 }

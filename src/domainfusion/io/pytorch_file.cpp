@@ -174,11 +174,15 @@ class CheckpointReader {
       open.pop_back();
       const auto attributes = pickle_.items(module);
       visited += attributes.size();
-      check<FormatError>(visited <= kMaxAttributes && depth <= kMaxDepth && prefix.size() <= kMaxNameBytes,
+      check<FormatError>(visited <= kMaxAttributes && depth <= kMaxDepth,
                          "holds modules inside one another without end, or {} attributes: it is damaged or hostile",
                          visited);
       for (std::size_t i = 0; i + 1 < attributes.size(); i += 2) {
-        const std::string name = prefix + std::string(pickle_.text(attributes[i]));
+        const std::string_view attribute = pickle_.text(attributes[i]);
+        // Before it is copied: a pickle can name one long text as often as it likes.
+        check<FormatError>(prefix.size() + attribute.size() <= kMaxNameBytes,
+                           "names an attribute by over {} bytes: it is damaged or hostile", kMaxNameBytes);
+        const std::string name = prefix + std::string(attribute);
         if (pickle_.is(attributes[i + 1], Kind::kDict)) open.push_back({attributes[i + 1], name + ".", depth + 1});
         if (!is_tensor(pickle_, attributes[i + 1])) continue;
         check_tensor_name(name);
@@ -210,11 +214,12 @@ class CheckpointReader {
 
   Ref dictionary_of_tensors() const {
     const Ref root = pickle_.root();
-    if (holds_tensors(root)) return root;
+    // Before the root: a checkpoint may hold a tensor of its own, such as the best accuracy.
     for (const char* key : {"state_dict", "model_state_dict", "model_dict", "model", "params_ema", "params"}) {
       const auto below = pickle_.find(root, key);
       if (below && holds_tensors(*below)) return *below;
     }
+    if (holds_tensors(root)) return root;
     std::vector<Ref> found;
     std::vector<std::string> keys;
     const auto entries = pickle_.items(root);

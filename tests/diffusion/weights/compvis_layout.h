@@ -81,17 +81,26 @@ inline std::string compvis_vae_name(const std::string& name) {
   return "first_stage_model." + renamed(name, rules);
 }
 
-// The layers of a text encoder as OpenCLIP has them: with one more layer than is used.
-inline TensorMap open_clip_tensors(const TensorMap& text, int layers) {
+// Whose file it is: OpenCLIP's own holds one more layer than is used, and the projection behind it; a file that
+// diffusers' converter made of a folder does not.
+enum class OpenClipFile { kOwn, kFromDiffusers };
+
+// The layers of a text encoder as OpenCLIP names them.
+inline TensorMap open_clip_tensors(const TensorMap& text, int layers, OpenClipFile kind = OpenClipFile::kOwn) {
   const std::string root = "cond_stage_model.model.";
   TensorMap made{{root + "positional_embedding", text.at("text_model.embeddings.position_embedding.weight")},
-                 {root + "token_embedding.weight", text.at("text_model.embeddings.token_embedding.weight")},
-                 {root + "text_projection", torch::ones({4, 4})},
-                 {root + "logit_scale", torch::ones({})}};
+                 {root + "token_embedding.weight", text.at("text_model.embeddings.token_embedding.weight")}};
+  if (kind == OpenClipFile::kOwn) {
+    made[root + "text_projection"] = torch::ones({4, 4});
+    made[root + "logit_scale"] = torch::ones({});
+  } else {
+    made[root + "transformer.text_model.embeddings.position_ids"] = torch::arange(77).unsqueeze(0);
+  }
+  const int last = kind == OpenClipFile::kOwn ? layers : layers - 1;
   for (const char* kind : {"weight", "bias"}) {
     const std::string end = std::string(".") + kind;
     made[root + "ln_final" + end] = text.at("text_model.final_layer_norm" + end);
-    for (int layer = 0; layer <= layers; ++layer) {
+    for (int layer = 0; layer <= last; ++layer) {
       const std::string from = fmt::format("text_model.encoder.layers.{}.", std::min(layer, layers - 1));
       const std::string to = fmt::format("{}transformer.resblocks.{}.", root, layer);
       made[to + "ln_1" + end] = text.at(from + "layer_norm1" + end);

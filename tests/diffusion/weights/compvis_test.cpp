@@ -92,6 +92,15 @@ TEST_P(Compvis, ACheckpointIsTheModelOfTheDiffusersFolder) {
   expect_same_networks(load("model.ckpt"), load("diffusers"));
 }
 
+TEST_P(Compvis, AFileMadeOfADiffusersFolderHasAllItsTextLayers) {
+  if (!GetParam()) GTEST_SKIP() << "Stable Diffusion 1 has the same text encoder in both layouts";
+  std::erase_if(tensors_, [](const auto& item) { return item.first.starts_with("cond_stage_model."); });
+  tensors_.merge(open_clip_tensors(load_tensors(pipeline_of(true) / "text_encoder/model.safetensors"), 2,
+                                   OpenClipFile::kFromDiffusers));
+  write();
+  expect_same_networks(load("model.safetensors"), load("diffusers"));
+}
+
 TEST_P(Compvis, SizesComeFromTheTensors) {
   write();
   const LatentDiffusion model = load("model.safetensors"), reference = load("diffusers");

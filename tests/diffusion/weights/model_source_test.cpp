@@ -7,6 +7,7 @@
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/diffusion/latent_diffusion.h"
+#include "domainfusion/diffusion/schedulers/scheduler.h"
 #include "domainfusion/diffusion/weights/diffusers_folder.h"
 #include "domainfusion/diffusion/weights/hub_cache.h"
 #include "temporary_folder.h"
@@ -95,6 +96,27 @@ TEST_F(ModelFolder, WeightsAreFoundUnderEachOfTheirUsualNames) {
   fs::remove(unet / before);
   EXPECT_NE(message_of<IoError>([&] { LatentDiffusion::load(folder_ / "m"); }).find("diffusion_pytorch_model.bin"),
             std::string::npos);
+}
+
+// As diffusers' StableDiffusionPipeline does with the scheduler that it is given.
+TEST_F(ModelFolder, LatentsAreNotClippedAndTimestepsBeginAtOneWhateverTheFileSays) {
+  const fs::path file = part("scheduler/scheduler_config.json");
+  const auto changed = [&](const char* key, const nlohmann::json& value) {
+    nlohmann::json config = nlohmann::json::parse(std::ifstream(kTiny / "scheduler/scheduler_config.json"));
+    config[key] = value;
+    if (value.is_discarded()) config.erase(key);
+    std::ofstream(file) << config;
+    return LatentDiffusion::open(folder_ / "m");
+  };
+  const nlohmann::json absent(nlohmann::json::value_t::discarded);
+  const std::vector<std::pair<const char*, nlohmann::json>> changes{
+      {"clip_sample", absent}, {"clip_sample", true}, {"steps_offset", absent}, {"steps_offset", 0}};
+  for (const auto& [key, value] : changes) {
+    const LatentDiffusion model = changed(key, value);
+    EXPECT_EQ(model.scheduler_config().at("clip_sample"), false) << key;
+    EXPECT_EQ(model.scheduler_config().at("steps_offset"), 1) << key;
+  }
+  EXPECT_THROW(scheduler_registry().make("ddim", changed("clip_sample", "yes").scheduler_config()), ConfigError);
 }
 
 TEST_F(ModelFolder, ShardedWeightsAreOneNetwork) {

@@ -45,6 +45,7 @@ EulerConfig EulerConfig::from_json(const nlohmann::json& object) {
   c.log_linear = is_second_word(reader, "interpolation_type", "linear", "log_linear");
   refuse_later_spacings(reader);
   c.continuous = is_second_word(reader, "timestep_type", "discrete", "continuous");
+  c.ends_at_lowest = is_second_word(reader, "final_sigmas_type", "zero", "sigma_min");
   return c;
 }
 
@@ -77,7 +78,7 @@ void EulerScheduler::set_timesteps(std::int64_t steps) {
     timesteps_.clear();
     for (const double sigma : sigmas_) timesteps_.push_back(as_float32(0.25f * std::log(static_cast<float>(sigma))));
   }
-  sigmas_.push_back(0);
+  sigmas_.push_back(config_.ends_at_lowest ? as_float32(ladder_.lowest()) : 0);
 }
 
 double EulerScheduler::sigma(std::size_t index) const {

@@ -17,8 +17,9 @@ struct EulerConfig {
   std::int64_t steps_offset = 0;  // added to the timesteps of "leading"
   bool use_karras_sigmas = false;
   std::optional<double> sigma_min, sigma_max;  // ends of the Karras levels; absent: those of the spacing
-  bool log_linear = false;  // interpolation_type: between the timesteps' levels, or evenly in log sigma
-  bool continuous = false;  // timestep_type: with v_prediction the model is asked at log(sigma) / 4
+  bool log_linear = false;      // interpolation_type: between the timesteps' levels, or evenly in log sigma
+  bool continuous = false;      // timestep_type: with v_prediction the model is asked at log(sigma) / 4
+  bool ends_at_lowest = false;  // final_sigmas_type: the last step ends at the level of t = 0, or at 0
 
   // ConfigError naming the field whose value is not supported.
   static EulerConfig from_json(const nlohmann::json& object);

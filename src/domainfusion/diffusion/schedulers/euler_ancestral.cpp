@@ -10,7 +10,7 @@ namespace {
 
 nlohmann::json without_fields_of_euler(nlohmann::json config) {
   for (const char* key : {"use_karras_sigmas", "sigma_min", "sigma_max", "interpolation_type", "timestep_type",
-                          "use_exponential_sigmas", "use_beta_sigmas"}) {
+                          "final_sigmas_type", "use_exponential_sigmas", "use_beta_sigmas"}) {
     config.erase(key);
   }
   return config;

@@ -24,7 +24,7 @@ ClipTextConfig ClipTextConfig::from_json(const json& object, const std::string& 
   c.pad_token_id = reader.integer("pad_token_id", c.pad_token_id, 0, 1 << 24);
   reader.only("model_type", {"clip_text_model"});
   // Training-time, bookkeeping, and the projection that the hidden states do not pass.
-  reader.ignore({"architectures", "attention_dropout", "dropout", "initializer_factor", "initializer_range",
+  reader.ignore({"architectures", "attention_dropout", "dropout", "dtype", "initializer_factor", "initializer_range",
                  "projection_dim", "torch_dtype", "transformers_version"});
   reader.finish();
   return c;

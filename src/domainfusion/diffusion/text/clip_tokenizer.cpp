@@ -30,6 +30,12 @@ std::string token_content(const json& settings, const char* key) {
   return {};
 }
 
+std::int64_t checked_id(const std::string& token, const json& id) {
+  check<FormatError>(id.is_number_integer() && id >= 0 && id < (1 << 24), "token '{}' has id {}; expected 0 … 2^24",
+                     token, id.dump());
+  return id.get<std::int64_t>();
+}
+
 }  // namespace
 
 ClipTokenizer ClipTokenizer::load(const std::filesystem::path& folder) {
@@ -42,11 +48,9 @@ ClipTokenizer ClipTokenizer::load(const std::filesystem::path& folder) {
 
 void ClipTokenizer::read_vocabulary(const std::filesystem::path& path) {
   const json object = parse_object(path);
-  for (const auto& [token, id] : object.items()) {
-    check<FormatError>(id.is_number_integer() && id >= 0 && id < (1 << 24),
-                       "'{}': token '{}' has id {}; expected 0 … 2^24", path.string(), token, id.dump());
-    ids_[token] = id.get<std::int64_t>();
-  }
+  with_context(fmt::format("'{}'", path.string()), [&] {
+    for (const auto& [token, id] : object.items()) ids_[token] = checked_id(token, id);
+  });
   check<FormatError>(!ids_.empty(), "'{}' holds no tokens", path.string());
 }
 
@@ -78,6 +82,14 @@ void ClipTokenizer::read_settings(const std::filesystem::path& folder) {
   for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
     if (std::filesystem::exists(folder / name)) settings.update(parse_object(folder / name));
   }
+  const json decoder = settings.value("added_tokens_decoder", json::object());
+  for (const auto& [id, token] : decoder.items()) {
+    add_token(token_content(json{{"token", token}}, "token"), json::parse(id, nullptr, false));
+  }
+  if (std::filesystem::exists(folder / "added_tokens.json")) {
+    const json added = parse_object(folder / "added_tokens.json");
+    for (const auto& [token, id] : added.items()) add_token(token, id);
+  }
   const auto special = [&](const char* key, std::string_view fallback) {
     const std::string content = token_content(settings, key);
     const std::string token = content.empty() ? std::string(fallback) : content;
@@ -91,6 +103,16 @@ void ClipTokenizer::read_settings(const std::filesystem::path& folder) {
   check<ConfigError>(length.is_number_integer() && length >= 2 && length <= kMaxLength,
                      "model_max_length = {}; expected 2 … {}", length.dump(), kMaxLength);
   length_ = length.get<std::int64_t>();
+}
+
+void ClipTokenizer::add_token(const std::string& token, const json& id) {
+  check<FormatError>(!token.empty(), "an added token (id {}) has no text", id.dump());
+  const std::int64_t number = checked_id(token, id);
+  const auto [known, is_new] = ids_.emplace(token, number);
+  check<FormatError>(is_new || known->second == number,
+                     "token '{}' has the ids {} and {}: the tokenizer's files do not belong together", token,
+                     known->second, number);
+  special_tokens_[token] = number;
 }
 
 std::vector<std::int64_t> ClipTokenizer::encode(std::string_view prompt) const {
@@ -107,17 +129,23 @@ std::vector<std::int64_t> ClipTokenizer::tokenize(std::string_view prompt) const
   std::vector<std::int64_t> ids;
   std::size_t plain_begin = 0;
   for (std::size_t at = 0; at < prompt.size();) {
-    const std::pair<const std::string, std::int64_t>* longest = nullptr;
-    for (const auto& special : special_tokens_) {
-      const bool here = prompt.substr(at).starts_with(special.first);
-      if (here && (!longest || special.first.size() > longest->first.size())) longest = &special;
+    auto longest = special_tokens_.end();
+    for (auto special = special_tokens_.begin(); special != special_tokens_.end(); ++special) {
+      const bool here = prompt.substr(at).starts_with(special->first);
+      if (here && (longest == special_tokens_.end() || special->first.size() > longest->first.size()))
+        longest = special;
     }
-    if (!longest) {
+    if (longest == special_tokens_.end()) {
       ++at;
       continue;
     }
     tokenize_plain(prompt.substr(plain_begin, at - plain_begin), ids);
-    ids.push_back(longest->second);
+    // Textual inversion with several vectors: <token> stands for <token>, <token>_1, <token>_2, …
+    auto next = longest;
+    for (int i = 1; next != special_tokens_.end(); ++i) {
+      ids.push_back(next->second);
+      next = special_tokens_.find(fmt::format("{}_{}", longest->first, i));
+    }
     at = plain_begin = at + longest->first.size();
   }
   tokenize_plain(prompt.substr(plain_begin), ids);

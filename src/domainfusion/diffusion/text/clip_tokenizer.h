@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -18,8 +19,8 @@ namespace domainfusion {
 class ClipTokenizer {
  public:
   // Reads vocab.json and merges.txt of a diffusers tokenizer folder, and, where they are there, tokenizer_config.json
-  // and special_tokens_map.json (special tokens, model_max_length; else CLIP's). Throws IoError, FormatError,
-  // ConfigError.
+  // and special_tokens_map.json (special tokens, model_max_length; else CLIP's), and the tokens that textual inversion
+  // added (added_tokens.json, added_tokens_decoder of tokenizer_config.json). Throws IoError, FormatError, ConfigError.
   static ClipTokenizer load(const std::filesystem::path& folder);
 
   // Exactly length() ids: start token, the prompt's tokens (cut to fit), end token, padding. FormatError for invalid
@@ -38,6 +39,7 @@ class ClipTokenizer {
   void read_vocabulary(const std::filesystem::path& path);
   void read_merges(const std::filesystem::path& path);
   void read_settings(const std::filesystem::path& folder);
+  void add_token(const std::string& token, const nlohmann::json& id);
   std::int64_t id_of_special(const std::string& token) const;
   void tokenize_plain(std::string_view text, std::vector<std::int64_t>& ids) const;
   void encode_word(std::string_view utf8_word, std::vector<std::int64_t>& ids) const;

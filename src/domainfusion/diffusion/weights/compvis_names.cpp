@@ -150,6 +150,15 @@ bool is_of_training(std::string_view name) {
          std::find(kBuffers.begin(), kBuffers.end(), name) != kBuffers.end();
 }
 
+// Stable Diffusion 2 conditions on the layer before the last of OpenCLIP's. Its own files hold the last one too, and
+// the projection behind it; files made from a diffusers folder hold neither.
+std::int64_t used_open_clip_layers(const TensorShapes& shapes) {
+  constexpr std::int64_t kUsedOfVitH = 23;
+  const std::int64_t layers = count_numbered(shapes, std::string(kOpenClip) + "transformer.resblocks.");
+  if (layers >= kUsedOfVitH) return kUsedOfVitH;
+  return has_prefix(shapes, std::string(kOpenClip) + "text_projection") ? layers - 1 : layers;
+}
+
 }  // namespace
 
 bool is_compvis(const TensorShapes& shapes) { return has_prefix(shapes, kUnet); }
@@ -167,8 +176,7 @@ CompvisNames::CompvisNames(const TensorShapes& shapes) {
   check<FormatError>(unet_layers_ >= 1, "its U-Net has no input_blocks: it is damaged");
   vae_levels_ = count_numbered(shapes, std::string(kVae) + "decoder.up.");
   open_clip_ = has_prefix(shapes, kOpenClip);
-  // Stable Diffusion 2 conditions on the layer before the last: diffusers leaves the last one out.
-  text_layers_ = open_clip_ ? count_numbered(shapes, std::string(kOpenClip) + "transformer.resblocks.") - 1
+  text_layers_ = open_clip_ ? used_open_clip_layers(shapes)
                             : std::max(count_numbered(shapes, std::string(kClip) + "text_model.encoder.layers."),
                                        count_numbered(shapes, std::string(kClip) + "encoder.layers."));
   check<FormatError>(text_layers_ >= 1, "its text encoder has no layers: it is damaged");
@@ -238,6 +246,7 @@ Target CompvisNames::open_clip_target(const std::string& name) const {
     return Target{Use::kPart, LdmPart::kTextEncoder, "text_model." + new_name};
   };
   if (name == "text_projection" || name == "logit_scale" || name == "attn_mask") return {Use::kUnused};
+  if (name.ends_with("embeddings.position_ids")) return {Use::kUnused};  // of a file made from a diffusers folder
   if (name == "positional_embedding") return part("embeddings.position_embedding.weight");
   if (name == "token_embedding.weight") return part("embeddings.token_embedding.weight");
   if (take(rest, "ln_final.")) return part("final_layer_norm." + std::string(rest));

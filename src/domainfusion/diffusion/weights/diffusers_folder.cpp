@@ -23,6 +23,18 @@ std::vector<std::string> candidates(LdmPart part) {
           pickled + ".bin.index.fp16.json"};
 }
 
+// What diffusers' Stable Diffusion pipelines set in a scheduler's config whatever it says: latents go beyond [-1, 1],
+// so they are not clipped, and "leading" timesteps begin at 1. A field of another type stays, for its reader to refuse.
+nlohmann::json as_pipelines_set(nlohmann::json config) {
+  const auto replace = [&](const char* key, const nlohmann::json& value, auto is_type) {
+    const auto found = config.find(key);
+    if (found == config.end() || found->is_null() || is_type(*found)) config[key] = value;
+  };
+  replace("clip_sample", false, [](const nlohmann::json& v) { return v.is_boolean(); });
+  replace("steps_offset", 1, [](const nlohmann::json& v) { return v.is_number_integer(); });
+  return config;
+}
+
 }  // namespace
 
 fs::path part_weights(const fs::path& folder, LdmPart part) {
@@ -48,7 +60,7 @@ TensorMap DiffusersFolder::weights(LdmPart part) const {
 }
 
 nlohmann::json DiffusersFolder::scheduler_config() const {
-  nlohmann::json config = read_json_object(folder_ / "scheduler/scheduler_config.json");
+  nlohmann::json config = as_pipelines_set(read_json_object(folder_ / "scheduler/scheduler_config.json"));
   if (!options_.prediction_type.empty()) config["prediction_type"] = options_.prediction_type;
   return config;
 }
@@ -65,6 +77,8 @@ std::vector<LdmFile> DiffusersFolder::files() const {
   const std::string scheduler = "scheduler/scheduler_config.json";
   std::vector<LdmFile> files{{scheduler, folder_ / scheduler, {}}};
   if (!options_.prediction_type.empty()) files.push_back({"prediction_type", {}, options_.prediction_type});
+  const nlohmann::json config = read_json_object(folder_ / scheduler), set = as_pipelines_set(config);
+  if (set != config) files.push_back({"scheduler as set", {}, set.dump()});
   for (const LdmPart part : {LdmPart::kVae, LdmPart::kUnet, LdmPart::kTextEncoder}) {
     const std::string name = folder_of(part) + "/";
     files.push_back({name + "config.json", folder_ / name / "config.json", {}});

@@ -31,7 +31,8 @@ std::unique_ptr<ModelSource> open_model(const fs::path& path, const LdmOptions& 
 
 std::vector<LdmFile> tokenizer_files(const fs::path& folder) {
   std::vector<LdmFile> files;
-  for (const char* name : {"vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"}) {
+  for (const char* name :
+       {"vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}) {
     if (fs::exists(folder / name)) files.push_back({std::string("tokenizer/") + name, folder / name, {}});
   }
   return files;
