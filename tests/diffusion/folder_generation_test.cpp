@@ -168,6 +168,14 @@ TEST_F(FolderGenerationTest, ResultsThatAreNoImagesAreReportedAndNotWritten) {
   EXPECT_TRUE(manifest().empty());
 }
 
+TEST_F(FolderGenerationTest, OneProcessAtATimeHasTheFolder) {
+  const nlohmann::json options{{"seed", 1}};
+  const std::string message = message_of<IoError>(
+      [&] { const GenerationFolder first(folder_ / "shared", options), second(folder_ / "shared", options); });
+  EXPECT_NE(message.find("in use by another process"), std::string::npos) << message;
+  EXPECT_NO_THROW(GenerationFolder(folder_ / "shared", options));
+}
+
 TEST_F(FolderGenerationTest, NothingIsOverwritten) {
   generate();
   const std::string first = bytes("out/photo/dog/1.png");

@@ -189,9 +189,12 @@ TEST(DsiTranslator, AStoppedOneGoesOnAndFindsWhatWasMade) {
   const TemporaryFolder folder;
   const DsiConfig config = toy_config(2);
   const auto whole = translated(config, folder / "whole");
-  DsiTranslator first(LatentDiffusion::open(kModel), config, folder / "store");
-  EXPECT_THROW(first.translate(ToyDataset(), 1, kFive, 3, [] { return true; }), Interrupted);
-  EXPECT_EQ(first.made(), 2);
+  {
+    DsiTranslator first(LatentDiffusion::open(kModel), config, folder / "store");
+    EXPECT_THROW(first.translate(ToyDataset(), 1, kFive, 3, [] { return true; }), Interrupted);
+    EXPECT_EQ(first.made(), 2);
+    EXPECT_THROW(translated(config, folder / "store"), IoError) << "one process at a time";
+  }
   DsiTranslator second(LatentDiffusion::open(kModel), config, folder / "store");
   const auto images = second.translate(ToyDataset(), 1, kFive, 3);
   EXPECT_EQ(second.found(), 2);

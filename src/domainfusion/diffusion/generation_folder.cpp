@@ -45,6 +45,7 @@ GenerationFolder::GenerationFolder(fs::path folder, const json& options) : folde
     make_folder(folder_);
     write_file_atomically(folder_ / kOptionsFile, options.dump(2) + "\n");
   }
+  lock_.emplace(folder_, fmt::format("the folder of images '{}'", folder_.string()));
   manifest_.emplace(folder_ / kManifestFile);  // cuts off a torn last line
   read_manifest();
 }

@@ -1,6 +1,6 @@
 #pragma once
 // A folder of generated images: the pictures, generate.json with the options that made them, and manifest.jsonl with a
-// line for each. Nothing in it is ever overwritten.
+// line for each. Nothing in it is ever overwritten, and one object at a time has it.
 
 #include <filesystem>
 #include <map>
@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "domainfusion/io/folder_lock.h"
 #include "domainfusion/io/image.h"
 #include "domainfusion/io/json_lines.h"
 
@@ -16,7 +17,7 @@ namespace domainfusion {
 class GenerationFolder {
  public:
   // Makes the folder, or continues one of equal `options`. ConfigError for other options, and for a folder that is not
-  // empty and was not made by this class; IoError, FormatError.
+  // empty and was not made by this class; IoError (also while another process has it), FormatError.
   GenerationFolder(std::filesystem::path folder, const nlohmann::json& options);
 
   // Whether the image of `source` lies there, made of content `source_hash`. ConfigError if it was made of another
@@ -34,6 +35,7 @@ class GenerationFolder {
   void read_manifest();
 
   std::filesystem::path folder_;
+  std::optional<FolderLock> lock_;
   std::optional<JsonLinesWriter> manifest_;
   std::map<std::string, nlohmann::json> records_;  // by source
 };

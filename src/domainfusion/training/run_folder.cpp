@@ -1,9 +1,5 @@
 #include "domainfusion/training/run_folder.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <memory>
 #include <set>
 
@@ -77,17 +73,6 @@ void remove_old_run(const fs::path& path) {
   }
 }
 
-int lock_folder(const fs::path& path) {
-  const int file = open((path / "lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
-  check<IoError>(file >= 0, "run folder '{}' is not writable: choose another --out", path.string());
-  if (flock(file, LOCK_EX | LOCK_NB) != 0) {
-    close(file);
-    throw IoError(fmt::format("run folder '{}' is in use by another process: wait for it, or choose another --out",
-                              path.string()));
-  }
-  return file;
-}
-
 bool comes_after_training(const json& record) {
   const std::string type = record.value("type", "");
   return type == "test" || type == "oracle" || record.contains("model");
@@ -98,36 +83,29 @@ bool comes_after_training(const json& record) {
 RunFolder::RunFolder(fs::path path, RunMode mode, const json& description, json defaults)
     : path_(fs::absolute(std::move(path)).lexically_normal()) {
   create_folder(path_);
-  lock_ = lock_folder(path_);
-  try {
-    if (!holds_nothing(path_)) {
-      check<ConfigError>(
-          mode != RunMode::kNew,
-          "run folder '{}' is not empty: pass --resume to continue that run, --overwrite to start it anew, or "
-          "choose another --out",
-          path_.string());
-      if (mode == RunMode::kOverwrite) remove_old_run(path_);
-      check<ConfigError>(mode != RunMode::kResume || fs::exists(path_ / "run.json"),
-                         "--resume: '{}' holds files but no run.json: it is not a run folder; choose another --out",
-                         path_.string());
-    }
-    if (mode == RunMode::kResume && fs::exists(path_ / "run.json")) {
-      const json before = read_run_description(path_);
-      warn_of_other_code(before, description);
-      defaults.merge_patch(before);
-      const std::string changed = differences(defaults, description);
-      check<ConfigError>(changed.empty(), "--resume: '{}' was started with another configuration: {}", path_.string(),
-                         changed);
-    }
-    fresh_ = !fs::exists(path_ / "run.json");
-    write_file_atomically(path_ / "run.json", description.dump(2) + "\n");
-  } catch (...) {
-    close(lock_);
-    throw;
+  lock_.emplace(path_, fmt::format("run folder '{}'", path_.string()));
+  if (!holds_nothing(path_)) {
+    check<ConfigError>(
+        mode != RunMode::kNew,
+        "run folder '{}' is not empty: pass --resume to continue that run, --overwrite to start it anew, or "
+        "choose another --out",
+        path_.string());
+    if (mode == RunMode::kOverwrite) remove_old_run(path_);
+    check<ConfigError>(mode != RunMode::kResume || fs::exists(path_ / "run.json"),
+                       "--resume: '{}' holds files but no run.json: it is not a run folder; choose another --out",
+                       path_.string());
   }
+  if (mode == RunMode::kResume && fs::exists(path_ / "run.json")) {
+    const json before = read_run_description(path_);
+    warn_of_other_code(before, description);
+    defaults.merge_patch(before);
+    const std::string changed = differences(defaults, description);
+    check<ConfigError>(changed.empty(), "--resume: '{}' was started with another configuration: {}", path_.string(),
+                       changed);
+  }
+  fresh_ = !fs::exists(path_ / "run.json");
+  write_file_atomically(path_ / "run.json", description.dump(2) + "\n");
 }
-
-RunFolder::~RunFolder() { close(lock_); }
 
 JsonLinesWriter& RunFolder::records() {
   if (!records_) records_ = std::make_unique<JsonLinesWriter>(path_ / "records.jsonl");

@@ -14,7 +14,9 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "domainfusion/io/folder_lock.h"
 #include "domainfusion/io/json_lines.h"
 #include "domainfusion/training/record_sink.h"
 
@@ -34,7 +36,6 @@ class RunFolder {
   // be made (a path below a regular file, say) or another process trains in it.
   RunFolder(std::filesystem::path path, RunMode mode, const nlohmann::json& description,
             nlohmann::json defaults = nlohmann::json::object());
-  ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
 
@@ -57,7 +58,7 @@ class RunFolder {
   JsonLinesWriter& records();
 
   std::filesystem::path path_;
-  int lock_ = -1;
+  std::optional<FolderLock> lock_;
   bool fresh_ = false;
   std::unique_ptr<JsonLinesWriter> records_;
   std::shared_ptr<RecordSink> sink_;

@@ -113,6 +113,12 @@ void DsiRun::open_translators() {
   const HoldoutGuard guard(dataset_, held_out, out);
   for (const auto& [domain, path] : request_.ldms) domains_.push_back(domain);
   dataset_->domain_indices(domains_);
+  for (const std::int64_t source : sources_) {
+    const std::string& name = dataset_->domain_names()[static_cast<std::size_t>(source)];
+    if (std::find(domains_.begin(), domains_.end(), name) == domains_.end()) {
+      log_warning("no translator to the source domain '{}': answers are means without it", name);
+    }
+  }
   for (const auto& [domain, path] : request_.ldms) {
     const LatentDiffusion ldm = LatentDiffusion::open(path, request_.ldm_options);
     check_ldm_provenance(ldm, guard);
@@ -120,6 +126,11 @@ void DsiRun::open_translators() {
     check<ConfigError>(!record.recorded || record.domains.contains(domain),
                        "--ldm {}={}: the model was trained on {}, never on '{}'; are two models interchanged?", domain,
                        path.string(), fmt::join(record.domains, ", "), domain);
+    for (std::size_t d = 0; d < translators_.size(); ++d) {
+      check<ConfigError>(translators_[d].ldm().weights_hash() != ldm.weights_hash(),
+                         "--ldm {}={}: the same model as that of '{}'; finetune one for each domain", domain,
+                         path.string(), domains_[d]);
+    }
     translators_.emplace_back(ldm, config_,
                               request_.translations.empty() ? request_.run / "dsi" : request_.translations);
   }

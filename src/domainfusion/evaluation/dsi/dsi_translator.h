@@ -19,8 +19,8 @@ namespace domainfusion {
 class DsiTranslator {
  public:
   // Translations lie below `store`, one folder (see GenerationFolder) for each model, start and options, each picture
-  // named after the hash of its source: whatever run asks for it again finds it. One process at a time. `config`
-  // outlives the object.
+  // named after the hash of its source: whatever run asks for it again finds it. One process at a time: IoError from
+  // translate() while another one has the folder. `config` outlives the object.
   DsiTranslator(LatentDiffusion ldm, const DsiConfig& config, std::filesystem::path store);
   DsiTranslator(DsiTranslator&&) = default;
   DsiTranslator(const DsiTranslator&) = delete;
