@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/data/known_datasets.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {
@@ -38,6 +39,18 @@ TEST(Prompts, other_source_domains_come_first_then_the_own_one_and_again) {
   EXPECT_EQ(make().prompts(1, 0, 1), (std::vector<std::string>{"a alarm clock, photorealistic"}));
   EXPECT_THROW(make().prompts(0, 1, 1), ConfigError);
   EXPECT_THROW(make().prompts(2, 0, 1), ConfigError);
+}
+
+// A set without published descriptions is given some that do for all of its targets.
+TEST(TargetGuard, lets_every_domain_of_terra_incognita_be_held_out) {
+  const KnownDataset& set = known_dataset("TerraIncognita");
+  for (std::size_t target = 0; target < set.domain_names.size(); ++target) {
+    const TargetGuard guard = guard_of(set.domain_names[target], set.domain_descriptions[target]);
+    for (std::size_t source = 0; source < set.domain_names.size(); ++source) {
+      if (source == target) continue;
+      EXPECT_NO_THROW(guard.check_prompt("a bird, " + set.domain_descriptions[source], "prompt"));
+    }
+  }
 }
 
 TEST(Words, are_split_at_everything_that_is_not_a_letter_or_digit) {

@@ -222,6 +222,15 @@ TEST_F(RoundsOfOneRun, other_options_other_weights_and_other_seeds_are_refused) 
   EXPECT_NE(message.find("options.strength"), std::string::npos) << message;
 }
 
+TEST_F(RoundsOfOneRun, images_of_other_prompts_are_not_taken_over) {
+  rounds("a").run(0);
+  EXPECT_NO_THROW(rounds("a"));
+  descriptions_[1] = "another";
+  const std::string message = message_of<ConfigError>([&] { rounds("a"); });
+  EXPECT_NE(message.find("a class0, second"), std::string::npos) << message;
+  EXPECT_NE(message.find("a class0, another"), std::string::npos) << message;
+}
+
 TEST_F(RoundsOfOneRun, unknown_decompositions_and_rounds_are_config_errors) {
   EXPECT_THROW(rounds("a").run(3), ConfigError);
   EXPECT_THROW(rounds("a").run(-1), ConfigError);

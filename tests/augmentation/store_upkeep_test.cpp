@@ -39,6 +39,18 @@ TEST_F(StoreUpkeep, EntriesAreCountedByOptions) {
   EXPECT_EQ(groups[1].failed, 1);
 }
 
+TEST_F(StoreUpkeep, ProvenanceOfAnotherFormEndsNoList) {
+  const fs::path file = store_.path(made_key(1).hash(), ".json");
+  for (const char* text :
+       {R"({"key": 5})", R"([])", R"({"key": {"noise": [], "ldm": 3, "source": {}}, "bytes": "x"})"}) {
+    std::ofstream(file) << text;
+    std::int64_t entries = 0;
+    for (const StoreGroup& group : groups_of_store(store_.folder())) entries += group.entries;
+    EXPECT_GE(entries, 3) << text;
+    EXPECT_EQ(verify_store(store_.folder()).broken, std::vector<fs::path>{file}) << text;
+  }
+}
+
 TEST_F(StoreUpkeep, VerificationNamesBrokenEntries) {
   EXPECT_TRUE(verify_store(store_.folder()).broken.empty());
   fs::resize_file(store_.path(made_key(1).hash(), ".png"), 10);

@@ -23,8 +23,8 @@ class TinyRounds {
     config_.picture_rows = 1;
   }
   AugmentationRounds rounds(const std::string& folder, std::uint64_t seed = 4, const StyleJudge& judge = {}) const {
-    const CandidatePrompts prompts(config_.prompt_template, config_.negative_prompt, set_->class_names(),
-                                   {{0, "first"}, {1, "second"}}, {});
+    const CandidatePrompts prompts(config_.prompt_template, config_.negative_prompt, set_->class_names(), descriptions_,
+                                   {});
     return AugmentationRounds(config_, set_, set_->everything(), prompts, generator_, folder_ / folder, seed, 3, judge);
   }
   // Path -> bytes of every PNG below the folder.
@@ -38,6 +38,7 @@ class TinyRounds {
     return images;
   }
   RoundConfig config_;
+  std::map<std::int64_t, std::string> descriptions_{{0, "first"}, {1, "second"}};
   TinyGenerator generator_;
   TemporaryFolder folder_;
   std::shared_ptr<const TinySet> set_ = std::make_shared<TinySet>(std::vector<std::vector<int>>{{4, 3}, {3, 2}});

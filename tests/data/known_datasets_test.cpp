@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "data/made_dataset.h"
 #include "temporary_folder.h"
@@ -43,6 +44,8 @@ TEST(KnownDatasets, EverySetIsCompleteAndSorted) {
     EXPECT_TRUE(std::is_sorted(known.class_names.begin(), known.class_names.end())) << known.name;
     EXPECT_TRUE(known.class_names.empty() || std::ssize(known.class_names) == known.number_of_classes) << known.name;
     EXPECT_EQ(find_known_dataset(known.domain_names, known.class_names), &known);
+    const std::set<std::string> descriptions(known.domain_descriptions.begin(), known.domain_descriptions.end());
+    EXPECT_EQ(descriptions.size(), known.domain_names.size());
   }
 }
 

@@ -95,6 +95,37 @@ TEST_F(CdgaRun, ResumingWithAnotherLdmIsRefused) {
             std::string::npos);
 }
 
+TEST_F(CdgaRun, ResumedBehindItsLastStepTheAverageIsTakenOverGeneratedImagesToo) {
+  const std::vector<std::string> averaging{shared(),
+                                           "averaging.method=swad",
+                                           "averaging.batch_norm_steps=3",
+                                           "averaging.stop_when_dead=false",
+                                           "checkpoint_frequency=1",
+                                           "averaging.n_converge=2"};
+  ASSERT_TRUE(run("run", averaging));
+  const std::string before = read_file(folder_ / "run/swad.safetensors");
+  ASSERT_TRUE(run("run", averaging, RunMode::kResume));
+  EXPECT_TRUE(read_file(folder_ / "run/swad.safetensors") == before);
+}
+
+TEST_F(CdgaRun, ModelsOfNoDestinationTwiceForOneAndOthersOnResumeAreRefused) {
+  const std::string green = "\"green=" DOMAINFUSION_TEST_DIR "/parity/sd21-tiny/pipeline\"";
+  EXPECT_NE(refusal({"cdga.models=[" + green + "," + green + "]"}).find("a second model for 'green'"),
+            std::string::npos);
+  EXPECT_NE(refusal({"cdga.models=[" + green + "]", "cdga.towards=[\"blue\"]"}).find("no destination"),
+            std::string::npos);
+  const std::string model = folder_ / "green";
+  std::filesystem::copy(DOMAINFUSION_TEST_DIR "/parity/sd21-tiny/pipeline", model,
+                        std::filesystem::copy_options::recursive);
+  const std::vector<std::string> options{"cdga.models=[\"green=" + model + "\"]"};
+  ASSERT_TRUE(run("run", options));
+  std::filesystem::remove_all(model);
+  std::filesystem::copy(DOMAINFUSION_TEST_DIR "/parity/sd15-tiny/pipeline", model,
+                        std::filesystem::copy_options::recursive);
+  EXPECT_NE(message_of<ConfigError>([&] { run("run", options, RunMode::kResume); }).find("cdga.models"),
+            std::string::npos);
+}
+
 TEST_F(CdgaRun, ADomainsOwnModelCanTranslateToItUnderTheEmptyPrompt) {
   ASSERT_TRUE(run("own", {shared(), "cdga.models=[\"green=" DOMAINFUSION_TEST_DIR "/parity/sd21-tiny/pipeline\"]",
                           "cdga.prompt_template=", "cdga.guidance_scale=1"}));

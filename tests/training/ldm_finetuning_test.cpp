@@ -122,6 +122,7 @@ TEST(LdmFinetuning, ChangesTheUNetAloneAndSaysWhatItSaw) {
   }
   EXPECT_FALSE(ldm.unet()->parameters()[0].equal(base.unet()->parameters()[0]));
   EXPECT_EQ(ldm.scheduler_config(), base.scheduler_config());
+  EXPECT_EQ(ldm.image_size_px(), 32) << "it translates at the size that it was finetuned at";
   const nlohmann::json& record = *ldm.provenance();
   EXPECT_EQ(record.at("domains"), nlohmann::json{"blue"});
   EXPECT_EQ(record.at("image_hashes").get<std::set<std::string>>(), in_hashes(0));

@@ -55,6 +55,7 @@ class CdgaImages {
   const std::vector<CdgaImage>& images() const { return images_; }
   const CandidateStore& store() const { return store_; }
   const LatentDiffusion& model() const { return models_.all; }
+  const CdgaModels& models() const { return models_; }
   // How many are to be made, and what that takes here (measured when called).
   std::int64_t missing() const { return static_cast<std::int64_t>(missing_places().size()); }
   double estimated_seconds() const;

@@ -25,11 +25,17 @@ at::Tensor LdmCandidates::candidate_latents(const at::Tensor& z_Nchw, const std:
 
 at::Tensor LdmCandidates::encode(const at::Tensor& image01_N3SS) const {
   const c10::NoGradGuard no_grad;
-  return model_.encode(image01_N3SS);
+  return finite([&](const LatentDiffusion& model) { return model.encode(image01_N3SS); });
 }
 
 at::Tensor LdmCandidates::decode(const at::Tensor& z_Nchw) const {
-  return model_.decode(z_Nchw).to(at::kCPU, at::kFloat);
+  return finite([&](const LatentDiffusion& model) { return model.decode(z_Nchw); }).to(at::kCPU, at::kFloat);
+}
+
+at::Tensor LdmCandidates::finite(const std::function<at::Tensor(const LatentDiffusion&)>& compute) const {
+  at::Tensor values = compute(model_);
+  if (model_.placement().dtype == at::kFloat || at::isfinite(values).all().item<bool>()) return values;
+  return compute(model_.computing_in(at::kFloat));
 }
 
 }  // namespace domainfusion

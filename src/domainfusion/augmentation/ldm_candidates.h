@@ -1,6 +1,8 @@
 #pragma once
 // Candidates from a latent diffusion model by image-to-image or inversion.
 
+#include <functional>
+
 #include "domainfusion/augmentation/candidate_generator.h"
 #include "domainfusion/augmentation/round_config.h"
 #include "domainfusion/diffusion/image_to_image.h"
@@ -23,6 +25,9 @@ class LdmCandidates final : public CandidateGenerator {
   at::Tensor decode(const at::Tensor& z_Nchw) const override;
 
  private:
+  // What the model gives, in float32 if a smaller type overflows.
+  at::Tensor finite(const std::function<at::Tensor(const LatentDiffusion&)>& compute) const;
+
   LatentDiffusion model_;
   ImageToImageRequest request_;  // without images, prompts and noise
 };

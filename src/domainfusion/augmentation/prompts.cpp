@@ -106,8 +106,8 @@ void TargetGuard::check_prompt(std::string_view prompt, std::string_view role) c
     check<ConfigError>(
         !forbidden_.contains(word),
         "the word '{}' of the {} '{}' names the target domain, which nothing before the "
-        "final test may know; change the template (augmentation.prompt_template = \"a {{class}}\" does without "
-        "descriptions) or the class name that it comes from",
+        "final test may know; change what it comes from: the algorithm's prompt_template (\"a {{class}}\" does without "
+        "descriptions), a source domain's description (data.descriptions) or a class name",
         word, role, prompt);
   }
 }

@@ -70,7 +70,9 @@ AugmentationRounds::AugmentationRounds(RoundConfig config, std::shared_ptr<const
       judge_(judge_if_needed(config_.combination.rule, std::move(judge))),
       walk_(*raw_, selections_, seed),
       plan_(config_.budget, walk_.size(), static_cast<std::int64_t>(selections_.size()), config_.candidates, rounds),
-      store_(std::move(folder), identity()) {}
+      store_(std::move(folder), identity()) {
+  check_stored_prompts();
+}
 
 // Everything that decides an image; how many are made at a time and how many pictures are kept do not.
 json AugmentationRounds::identity() const {
@@ -101,6 +103,19 @@ json AugmentationRounds::identity() const {
                 {"raw_images", sha256_hex(images)}};
   if (judge_.logits) identity["judge"] = judge_.weights_hash;
   return identity;
+}
+
+// Words of classes and domains are no option of a round, and a set of other words is another set.
+void AugmentationRounds::check_stored_prompts() const {
+  for (std::int64_t round = 0; round < plan_.rounds(); ++round) {
+    for (const SyntheticRecord* record : store_.records(round)) {
+      const auto now = prompts_.prompts(record->label, record->parent.domain, config_.candidates);
+      check<ConfigError>(record->prompts == now,
+                         "the synthetic images of '{}' were made with other prompts ('{}' then, '{}' now): give "
+                         "classes and domains the words of then (data.descriptions), or start a new run folder",
+                         store_.folder().string(), fmt::join(record->prompts, "', '"), fmt::join(now, "', '"));
+    }
+  }
 }
 
 void AugmentationRounds::check_ready(std::int64_t round) const {

@@ -75,6 +75,7 @@ class AugmentationRounds {
 
   nlohmann::json identity() const;
   void check_ready(std::int64_t round) const;
+  void check_stored_prompts() const;
   Image current_image(std::int64_t round, const ParentId& parent) const;
   Group load_group(std::int64_t round, std::vector<ParentId> parents) const;
   std::vector<RandomStream> noise_streams(std::int64_t round, const std::vector<ParentId>& parents) const;

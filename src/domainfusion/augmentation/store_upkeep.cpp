@@ -62,12 +62,24 @@ std::int64_t size_of(const fs::path& file) {
   return gone ? 0 : static_cast<std::int64_t>(bytes);
 }
 
+// Empty and 0 where there is something else: what anyone may have written is no reason to end.
+std::string text_at(const json& object, const char* pointer) {
+  const json::json_pointer at(pointer);
+  return object.contains(at) && object[at].is_string() ? object[at].get<std::string>() : "";
+}
+
+std::int64_t integer_at(const json& object, const char* pointer) {
+  const json::json_pointer at(pointer);
+  return object.contains(at) && object[at].is_number_integer() ? object[at].get<std::int64_t>() : 0;
+}
+
 }  // namespace
 
 void for_each_provenance(const fs::path& store, const std::function<void(const json&)>& visit) {
   for (const fs::path& file : provenance_files(store)) {
+    if (!fs::exists(file)) continue;  // collected meanwhile
     const json provenance = json::parse(read_file(file), nullptr, false);
-    if (provenance.is_object() && provenance.contains("key")) visit(provenance);
+    if (provenance.is_object() && provenance.value("key", json()).is_object()) visit(provenance);
   }
 }
 
@@ -76,7 +88,7 @@ std::vector<StoreGroup> groups_of_store(const fs::path& store) {
   std::map<StoreGroup*, std::set<std::string>> sources;
   for_each_provenance(store, [&](const json& provenance) {
     const json& key = provenance["key"];
-    const std::string purpose = key.value(json::json_pointer("/noise/purpose"), ""), ldm = key.value("ldm", "");
+    const std::string purpose = text_at(key, "/noise/purpose"), ldm = text_at(key, "/ldm");
     const json options = key.value("options", json::object());
     StoreGroup& group = groups[{purpose, ldm, options.dump()}];
     group.purpose = purpose;
@@ -84,8 +96,8 @@ std::vector<StoreGroup> groups_of_store(const fs::path& store) {
     group.options = options;
     ++group.entries;
     group.failed += provenance.contains("failure");
-    group.bytes += provenance.value("bytes", std::int64_t{0});
-    sources[&group].insert(key.value("source", ""));
+    group.bytes += integer_at(provenance, "/bytes");
+    sources[&group].insert(text_at(key, "/source"));
   });
   std::vector<StoreGroup> list;
   for (auto& [name, group] : groups) {

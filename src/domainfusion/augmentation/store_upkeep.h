@@ -14,7 +14,8 @@ namespace domainfusion {
 
 // All functions throw IoError if `store` is no folder, or cannot be read.
 
-// The provenance of every entry, in the order of names; entries whose provenance is no JSON object are passed over.
+// The provenance of every entry, in the order of names; entries whose provenance is no JSON object with a "key"
+// that is one are passed over.
 void for_each_provenance(const std::filesystem::path& store, const std::function<void(const nlohmann::json&)>& visit);
 
 // Entries that one model made with the same options for the same purpose.

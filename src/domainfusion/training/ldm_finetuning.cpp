@@ -159,7 +159,7 @@ nlohmann::json Finetuning::provenance(bool finished) const {
 
 void Finetuning::write() {
   write_with_unet(request_.out, base_,
-                  converted(state_dict_of(*unet_), config_.half_weights ? torch::kFloat16 : torch::kFloat32),
+                  converted(state_dict_of(*unet_), config_.half_weights ? torch::kFloat16 : torch::kFloat32), size_px_,
                   provenance(true));
 }
 

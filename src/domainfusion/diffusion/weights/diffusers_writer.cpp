@@ -58,16 +58,16 @@ void check_fits(const LatentDiffusion& model, LdmPart part) {
   if (!was_loaded) model.release(part);
 }
 
-void write_part(const fs::path& folder, const LatentDiffusion& model, LdmPart part, const TensorMap& weights) {
+void write_part(const fs::path& folder, LdmPart part, const json& config, const TensorMap& weights) {
   const fs::path below = folder / folder_of(part);
-  write_json(below / "config.json", model.source().config(part));
+  write_json(below / "config.json", config);
   const char* name = part == LdmPart::kTextEncoder ? "model.safetensors" : "diffusion_pytorch_model.safetensors";
   save_tensors(below / name, weights, {{"format", "pt"}});
 }
 
 void copy_part(const fs::path& folder, const LatentDiffusion& model, LdmPart part, std::optional<at::ScalarType> type) {
   check_fits(model, part);
-  write_part(folder, model, part, converted(model.source().weights(part), type));
+  write_part(folder, part, model.source().config(part), converted(model.source().weights(part), type));
 }
 
 json model_index(const std::string& scheduler_class) {
@@ -115,10 +115,15 @@ void write_diffusers_folder(const fs::path& folder, const LatentDiffusion& model
 }
 
 void write_with_unet(const fs::path& folder, const LatentDiffusion& model, const TensorMap& unet,
-                     const json& provenance) {
+                     std::int64_t image_size_px, const json& provenance) {
   copy_part(folder, model, LdmPart::kVae, {});
   copy_part(folder, model, LdmPart::kTextEncoder, {});
-  write_part(folder, model, LdmPart::kUnet, unet);
+  json config = model.source().config(LdmPart::kUnet);
+  if (image_size_px != model.image_size_px()) {
+    const std::int64_t factor = model.image_size_px() / model.latent_shape()[1];
+    config["sample_size"] = image_size_px / factor;
+  }
+  write_part(folder, LdmPart::kUnet, config, unet);
   write_small_files(folder, model);
   write_json(folder / "domainfusion.json", provenance);
 }

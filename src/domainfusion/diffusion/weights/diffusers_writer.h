@@ -20,8 +20,8 @@ void write_diffusers_folder(const std::filesystem::path& folder, const LatentDif
                             std::optional<at::ScalarType> type);
 
 // The same into `folder`, which exists and may hold other files, each file atomically, with `unet` for the U-Net's
-// weights and `provenance` for domainfusion.json, which is written last.
+// weights, which are for images of `image_size_px`, and `provenance` for domainfusion.json, which is written last.
 void write_with_unet(const std::filesystem::path& folder, const LatentDiffusion& model, const TensorMap& unet,
-                     const nlohmann::json& provenance);
+                     std::int64_t image_size_px, const nlohmann::json& provenance);
 
 }  // namespace domainfusion

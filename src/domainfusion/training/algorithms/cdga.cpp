@@ -43,18 +43,24 @@ std::map<std::int64_t, std::string> Cdga::destinations(const DomainDataset& sour
   return descriptions;
 }
 
-CdgaModels Cdga::models(LatentDiffusion ldm, const DomainDataset& source_in, const HoldoutGuard& holdout,
+CdgaModels Cdga::models(LatentDiffusion ldm, const std::map<std::int64_t, std::string>& towards,
+                        const DomainDataset& source_in, const HoldoutGuard& holdout,
                         const TrainingConfig& config) const {
   CdgaModels models{std::move(ldm)};
   for (const std::string& word : config_.models) {
     with_context("cdga.models", [&] {
       const auto [domain, folder] = named_ldm(word);
       check_destinations({domain}, holdout);
+      const std::int64_t destination = source_in.domain_index(domain);
+      check<ConfigError>(towards.contains(destination), "'{}' is no destination: cdga.towards leaves '{}' out", word,
+                         domain);
+      check<ConfigError>(!models.of_destination.contains(destination), "'{}' names a second model for '{}'", word,
+                         domain);
       TrainingConfig of_domain = config;
       of_domain.ldm = folder;
       LatentDiffusion model = load_ldm(of_domain, models.all.placement().device);
       check_ldm_provenance(model, holdout);
-      models.of_destination.insert_or_assign(source_in.domain_index(domain), std::move(model));
+      models.of_destination.emplace(destination, std::move(model));
     });
   }
   return models;
@@ -67,7 +73,7 @@ CdgaImages Cdga::images(LatentDiffusion ldm, std::shared_ptr<const DomainDataset
   const TargetGuard guard = target_guard(*source_in, holdout, config);
   CandidatePrompts prompts(config_.prompt_template, config_.negative_prompt,
                            prompt_words(*source_in, source_in->domain_names(), config).classes(), towards, guard);
-  CdgaModels translators = models(std::move(ldm), *source_in, holdout, config);
+  CdgaModels translators = models(std::move(ldm), towards, *source_in, holdout, config);
   return CdgaImages(config_, std::move(source_in), towards, std::move(prompts), std::move(translators),
                     CandidateStore(store));
 }
@@ -93,12 +99,18 @@ void Cdga::prepare(TrainingContext& context) {
   weights_hash_ = ldm.weights_hash();
   images_ = std::make_unique<CdgaImages>(
       images(ldm, context.source_in, *context.holdout, context.config, context.candidate_folder()));
+  for (const auto& [destination, model] : images_->models().of_destination) {
+    translators_hashes_.push_back(model.weights_hash());
+  }
   // Before the images: what a run that was killed has made counts as used.
   images_->write_list(context.candidate_list());
 }
 
 void Cdga::before_step(std::int64_t) {
-  if (!images_) return;
+  if (images_) generate();
+}
+
+void Cdga::generate() {
   const std::optional<CdgaReport> report = images_->generate(context().stop_requested);
   if (!report) throw Interrupted();
   log_info("cdga: {} images in '{}', {} of them made now in {}, {} failed", report->images,
@@ -113,6 +125,17 @@ void Cdga::before_step(std::int64_t) {
   images_.reset();
 }
 
-void Cdga::load(const TensorMap&, const nlohmann::json& state) { check_same_ldm(images_->model(), context(), state); }
+void Cdga::save(TensorMap&, nlohmann::json& state) const {
+  state["ldm"] = weights_hash_;
+  state["translators"] = translators_hashes_;
+}
+
+void Cdga::load(const TensorMap&, const nlohmann::json& state) {
+  check_same_ldm(images_->model(), context(), state);
+  check<ConfigError>(state.value("translators", translators_hashes_) == translators_hashes_,
+                     "--resume: the run was started with other models than those of cdga.models now: name those again, "
+                     "or start a new run");
+  generate();
+}
 
 }  // namespace domainfusion

@@ -22,9 +22,10 @@ class Cdga final : public Algorithm {
   void prepare(TrainingContext& context) override;
   PlannedWork planned_work(const WorkSizes& sizes) const override;
   double estimated_extra_seconds() override { return images_->estimated_seconds(); }
-  // Before the first step of a run, resumed ones too: makes what the store lacks.
+  // Before the first step of a run: makes what the store lacks.
   void before_step(std::int64_t step) override;
-  void save(TensorMap& tensors, nlohmann::json& state) const override { state["ldm"] = weights_hash_; }
+  void save(TensorMap& tensors, nlohmann::json& state) const override;
+  // Makes what the store lacks too: a run resumed behind its last step draws the average's batches from it.
   void load(const TensorMap& tensors, const nlohmann::json& state) override;
 
   // What this algorithm's options generate of the source images, with images of `store`. The same errors.
@@ -32,14 +33,18 @@ class Cdga final : public Algorithm {
                     const TrainingConfig& config, const std::filesystem::path& store) const;
 
  private:
-  CdgaModels models(LatentDiffusion ldm, const DomainDataset& source_in, const HoldoutGuard& holdout,
-                    const TrainingConfig& config) const;
+  // towards: domain -> description, of all destinations.
+  CdgaModels models(LatentDiffusion ldm, const std::map<std::int64_t, std::string>& towards,
+                    const DomainDataset& source_in, const HoldoutGuard& holdout, const TrainingConfig& config) const;
   std::map<std::int64_t, std::string> destinations(const DomainDataset& source_in, const HoldoutGuard& holdout,
                                                    const TrainingConfig& config) const;
 
+  void generate();
+
   CdgaConfig config_;
   std::string weights_hash_;
-  std::unique_ptr<CdgaImages> images_;  // until training begins: the LDM's memory is free then
+  std::vector<std::string> translators_hashes_;  // of cdga.models
+  std::unique_ptr<CdgaImages> images_;           // until training begins: the LDM's memory is free then
 };
 
 }  // namespace domainfusion

@@ -88,6 +88,23 @@ void DomainFusion::prepare(TrainingContext& context) {
 }
 
 void DomainFusion::check_options() const {
+  const bool both = distillation_config_.images == DistilledImages::kRawAndSynthetic;
+  check<ConfigError>(config_.online_augmentation || !config_.latent_distillation || !both,
+                     "distillation.images = raw_and_synthetic: there are no synthetic images without "
+                     "domainfusion.online_augmentation; set it to raw");
+  for (const auto& [key, folder] :
+       {std::pair("synthetic_from", config_.synthetic_from), std::pair("fidelity_weights", config_.fidelity_weights)}) {
+    check<ConfigError>(config_.online_augmentation || folder.empty(),
+                       "domainfusion.{} has no effect without domainfusion.online_augmentation: leave it empty", key);
+  }
+  check<ConfigError>(round_config_.reference == StyleReference::kCurrent ||
+                         round_config_.combination.rule == CombineRule::kDomainFusion || !config_.online_augmentation,
+                     "augmentation.reference = raw has no effect but with augmentation.combine = domainfusion: other "
+                     "rules compare no styles");
+  check_shared_styles();
+}
+
+void DomainFusion::check_shared_styles() const {
   if (config_.synthetic_batches.shared_styles == SharedStyles::kNone) return;
   const std::string option = "domainfusion.shared_styles makes raw images of the synthetic part of a batch";
   check<ConfigError>(config_.online_augmentation && config_.lambda_syn > 0,
@@ -153,8 +170,9 @@ void DomainFusion::load_fidelity_classifier() {
 StyleJudge DomainFusion::style_judge() const {
   if (round_config_.combination.rule != CombineRule::kMode || fidelity_classifier_.is_empty()) return {};
   check_judge_provenance(config_.fidelity_weights, *context().holdout, context().config);
-  const auto logits = [judge = fidelity_classifier_](const at::Tensor& image01_N3SS) mutable {
-    return judge->forward(normalise(image01_N3SS));
+  const auto logits = [judge = fidelity_classifier_,
+                       size_px = context().config.loader.image_size_px](const at::Tensor& image01_N3SS) mutable {
+    return judge->forward(normalise(resized01(image01_N3SS, size_px)));
   };
   return {logits, FileHashes().sha256(config_.fidelity_weights)};
 }
@@ -253,7 +271,8 @@ RoundHooks DomainFusion::round_hooks() {
   if (!fidelity_classifier_.is_empty()) {
     hooks.class_of = [this](const at::Tensor& image01_N3SS) {
       torch::NoGradGuard no_grad;
-      return fidelity_classifier_->forward(normalise(image01_N3SS)).argmax(1);
+      const at::Tensor image01_N3HW = resized01(image01_N3SS, context().config.loader.image_size_px);
+      return fidelity_classifier_->forward(normalise(image01_N3HW)).argmax(1);
     };
   }
   return hooks;
@@ -313,16 +332,7 @@ at::Tensor DomainFusion::distillation_loss(std::int64_t step, const Batch& batch
                                            StepRecord& record) {
   DistillationBatch distilled{logits_NK, batch.label_N, batch.domain_N, batch.index_N, {}};
   if (distillation_config_.view == DistillationView::kAugmented) {
-    namespace F = torch::nn::functional;
-    const std::int64_t size = ldm_->image_size_px();
-    const at::Tensor view01 = denormalise(batch.image_NCHW);
-    distilled.view01_N3HW = view01.size(-1) == size
-                                ? view01
-                                : F::interpolate(view01, F::InterpolateFuncOptions()
-                                                             .size(std::vector<std::int64_t>{size, size})
-                                                             .mode(torch::kBilinear)
-                                                             .align_corners(false)
-                                                             .antialias(true));
+    distilled.view01_N3HW = resized01(denormalise(batch.image_NCHW), ldm_->image_size_px());
   }
   TeacherStep result = distillation_->teach(distilled, step);
   result.figures["type"] = "distillation";

@@ -47,6 +47,7 @@ class DomainFusion final : public Algorithm {
   PlannedWork work_of_rounds(const WorkSizes& sizes) const;
   PlannedWork work_of_distillation(const WorkSizes& sizes) const;
   void check_options() const;
+  void check_shared_styles() const;
   void prepare_rounds();
   void load_fidelity_classifier();
   StyleJudge style_judge() const;
