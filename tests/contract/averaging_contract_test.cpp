@@ -26,12 +26,15 @@ std::vector<std::string> names() { return averaging_methods().names(); }
 
 TEST_P(AveragingContract, OneRunYieldsTheFiguresOfBothModels) {
   ASSERT_TRUE(toy_run("erm", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew, options()));
-  const RunResult run = read_run(folder_ / "run");
+  RunResult run = read_run(folder_ / "run");
   ASSERT_TRUE(run.test && run.average_test && run.average_validation);
   EXPECT_EQ(run.average_test->model, GetParam());
   EXPECT_EQ(run.average_test->domain, "red");
   EXPECT_EQ(run.validations.size(), 9u);
   EXPECT_NE(describe_run(run).find("erm + " + GetParam() + " on 'red', never seen in training"), std::string::npos);
+  EXPECT_TRUE(run.finished());
+  run.average_test.reset();
+  EXPECT_FALSE(run.finished()) << "it was stopped before the average was tested";
 }
 
 TEST_P(AveragingContract, TheSavedModelGivesTheRecordedAnswers) {

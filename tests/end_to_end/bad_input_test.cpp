@@ -45,8 +45,18 @@ TEST_F(BadInput, AnUnknownOptionOfTheConfiguration) {
   expect_error(train("--set optimizer.lr=-1"), 2, {"optimizer.lr"});
   std::ofstream(shell_ / "recipe.toml") << "[optimizer]\nlr = 1\nmomentun = 2\n";
   expect_error(train("--recipe recipe.toml"), 2, {"recipe.toml", "optimizer.momentun"});
-  EXPECT_EQ(shell_.run("train --no-such-flag").exit_code, 2);
-  EXPECT_EQ(shell_.run("").exit_code, 2);
+  expect_error(train("--set lr=1"), 2, {"did you mean 'optimizer.lr'"});
+  expect_error(train("--set distillation.encoder=exact"), 2, {"option of the algorithm domainfusion", "--algorithm"});
+}
+
+TEST_F(BadInput, AnUnknownWordOfTheCommandLine) {
+  expect_error(shell_.run("trian --data set"), 2, {"unknown command 'trian'", "did you mean 'train'"});
+  expect_error(shell_.run("inspect premis"), 2, {"inspect: unknown command 'premis'", "did you mean 'premise'"});
+  expect_error(shell_.run("generate --strenght 0.5"), 2,
+               {"generate: unknown option '--strenght'", "did you mean '--strength'"});
+  expect_error(shell_.run("compare a b --selection leave-one-out"), 2,
+               {"leave-one-out", "leave_one_out", "training_domain"});
+  expect_error(shell_.run(""), 2, {"subcommand"});
 }
 
 TEST_F(BadInput, WeightsOfAnotherShapeAreAllListed) {

@@ -229,6 +229,8 @@ TEST(Trainer, ARefusedRunLeavesNoFolder) {
   };
   EXPECT_NE(refused("domainfusion", "ldm=").find("--ldm"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(place / "run"));
+  EXPECT_NE(refused("domainfusion", "ldm=/nowhere").find("/nowhere"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(place / "run"));
   EXPECT_NE(refused("domainfusion", "augmentation.first_round_epoch=1000").find("no round"), std::string::npos);
   EXPECT_NE(refused("erm", "classifier.freeze_batch_norm=true").find("classifier.weights"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(place / "run"));

@@ -33,6 +33,10 @@ at::Tensor per_channel(Function value) {
 
 }  // namespace
 
+std::string ClassifierConfig::start() const {
+  return weights.empty() ? "from random weights" : fmt::format("from {}", weights);
+}
+
 void ClassifierConfig::describe(ConfigFields& fields) {
   fields.text("backbone", backbone, "network: see `domainfusion inspect backbones`");
   fields.choice("stem", stem, {{"imagenet", Stem::kImagenet}, {"small", Stem::kSmall}},

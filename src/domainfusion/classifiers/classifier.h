@@ -38,6 +38,8 @@ struct ClassifierConfig {
   // it.
   std::int64_t image_size_px = 224;
   void describe(ConfigFields& fields);
+  // Where its values come from, for people: "from random weights", "from FILE".
+  std::string start() const;
 };
 
 // Makes a backbone for a configuration (its weights are not drawn yet).

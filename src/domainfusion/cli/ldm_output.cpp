@@ -13,7 +13,9 @@ bool is_empty_or_absent(const fs::path& folder) { return !fs::exists(folder) || 
 
 void check_same(const fs::path& file, const nlohmann::json& description) {
   const auto before = nlohmann::json::parse(read_file(file), nullptr, false);
-  check<ConfigError>(before == description, "--resume: {} differs from the options given now; the difference: {}",
+  check<ConfigError>(before == description,
+                     "--resume: {} differs from the options given now; remedy: those of then, --overwrite, or another "
+                     "--out; the difference: {}",
                      file.string(), nlohmann::json::diff(before, description).dump());
 }
 

@@ -1,5 +1,6 @@
 // The command line: options common to all commands, and what becomes of errors.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -7,6 +8,7 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/log.h"
+#include "domainfusion/core/nearest_name.h"
 #include "domainfusion/core/threads.h"
 
 namespace domainfusion {
@@ -24,6 +26,53 @@ int report(std::string_view message, ExitCode code) {
   std::fflush(stdout);
   fmt::print(stderr, "error: {}\n", message);
   return static_cast<int>(code);
+}
+
+// The command that the line got to.
+const CLI::App* innermost(const CLI::App& app) {
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  return command;
+}
+
+std::string unknown_option(const CLI::App& command, const std::string& word) {
+  std::vector<std::string> known;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  }
+  return fmt::format("unknown option '{}'{}", word, did_you_mean(word, known));
+}
+
+std::string unknown_command(const std::string& word, const std::vector<const CLI::App*>& commands) {
+  std::vector<std::string> known;
+  for (const CLI::App* command : commands) known.push_back(command->get_name());
+  return fmt::format("unknown command '{}'{}", word, did_you_mean(word, known));
+}
+
+// What a line that cannot be read is refused for: rather a word that nothing knows than what is missing for it.
+// `words` are those that were not understood, in the line's order.
+std::string refusal_of(const CLI::App& command, const std::vector<std::string>& words, const CLI::ParseError& error) {
+  const auto first = [&](bool is_option) {
+    return std::find_if(words.begin(), words.end(),
+                        [is_option](const auto& word) { return word.starts_with("-") == is_option; });
+  };
+  const auto option = first(true), other = first(false);
+  const auto commands = command.get_subcommands([](const CLI::App*) { return true; });
+  if (!commands.empty() && other != words.end()) return unknown_command(*other, commands);
+  if (option != words.end()) return unknown_option(command, option->substr(0, option->find('=')));
+  return other == words.end() ? error.what() : fmt::format("'{}' was not expected", *other);
+}
+
+int report_line(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  const std::vector<std::string> unknown = app.remaining(true);
+  std::vector<std::string> words(argv + 1, argv + argc);
+  std::erase_if(words,
+                [&](const auto& word) { return std::find(unknown.begin(), unknown.end(), word) == unknown.end(); });
+  const CLI::App* command = innermost(app);
+  const std::string name = command == &app ? "" : command->get_name();
+  return report(fmt::format("{}{}{}; see `domainfusion {}{}--help`", name, name.empty() ? "" : ": ",
+                            refusal_of(*command, words, error), name, name.empty() ? "" : " "),
+                ExitCode::kConfig);
 }
 
 int run(int argc, char** argv) {
@@ -58,7 +107,8 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kConfig);
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    return report_line(app, error, argc, argv);
   }
   // A result that could not be printed in full is a failure.
   check<IoError>(std::fflush(stdout) == 0, "standard output cannot be written: is the disk full?");

@@ -43,12 +43,16 @@ void print_result_tables(std::vector<ProtocolRun> runs, SelectionRule rule, cons
 }
 
 void add_selection_option(CLI::App& command, SelectionRule& rule) {
-  const std::map<std::string, SelectionRule> rules{{"training_domain", SelectionRule::kTrainingDomain},
-                                                   {"leave_one_out", SelectionRule::kLeaveOneOut},
-                                                   {"oracle", SelectionRule::kOracle}};
+  static const std::map<std::string, SelectionRule> rules{{"training_domain", SelectionRule::kTrainingDomain},
+                                                          {"leave_one_out", SelectionRule::kLeaveOneOut},
+                                                          {"oracle", SelectionRule::kOracle}};
+  std::vector<std::string> names;
+  for (const auto& [name, value] : rules) names.push_back(name);
   command
-      .add_option("--selection", rule, "rule that chooses hyper-parameters and checkpoints; oracle looks at the target")
-      ->transform(CLI::CheckedTransformer(rules))
+      .add_option_function<std::string>(
+          "--selection", [&rule](const std::string& name) { rule = rules.at(name); },
+          "rule that chooses hyper-parameters and checkpoints; oracle looks at the target")
+      ->check(CLI::IsMember(names))
       ->default_str("training_domain");
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "domainfusion/core/nearest_name.h"
 
 namespace domainfusion {
@@ -106,12 +108,28 @@ void ConfigFields::add_choice(std::string_view name, std::vector<std::string> wo
 }
 
 const ConfigFields::Field& ConfigFields::at(std::string_view key) const {
-  std::vector<std::string> keys;
+  std::vector<std::string> keys, with_group;
   for (const Field& field : fields_) {
     if (field.key == key) return field;
     keys.push_back(field.key);
+    if (field.key.ends_with(fmt::format(".{}", key))) with_group.push_back(field.key);
+  }
+  const std::string elsewhere = where_known_ ? where_known_(key) : "";
+  if (!elsewhere.empty()) throw ConfigError(fmt::format("unknown config key '{}': {}", key, elsewhere));
+  // "lr" is rather 'optimizer.lr' than what has as few letters.
+  if (!with_group.empty()) {
+    throw ConfigError(
+        fmt::format("unknown config key '{}' (did you mean '{}'?)", key, fmt::join(with_group, "' or '")));
   }
   throw ConfigError(fmt::format("unknown config key '{}'{}", key, did_you_mean(key, keys)));
+}
+
+bool ConfigFields::knows(std::string_view key) const {
+  return std::any_of(fields_.begin(), fields_.end(), [key](const Field& field) { return field.key == key; });
+}
+
+void ConfigFields::explain_unknown(std::function<std::string(std::string_view key)> where_known) {
+  where_known_ = std::move(where_known);
 }
 
 json ConfigFields::to_json() const {

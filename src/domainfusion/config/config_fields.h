@@ -75,8 +75,11 @@ class ConfigFields {
   }
 
   const std::vector<Field>& fields() const { return fields_; }
-  // ConfigError that names the nearest key when `key` is unknown.
+  // ConfigError when `key` is unknown, that says what where_known() says of it, else names the nearest key.
   const Field& at(std::string_view key) const;
+  bool knows(std::string_view key) const;
+  // where_known(key): where else an unknown key would be known, as a whole clause; empty: nowhere.
+  void explain_unknown(std::function<std::string(std::string_view key)> where_known);
 
   // Nested JSON object <-> fields. Reading: unknown keys and wrong values are ConfigErrors; absent keys keep their
   // value.
@@ -91,6 +94,7 @@ class ConfigFields {
 
   std::string prefix_;
   std::vector<Field> fields_;
+  std::function<std::string(std::string_view)> where_known_;
 };
 
 // The fields of `config`; they refer to it, so it must outlive them.

@@ -137,8 +137,9 @@ std::string describe_budget(const RunSetup& setup, const SetSizes& sizes, const 
   const std::int64_t trained = budget.steps * budget.images_per_step;
   std::string text = fmt::format("{} on {}: {} held out, learning from {}\n", config.algorithm, sizes.name,
                                  config.test_domain, fmt::join(budget.sources, ", "));
-  text += fmt::format("  network     {} at {} px, {} classes, batch {} per domain, lr {}\n", config.classifier.backbone,
-                      config.loader.image_size_px, sizes.classes, config.loader.batch_size, config.optimizer.lr);
+  text += fmt::format("  network     {} at {} px, {}, {} classes, batch {} per domain, lr {}\n",
+                      config.classifier.backbone, config.loader.image_size_px, config.classifier.start(), sizes.classes,
+                      config.loader.batch_size, config.optimizer.lr);
   if (budget.in_images > 0) {
     text += fmt::format("  images      {} to learn from, {} to select the model, {} held out\n", budget.in_images,
                         budget.out_images, budget.held_out_images);

@@ -74,6 +74,12 @@ void read_dsi(RunResult& result) {
 
 }  // namespace
 
+bool RunResult::finished() const {
+  const json::json_pointer method("/averaging/method");
+  const bool averages = config.is_object() && config.value(method, "none") != "none";
+  return test.has_value() && (!averages || average_test.has_value());
+}
+
 RunResult read_run(const std::filesystem::path& run) {
   RunResult result;
   result.path = run;

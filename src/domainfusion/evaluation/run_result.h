@@ -42,6 +42,9 @@ struct RunResult {
   std::optional<ValidationRecord> average_validation;
   std::optional<TestRecord> average_test;
   std::vector<DsiResult> dsi;  // of the selected model, then of the average
+
+  // Whether everything that the run promises is there: its test and, with weight averaging, that of the average.
+  bool finished() const;
 };
 
 // Reads run.json and records.jsonl. IoError if `run` is no run folder, FormatError if a file is broken.

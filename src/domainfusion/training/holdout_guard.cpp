@@ -18,6 +18,14 @@ bool HoldoutGuard::is_held_out(std::int64_t domain) const {
   return std::find(held_out_.begin(), held_out_.end(), domain) != held_out_.end();
 }
 
+std::vector<std::string> HoldoutGuard::source_names() const {
+  std::vector<std::string> names;
+  for (std::int64_t domain = 0; domain < dataset_->number_of_domains(); ++domain) {
+    if (!is_held_out(domain)) names.push_back(dataset_->domain_names()[static_cast<std::size_t>(domain)]);
+  }
+  return names;
+}
+
 std::int64_t HoldoutGuard::target_images_among(const std::set<std::string>& hashes) const {
   std::int64_t count = 0;
   if (hashes.empty()) return count;

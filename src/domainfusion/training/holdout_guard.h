@@ -22,6 +22,7 @@ class HoldoutGuard {
   const std::string& target_name() const { return names_.front(); }
   // Names of all held-out domains, for guards on prompts and on the domains that an LDM was trained on.
   const std::vector<std::string>& held_out_names() const { return names_; }
+  std::vector<std::string> source_names() const;
   // How many images of the held-out domains, or of the sources' OUT splits, have one of these SHA-256 hashes. Reads
   // files when called.
   std::int64_t target_images_among(const std::set<std::string>& hashes) const;

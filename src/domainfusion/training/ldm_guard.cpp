@@ -32,6 +32,11 @@ LdmProvenanceCheck check_ldm_provenance(const LatentDiffusion& ldm, const Holdou
         "validation accuracy may be too high",
         folder, out_images);
   }
+  if (record.base_recorded) {
+    for (const std::string& name : holdout.source_names()) {
+      if (!record.domains.contains(name)) log_warning("LDM '{}' never saw the source domain '{}'", folder, name);
+    }
+  }
   return {record.base_recorded, out_images};
 }
 

@@ -16,7 +16,7 @@ struct LdmProvenanceCheck {
 };
 
 // ConfigError if the model saw the target, by domain name or by image, or if its training is not finished. Warns if it
-// saw OUT images, and if there is no record.
+// saw OUT images, if it never saw a source domain, and if there is no record.
 LdmProvenanceCheck check_ldm_provenance(const LatentDiffusion& ldm, const HoldoutGuard& holdout);
 
 }  // namespace domainfusion

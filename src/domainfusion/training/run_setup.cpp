@@ -23,6 +23,20 @@ std::string algorithm_name(const json& recipe, const std::vector<std::string>& o
   return name;
 }
 
+// For an unknown key: the algorithms, other than this run's, whose option it is.
+std::string algorithms_with(std::string_view key, const std::string& algorithm) {
+  std::vector<std::string> names;
+  for (const auto& entry : algorithms().entries()) {
+    ConfigFields fields;
+    const auto other = entry.make();
+    other->describe(fields);
+    if (fields.knows(key)) names.push_back(entry.name);
+  }
+  if (names.empty()) return {};
+  return fmt::format("it is an option of the algorithm {}, and this run's is {}; give --algorithm",
+                     fmt::join(names, ", "), algorithm);
+}
+
 }  // namespace
 
 ConfigFields RunSetup::fields() {
@@ -35,8 +49,10 @@ RunSetup make_run_setup(const std::filesystem::path& recipe, const std::vector<s
                         const std::vector<std::pair<std::string, json>>& options) {
   const json table = recipe.empty() ? json::object() : read_recipe(recipe);
   RunSetup setup;
-  setup.algorithm = algorithms().make(algorithm_name(table, overrides, options));
-  const ConfigFields fields = setup.fields();
+  const std::string algorithm = algorithm_name(table, overrides, options);
+  setup.algorithm = algorithms().make(algorithm);
+  ConfigFields fields = setup.fields();
+  fields.explain_unknown([&](std::string_view key) { return algorithms_with(key, algorithm); });
   const auto apply_explicit = [&] {
     if (!recipe.empty()) apply_recipe(fields, recipe);
     for (const std::string& assignment : overrides) apply_override(fields, assignment);

@@ -164,7 +164,7 @@ void Trainer::prepare_algorithm() {
   try {
     setup_.algorithm->prepare(context_);
     check_cost();
-  } catch (const ConfigError&) {
+  } catch (const Error&) {
     folder_->discard_if_fresh();
     throw;
   }
@@ -178,10 +178,10 @@ void Trainer::announce() const {
   }
   log_info("{}: {} images of {} to learn from, {} to select the model; '{}' is held out", setup_.config.algorithm, in,
            fmt::join(context_.source_in->domain_names(), ", "), out, fmt::join(guard_->held_out_names(), "' and '"));
-  log_info("{} with {:.1f} M parameters at {} px, {} steps of {} images ({} an epoch) on {}",
+  log_info("{} with {:.1f} M parameters {} at {} px, {} steps of {} images ({} an epoch) on {}",
            setup_.config.classifier.backbone, static_cast<double>(parameter_count(*context_.classifier)) * 1e-6,
-           setup_.config.loader.image_size_px, context_.total_steps, loader_->images_per_step(),
-           context_.steps_per_epoch, context_.device.str());
+           setup_.config.classifier.start(), setup_.config.loader.image_size_px, context_.total_steps,
+           loader_->images_per_step(), context_.steps_per_epoch, context_.device.str());
 }
 
 void Trainer::look_for_leaks() {

@@ -68,7 +68,8 @@ void TrainingConfig::describe(ConfigFields& fields) {
   fields.choice("hparams", hparams, {{"none", HparamSource::kNone}, {"domainbed", HparamSource::kDomainbed}},
                 "domainbed: what neither recipe nor --set names of lr, weight decay, batch size, dropout, "
                 "augmentation, steps and "
-                "checkpoint frequency takes DomainBed's value for (hparams_seed, trial_seed)");
+                "checkpoint frequency takes DomainBed's value for (hparams_seed, trial_seed); the last two only if "
+                "`benchmark` names the set");
   fields.integer("hparams_seed", hparams_seed, {0, INT64_C(1) << 31},
                  "0: DomainBed's default values; else random ones");
   fields.text(

@@ -98,16 +98,17 @@ bool Demo::train(const std::string& system, const std::string& recipe, std::int6
 }
 
 void Demo::print_table() const {
-  ResultTable table;
+  ResultTable target, validation("source validation, %");
   for (const char* system : {"erm", "domainfusion"}) {
     for (std::int64_t seed = 0; seed < arguments_.seeds; ++seed) {
       const RunResult result = read_run(run_folder(system, seed));
-      table.add(system, kTarget, result.test->accuracy);
-      table.add(system, "(source validation)", select_by_source_validation(result.validations)->mean_accuracy);
+      target.add(system, kTarget, result.test->accuracy);
+      validation.add(system, fmt::format("{} held out", kTarget),
+                     select_by_source_validation(result.validations)->mean_accuracy);
     }
   }
-  fmt::print("\naccuracy in %, mean ± standard error over {} seeds; '{}' was never seen in training\n{}",
-             arguments_.seeds, kTarget, table.text());
+  fmt::print("\naccuracy in %, mean ± standard error over {} seeds; '{}' was never seen in training\n{}\n{}",
+             arguments_.seeds, kTarget, target.text(), validation.text());
 }
 
 void Demo::print_budget() const {

@@ -66,6 +66,7 @@ std::vector<RunPlan> plans_of_recipes(const PlanArguments& arguments) {
     RunSetup own = make_run_setup(recipe, arguments.overrides, options);
     const std::string algorithm = own.config.algorithm;
     Options all;
+    const auto first = static_cast<std::ptrdiff_t>(plans.size());
     flatten(own.fields().to_json(), "", all);
     plans.push_back(plan_of(std::move(own)));
     if (!arguments.compare) continue;
@@ -73,7 +74,7 @@ std::vector<RunPlan> plans_of_recipes(const PlanArguments& arguments) {
       if (name != algorithm) plans.push_back(plan_of(make_run_setup({}, {}, known_to(name, all))));
     }
     const auto erm =
-        std::find_if(plans.begin(), plans.end(), [](const RunPlan& one) { return one.algorithm == "erm"; });
+        std::find_if(plans.begin() + first, plans.end(), [](const RunPlan& one) { return one.algorithm == "erm"; });
     if (erm != plans.end()) plans.push_back(with_dsi(*erm));
   }
   return plans;

@@ -113,7 +113,7 @@ std::vector<std::string> Sweep::command_of(const PlannedRun& run) const {
 }
 
 bool Sweep::is_finished(const PlannedRun& run) const {
-  return fs::exists(folder_of(run) / "run.json") && read_run(folder_of(run)).test.has_value();
+  return fs::exists(folder_of(run) / "run.json") && read_run(folder_of(run)).finished();
 }
 
 void Sweep::make_folders() const {
