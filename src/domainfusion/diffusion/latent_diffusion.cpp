@@ -6,11 +6,29 @@
 #include <mutex>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/diffusion/model_config.h"
+#include "domainfusion/diffusion/weights/hub_cache.h"
 #include "domainfusion/io/content_hash.h"
+#include "domainfusion/io/readable_text.h"
 
 namespace domainfusion {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+// For messages: a pipeline of another family fails by some field or file, which alone says little.
+std::string described(const fs::path& path) {
+  const fs::path index = (is_hub_cache(path) ? hub_snapshot(path) : path) / "model_index.json";
+  const std::string name = fmt::format("latent diffusion model '{}'", path.string());
+  if (!fs::is_regular_file(index)) return name;
+  const nlohmann::json pipeline = read_json_object(index).value("_class_name", nlohmann::json());
+  if (!pipeline.is_string() || pipeline == "StableDiffusionPipeline") return name;
+  return fmt::format("{} (of {}; Stable Diffusion 1.x and 2.x are read)", name,
+                     readable_text(pipeline.get<std::string>()));
+}
+
+}  // namespace
 
 struct LatentDiffusion::Cache {
   std::mutex mutex;
@@ -30,7 +48,7 @@ LatentDiffusion::LatentDiffusion(fs::path folder, std::shared_ptr<const ModelSou
       cache_(std::make_shared<Cache>()) {}
 
 LatentDiffusion LatentDiffusion::open(const fs::path& path, const LdmOptions& options) {
-  return with_context(fmt::format("latent diffusion model '{}'", path.string()), [&] {
+  return with_context(described(path), [&] {
     LatentDiffusion model(path, open_model(path, options),
                           {.placement = options.placement, .hold_weights_once = options.hold_weights_once});
     model.check_parts();
@@ -40,7 +58,7 @@ LatentDiffusion LatentDiffusion::open(const fs::path& path, const LdmOptions& op
 
 LatentDiffusion LatentDiffusion::load(const fs::path& path, const LdmOptions& options) {
   LatentDiffusion model = open(path, options);
-  with_context(fmt::format("latent diffusion model '{}'", path.string()), [&] {
+  with_context(described(path), [&] {
     model.vae();
     model.unet();
     model.text_encoder();

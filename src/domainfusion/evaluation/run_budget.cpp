@@ -152,11 +152,15 @@ std::string describe_budget(const RunSetup& setup, const SetSizes& sizes, const 
   text += "\n";
   text +=
       fmt::format("  validations {}, with the test {} images in all\n", budget.validations, budget.evaluated_images);
-  return text + fmt::format(
-                    "  time        {} on {}: {:.3f} s a step of plain training by a short measurement, without reading "
-                    "images\n",
-                    format_seconds(estimated_seconds(budget, times)), device_of(config.device).str(),
-                    times.train_seconds_per_image * static_cast<double>(budget.images_per_step));
+  text += fmt::format(
+      "  time        {} on {}: {:.3f} s a step of plain training by a short measurement, without reading images\n",
+      format_seconds(estimated_seconds(budget, times)), device_of(config.device).str(),
+      times.train_seconds_per_image * static_cast<double>(budget.images_per_step));
+  if (config.algorithm != "erm") {
+    text += fmt::format("  beside      what {} does more than plain training: `domainfusion plan` counts it\n",
+                        config.algorithm);
+  }
+  return text;
 }
 
 }  // namespace domainfusion

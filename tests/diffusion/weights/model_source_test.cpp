@@ -119,6 +119,14 @@ TEST_F(ModelFolder, LatentsAreNotClippedAndTimestepsBeginAtOneWhateverTheFileSay
   EXPECT_THROW(scheduler_registry().make("ddim", changed("clip_sample", "yes").scheduler_config()), ConfigError);
 }
 
+TEST_F(ModelFolder, APipelineOfAnotherFamilyIsNamedWithWhatFails) {
+  std::ofstream(folder_ / "m/model_index.json") << R"({"_class_name": "StableDiffusionXLPipeline"})";
+  EXPECT_NO_THROW(LatentDiffusion::open(folder_ / "m"));
+  std::ofstream(part("unet/config.json")) << R"({"addition_embed_type": "text_time"})";
+  EXPECT_NE(message_of<ConfigError>([&] { LatentDiffusion::open(folder_ / "m"); }).find("StableDiffusionXLPipeline"),
+            std::string::npos);
+}
+
 TEST_F(ModelFolder, ShardedWeightsAreOneNetwork) {
   const fs::path file = part("unet/diffusion_pytorch_model.safetensors");
   TensorMap shards[2];

@@ -117,8 +117,11 @@ void FolderDataset::list_images(const std::set<std::string>& left_out) {
 }
 
 void FolderDataset::check_usable() {
-  check<FormatError>(class_names_.size() >= 2, "{}: {} class folder(s) ({}); classification needs at least two classes",
-                     root_.string(), class_names_.size(), fmt::join(class_names_, ", "));
+  check<FormatError>(
+      class_names_.size() >= 2,
+      "{}: {} class folder(s) ({}); classification needs at least two classes, in folders <domain>/<class>/<image>: "
+      "is this one domain of a set, or the folder above it?",
+      root_.string(), class_names_.size(), fmt::join(class_names_, ", "));
   for (std::size_t d = 0; d < samples_.size(); ++d) {
     check<FormatError>(!samples_[d].empty(),
                        "{}: domain '{}' has no images; expected <class>/<image> (JPEG, PNG or WebP) below it",
