@@ -4,8 +4,12 @@
 
 namespace domainfusion {
 
-void add_placement_options(CLI::App& command, std::string& device, std::string& dtype) {
+void add_device_option(CLI::App& command, std::string& device) {
   command.add_option("--device", device, "auto, cpu, cuda or cuda:N")->capture_default_str()->take_last();
+}
+
+void add_placement_options(CLI::App& command, std::string& device, std::string& dtype) {
+  add_device_option(command, device);
   command.add_option("--dtype", dtype, "type in which the networks compute: float32, bfloat16 or float16 (GPU only)")
       ->capture_default_str()
       ->take_last();

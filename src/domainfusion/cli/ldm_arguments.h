@@ -11,6 +11,9 @@ class App;
 
 namespace domainfusion {
 
+// --device, with what the variable holds as default.
+void add_device_option(CLI::App& command, std::string& device);
+
 // --device and --dtype, with what the variables hold as default.
 void add_placement_options(CLI::App& command, std::string& device, std::string& dtype);
 

@@ -18,7 +18,7 @@ RunSetup recorded_setup(const nlohmann::json& description) {
 
 TrainingConfig recorded_config(const nlohmann::json& description) { return recorded_setup(description).config; }
 
-TrainedModel load_trained_model(const std::filesystem::path& run, const std::string& name) {
+TrainedModel load_trained_model(const std::filesystem::path& run, const std::string& name, at::Device device) {
   const nlohmann::json description = read_run_description(run);
   TrainedModel model;
   try {
@@ -38,6 +38,8 @@ TrainedModel load_trained_model(const std::filesystem::path& run, const std::str
       run.string(), name);
   model.classifier = Classifier(model.config.classifier, static_cast<std::int64_t>(model.class_names.size()), 0);
   load_model(file, model.classifier);
+  model.classifier->to(device);
+  model.device = device;
   model.classifier->eval();
   return model;
 }
@@ -61,7 +63,7 @@ at::Tensor TrainedModel::probabilities(std::span<const Image> images) {
     write_normalised(evaluation_view(image, static_cast<int>(size)), target);
     target += 3 * size * size;
   }
-  return classifier->forward(image_NCHW).softmax(1);
+  return classifier->forward(image_NCHW.to(device)).softmax(1).cpu();
 }
 
 }  // namespace domainfusion

@@ -15,9 +15,10 @@ namespace domainfusion {
 struct TrainedModel {
   TrainingConfig config;
   std::vector<std::string> class_names;
-  Classifier classifier{nullptr};  // in eval mode, on the CPU
+  at::Device device = at::kCPU;
+  Classifier classifier{nullptr};  // in eval mode, on `device`
 
-  // Softmax of the logits of N >= 1 pictures, [N, K], float32.
+  // Softmax of the logits of N >= 1 pictures, [N, K], float32, on the CPU.
   at::Tensor probabilities(std::span<const Image> images);
 };
 
@@ -26,7 +27,8 @@ constexpr const char* kModelHelp =
     "which of the run's models: best (selected by source validation), or its average: swad, …";
 
 // Reads run.json and "<model>.safetensors" of the run. IoError, FormatError, ShapeError, naming the file.
-TrainedModel load_trained_model(const std::filesystem::path& run, const std::string& model = kSelectedModel);
+TrainedModel load_trained_model(const std::filesystem::path& run, const std::string& model = kSelectedModel,
+                                at::Device device = at::kCPU);
 
 // The images that the model's run names, or those of `root` if it is not empty. ConfigError unless the classes are the
 // model's.

@@ -7,6 +7,7 @@
 
 #include "domainfusion/classifiers/classifier.h"
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/data/batch_loader.h"
 #include "domainfusion/data/data_config.h"
@@ -100,7 +101,7 @@ void add_bench_classifier_command(CLI::App& bench) {
   command->add_option("--workers", arguments->loader.workers, "loader threads")
       ->check(CLI::Range(0, 256))
       ->capture_default_str();
-  command->add_option("--device", arguments->device, "auto, cpu, cuda or cuda:N")->capture_default_str()->take_last();
+  add_device_option(*command, arguments->device);
   command->add_option("--precision", arguments->precision, "of the products: float32, or bfloat16 (mixed)")
       ->capture_default_str()
       ->take_last();

@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/ldm_arguments.h"
+#include "domainfusion/core/placement.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/data/split.h"
 #include "domainfusion/evaluation/result_table.h"
@@ -17,7 +19,7 @@ namespace {
 
 struct EvaluateArguments {
   std::vector<std::string> runs;
-  std::string domain, data, split = "all", model = kSelectedModel;
+  std::string domain, data, split = "all", model = kSelectedModel, device = "auto";
   bool markdown = false, by_folder = false, cost = false;
 };
 
@@ -127,7 +129,7 @@ void evaluate_domain(const std::string& run, TrainedModel& model, const DomainDa
   const auto indices = chosen_indices(dataset, domain, model.config, arguments.split);
   const Figures figures =
       evaluate_images([&](const at::Tensor& image_NCHW) { return model.classifier->forward(image_NCHW); }, dataset,
-                      domain, indices, model.config.loader.image_size_px, at::kCPU);
+                      domain, indices, model.config.loader.image_size_px, model.device);
   fmt::print("{}: {:.1f} % of {} images of '{}' ({}), cross-entropy {:.3f}\n", run, 100 * figures.accuracy(),
              indices.size(), dataset.domain_names()[static_cast<std::size_t>(domain)], arguments.split,
              figures.mean_loss);
@@ -137,7 +139,7 @@ void evaluate_domain(const std::string& run, TrainedModel& model, const DomainDa
 
 // One domain by name, else all.
 void evaluate_model(const std::string& run, const EvaluateArguments& arguments) {
-  TrainedModel model = load_trained_model(run, arguments.model);
+  TrainedModel model = load_trained_model(run, arguments.model, device_of(arguments.device));
   const auto dataset = dataset_of(model, arguments.data);
   if (!arguments.domain.empty()) {
     evaluate_domain(run, model, *dataset, dataset->domain_index(arguments.domain), arguments);
@@ -173,6 +175,7 @@ void add_evaluate_command(CLI::App& app) {
       ->check(CLI::IsMember({"in", "out", "all"}))
       ->capture_default_str();
   command->add_option("--model", arguments->model, kModelHelp)->capture_default_str();
+  add_device_option(*command, arguments->device);
   command->add_flag("--markdown", arguments->markdown, "tables in Markdown");
   command->add_flag("--by-folder", arguments->by_folder,
                     "runs in one folder are runs of one system, of the folder's name");

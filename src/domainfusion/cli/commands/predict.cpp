@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/ldm_arguments.h"
+#include "domainfusion/core/placement.h"
 #include "domainfusion/data/image_files.h"
 #include "domainfusion/evaluation/trained_model.h"
 
@@ -11,6 +13,11 @@ namespace domainfusion {
 namespace {
 
 constexpr std::size_t kBatch = 32;
+
+struct PredictArguments {
+  std::string run, model = kSelectedModel, device = "auto";
+  std::vector<std::string> images;
+};
 
 // The files themselves, and every picture below the folders.
 std::vector<std::string> files_of(const std::vector<std::string>& paths) {
@@ -41,7 +48,7 @@ nlohmann::ordered_json prediction(const std::string& path, const at::Tensor& pro
 // Pictures are read and classified in batches; those that cannot be read are left out and said at once.
 class Predictions {
  public:
-  Predictions(const std::string& run, const std::string& model) : model_(load_trained_model(run, model)) {}
+  explicit Predictions(TrainedModel model) : model_(std::move(model)) {}
 
   void add(const std::string& path) {
     try {
@@ -72,9 +79,9 @@ class Predictions {
   std::size_t left_out_ = 0;
 };
 
-void predict(const std::string& run, const std::string& model, const std::vector<std::string>& paths) {
-  Predictions predictions(run, model);
-  const std::vector<std::string> files = files_of(paths);
+void predict(const PredictArguments& arguments) {
+  Predictions predictions(load_trained_model(arguments.run, arguments.model, device_of(arguments.device)));
+  const std::vector<std::string> files = files_of(arguments.images);
   for (const std::string& path : files) predictions.add(path);
   predictions.print();
   check<IoError>(predictions.left_out() == 0,
@@ -86,13 +93,12 @@ void predict(const std::string& run, const std::string& model, const std::vector
 
 void add_predict_command(CLI::App& app) {
   auto* command = app.add_subcommand("predict", "classify pictures with a run's model; prints JSON lines");
-  auto run = std::make_shared<std::string>();
-  auto model = std::make_shared<std::string>(kSelectedModel);
-  auto images = std::make_shared<std::vector<std::string>>();
-  command->add_option("run", *run, "run folder")->required();
-  command->add_option("images", *images, "JPEG, PNG or WebP files, or folders of them")->required();
-  command->add_option("--model", *model, kModelHelp)->capture_default_str();
-  command->callback([run, model, images] { with_context("predict", [&] { predict(*run, *model, *images); }); });
+  auto arguments = std::make_shared<PredictArguments>();
+  command->add_option("run", arguments->run, "run folder")->required();
+  command->add_option("images", arguments->images, "JPEG, PNG or WebP files, or folders of them")->required();
+  command->add_option("--model", arguments->model, kModelHelp)->capture_default_str();
+  add_device_option(*command, arguments->device);
+  command->callback([arguments] { with_context("predict", [&] { predict(*arguments); }); });
 }
 
 }  // namespace domainfusion

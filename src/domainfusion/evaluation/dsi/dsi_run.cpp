@@ -74,9 +74,8 @@ class DsiRun {
 DsiRun::DsiRun(const DsiConfig& config, const DsiRequest& request)
     : config_(config), request_(request), result_(read_run(request.run)) {
   check_run();
-  model_ = load_trained_model(request.run, request.model);
+  model_ = load_trained_model(request.run, request.model, request.ldm_options.placement.device);
   config_.check_usable(static_cast<std::int64_t>(model_.class_names.size()));
-  model_.classifier->to(request.ldm_options.placement.device);
   dataset_ = dataset_of(model_, request.data);
   split_domains();
   open_translators();
