@@ -7,7 +7,7 @@
 //   q   = softmax(-e / temperature)
 //   L   = weight * mean_i KL(q_i || softmax(theta(x_i)))       both over the classes that are scored for image i
 //
-// Beyond the source: unlike the score it says which class, and its gradient p - q does not vanish as p goes to 1. It
+// Beyond the paper: unlike the score it says which class, and its gradient p - q does not vanish as p goes to 1. It
 // costs a U-Net pass per class scored: max_classes caps them at the label and those that the classifier finds
 // likeliest.
 

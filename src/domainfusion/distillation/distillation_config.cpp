@@ -30,7 +30,7 @@ void DiffusionClassifierConfig::describe(ConfigFields& f) {
 
 void DistillationConfig::describe(ConfigFields& f) {
   f.text("teacher", teacher,
-         "what the LDM teaches: score (the source: its residual re-weights images), or diffusion_classifier (its "
+         "what the LDM teaches: score (the paper: its residual re-weights images), or diffusion_classifier (its "
          "posterior over "
          "the classes is a soft label)");
   f.choice("lambda_ld_mode", lambda_ld_mode, {{"share", LambdaMode::kShare}, {"fixed", LambdaMode::kFixed}},
@@ -63,7 +63,7 @@ void DistillationConfig::describe(ConfigFields& f) {
   f.choice("view", view, {{"plain", DistillationView::kPlain}, {"augmented", DistillationView::kAugmented}},
            "what the LDM sees: the plain image, or the classifier's augmented view");
   f.choice("images", images, {{"raw", DistilledImages::kRaw}, {"raw_and_synthetic", DistilledImages::kRawAndSynthetic}},
-           "images to distil: those of the data set, or, as in the source, also those that rounds have made");
+           "images to distil: those of the data set, or, as in the paper, also those that rounds have made");
   f.real("guidance", guidance, {0, 1000}, "classifier-free guidance scale; 1 skips the unconditional pass");
   f.text("prompt", prompt, "prompt template; {class} stands for the name of the image's class");
   f.integer("images_per_pass", images_per_pass, {1, 65536}, "images that pass through the LDM at once");

@@ -2,7 +2,7 @@
 // What a frozen LDM may teach a classifier in a training step: the interface of distillation teachers, and their
 // registry.
 //
-//   score                 the source's: the denoising residual's gradient in confidence re-weights images
+//   score                 the paper's: the denoising residual's gradient in confidence re-weights images
 //   (latent_distillation.h) diffusion_classifier  the LDM's own posterior over the classes, as a soft label
 //   (diffusion_classifier.h)
 

@@ -14,11 +14,11 @@ void SyntheticBatchesConfig::describe(ConfigFields& fields) {
   fields.real(
       "synthetic_repeats", repeats, {0, 1e6},
       "a synthetic image is drawn at most about so many times as often as a raw one: while the set is small, the "
-      "synthetic part of a batch is, and its weight with it; 0: a whole minibatch whatever the set (the source)");
+      "synthetic part of a batch is, and its weight with it; 0: a whole minibatch whatever the set (the paper)");
   fields.choice(
       "shared_styles", shared_styles,
       {{"none", SharedStyles::kNone}, {"synthetic", SharedStyles::kSynthetic}, {"raw", SharedStyles::kRaw}},
-      "none: the synthetic part of a batch is synthetic images (the source); synthetic: raw images, each with "
+      "none: the synthetic part of a batch is synthetic images (the paper); synthetic: raw images, each with "
       "part of a synthetic image's Fourier amplitude; raw: with part of a raw image's, the control, for which "
       "rounds run all the same");
   fields.real("max_style_share", max_style_share, {0, 1},

@@ -1,5 +1,5 @@
 #pragma once
-// What the images that rounds made are in a training step: a minibatch of themselves (the source), fewer of them, or
+// What the images that rounds made are in a training step: a minibatch of themselves (the paper), fewer of them, or
 // styles of raw images (both ours, for budgets of few images).
 
 #include <memory>
