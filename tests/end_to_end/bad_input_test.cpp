@@ -46,7 +46,8 @@ TEST_F(BadInput, AnUnknownOptionOfTheConfiguration) {
   std::ofstream(shell_ / "recipe.toml") << "[optimizer]\nlr = 1\nmomentun = 2\n";
   expect_error(train("--recipe recipe.toml"), 2, {"recipe.toml", "optimizer.momentun"});
   expect_error(train("--set lr=1"), 2, {"did you mean 'optimizer.lr'"});
-  expect_error(train("--set distillation.encoder=exact"), 2, {"option of the algorithm domainfusion", "--algorithm"});
+  expect_error(train("--set distillation.encoder=exact"), 2,
+               {"option of the algorithm domainfusion, and this run's is erm"});
 }
 
 TEST_F(BadInput, AnUnknownWordOfTheCommandLine) {
@@ -54,6 +55,9 @@ TEST_F(BadInput, AnUnknownWordOfTheCommandLine) {
   expect_error(shell_.run("inspect premis"), 2, {"inspect: unknown command 'premis'", "did you mean 'premise'"});
   expect_error(shell_.run("generate --strenght 0.5"), 2,
                {"generate: unknown option '--strenght'", "did you mean '--strength'"});
+  expect_error(shell_.run("--thread 1 train"), 2, {"did you mean '--threads'"});
+  expect_error(shell_.run("--data x train"), 2, {"'--data' stands before the command"});
+  expect_error(shell_.run("inspect premise"), 2, {"--ldm is required", "`domainfusion inspect premise --help`"});
   expect_error(shell_.run("compare a b --selection leave-one-out"), 2,
                {"leave-one-out", "leave_one_out", "training_domain"});
   expect_error(shell_.run(""), 2, {"subcommand"});

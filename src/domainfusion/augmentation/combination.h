@@ -39,8 +39,8 @@ struct CombinationConfig {
 // The fixed classifier of "mode"; logits empty: there is none.
 struct StyleJudge {
   std::function<at::Tensor(const at::Tensor& image01_N3SS)>
-      logits;  // [N, K] of float32 images in [0, 1]; differentiable
-  std::string weights_hash;
+      logits;                // [N, K] of float32 images in [0, 1]; differentiable
+  std::string weights_hash;  // and what else decides its answers
 };
 
 struct Combined {

@@ -110,10 +110,11 @@ void AugmentationRounds::check_stored_prompts() const {
   for (std::int64_t round = 0; round < plan_.rounds(); ++round) {
     for (const SyntheticRecord* record : store_.records(round)) {
       const auto now = prompts_.prompts(record->label, record->parent.domain, config_.candidates);
-      check<ConfigError>(record->prompts == now,
-                         "the synthetic images of '{}' were made with other prompts ('{}' then, '{}' now): give "
-                         "classes and domains the words of then (data.descriptions), or start a new run folder",
-                         store_.folder().string(), fmt::join(record->prompts, "', '"), fmt::join(now, "', '"));
+      check<ConfigError>(
+          record->prompts == now,
+          "the synthetic images of '{}' were made with other prompts ('{}' then, '{}' now): give "
+          "classes and domains the words of then (data.descriptions), or make a new set in a new run folder",
+          store_.folder().string(), fmt::join(record->prompts, "', '"), fmt::join(now, "', '"));
     }
   }
 }

@@ -28,51 +28,47 @@ int report(std::string_view message, ExitCode code) {
   return static_cast<int>(code);
 }
 
-// The command that the line got to.
-const CLI::App* innermost(const CLI::App& app) {
-  const CLI::App* command = &app;
-  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
-  return command;
+// The commands that the line got to, outermost first.
+std::vector<const CLI::App*> commands_of_line(const CLI::App& app) {
+  std::vector<const CLI::App*> commands{&app};
+  while (!commands.back()->get_subcommands().empty()) commands.push_back(commands.back()->get_subcommands().front());
+  return commands;
 }
 
-std::string unknown_option(const CLI::App& command, const std::string& word) {
+std::string refused_option(const std::vector<const CLI::App*>& commands, const std::string& word) {
   std::vector<std::string> known;
-  for (const CLI::Option* option : command.get_options()) {
-    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  for (const CLI::App* command : commands) {
+    for (const CLI::Option* option : command->get_options()) {
+      for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+    }
   }
+  if (std::find(known.begin(), known.end(), word) != known.end())
+    return fmt::format("'{}' stands before the command that it belongs to: put it at the end", word);
   return fmt::format("unknown option '{}'{}", word, did_you_mean(word, known));
 }
 
-std::string unknown_command(const std::string& word, const std::vector<const CLI::App*>& commands) {
+std::string refused_word(const CLI::App& command, const std::string& word) {
   std::vector<std::string> known;
-  for (const CLI::App* command : commands) known.push_back(command->get_name());
+  for (const CLI::App* one : command.get_subcommands([](const CLI::App*) { return true; }))
+    known.push_back(one->get_name());
+  if (known.empty()) return fmt::format("'{}' was not expected", word);
   return fmt::format("unknown command '{}'{}", word, did_you_mean(word, known));
 }
 
-// What a line that cannot be read is refused for: rather a word that nothing knows than what is missing for it.
-// `words` are those that were not understood, in the line's order.
-std::string refusal_of(const CLI::App& command, const std::vector<std::string>& words, const CLI::ParseError& error) {
-  const auto first = [&](bool is_option) {
-    return std::find_if(words.begin(), words.end(),
-                        [is_option](const auto& word) { return word.starts_with("-") == is_option; });
-  };
-  const auto option = first(true), other = first(false);
-  const auto commands = command.get_subcommands([](const CLI::App*) { return true; });
-  if (!commands.empty() && other != words.end()) return unknown_command(*other, commands);
-  if (option != words.end()) return unknown_option(command, option->substr(0, option->find('=')));
-  return other == words.end() ? error.what() : fmt::format("'{}' was not expected", *other);
-}
-
-int report_line(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
-  const std::vector<std::string> unknown = app.remaining(true);
-  std::vector<std::string> words(argv + 1, argv + argc);
-  std::erase_if(words,
-                [&](const auto& word) { return std::find(unknown.begin(), unknown.end(), word) == unknown.end(); });
-  const CLI::App* command = innermost(app);
-  const std::string name = command == &app ? "" : command->get_name();
-  return report(fmt::format("{}{}{}; see `domainfusion {}{}--help`", name, name.empty() ? "" : ": ",
-                            refusal_of(*command, words, error), name, name.empty() ? "" : " "),
-                ExitCode::kConfig);
+// A line that cannot be read is refused for its first word that nothing knows, rather than for what is missing.
+int report_line(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<const CLI::App*> commands = commands_of_line(app);
+  const std::vector<std::string> unknown = app.remaining(true);  // in the order of the line
+  std::string cause = error.what();
+  if (!unknown.empty()) {
+    const std::string& word = unknown.front();
+    cause = word.starts_with("-") ? refused_option(commands, word.substr(0, word.find('=')))
+                                  : refused_word(*commands.back(), word);
+  }
+  std::string line;
+  for (const CLI::App* command : commands) line += command->get_name() + " ";
+  const std::string inside = commands.size() > 1 ? commands.back()->get_name() + ": " : "";
+  return report(fmt::format("{}{}; see `{}--help`", inside, cause, line), ExitCode::kConfig);
 }
 
 int run(int argc, char** argv) {
@@ -108,7 +104,7 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    return report_line(app, error, argc, argv);
+    return report_line(app, error);
   }
   // A result that could not be printed in full is a failure.
   check<IoError>(std::fflush(stdout) == 0, "standard output cannot be written: is the disk full?");

@@ -33,8 +33,7 @@ std::string algorithms_with(std::string_view key, const std::string& algorithm) 
     if (fields.knows(key)) names.push_back(entry.name);
   }
   if (names.empty()) return {};
-  return fmt::format("it is an option of the algorithm {}, and this run's is {}; give --algorithm",
-                     fmt::join(names, ", "), algorithm);
+  return fmt::format("it is an option of the algorithm {}, and this run's is {}", fmt::join(names, ", "), algorithm);
 }
 
 }  // namespace

@@ -52,8 +52,10 @@ CdgaModels Cdga::models(LatentDiffusion ldm, const std::map<std::int64_t, std::s
       const auto [domain, folder] = named_ldm(word);
       check_destinations({domain}, holdout);
       const std::int64_t destination = source_in.domain_index(domain);
-      check<ConfigError>(towards.contains(destination), "'{}' is no destination: cdga.towards leaves '{}' out", word,
-                         domain);
+      if (!towards.contains(destination)) {
+        log_warning("cdga.models: '{}' has no effect: cdga.towards leaves '{}' out", word, domain);
+        return;
+      }
       check<ConfigError>(!models.of_destination.contains(destination), "'{}' names a second model for '{}'", word,
                          domain);
       TrainingConfig of_domain = config;
@@ -135,7 +137,7 @@ void Cdga::load(const TensorMap&, const nlohmann::json& state) {
   check<ConfigError>(state.value("translators", translators_hashes_) == translators_hashes_,
                      "--resume: the run was started with other models than those of cdga.models now: name those again, "
                      "or start a new run");
-  generate();
+  if (context().config.averaging.method != "none") generate();
 }
 
 }  // namespace domainfusion

@@ -25,7 +25,7 @@ class Cdga final : public Algorithm {
   // Before the first step of a run: makes what the store lacks.
   void before_step(std::int64_t step) override;
   void save(TensorMap& tensors, nlohmann::json& state) const override;
-  // Makes what the store lacks too: a run resumed behind its last step draws the average's batches from it.
+  // With weight averaging makes what the store lacks too: behind the last step, batches for the average are drawn.
   void load(const TensorMap& tensors, const nlohmann::json& state) override;
 
   // What this algorithm's options generate of the source images, with images of `store`. The same errors.

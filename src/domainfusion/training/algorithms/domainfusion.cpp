@@ -81,27 +81,30 @@ void DomainFusion::describe(ConfigFields& fields) {
 
 void DomainFusion::prepare(TrainingContext& context) {
   Algorithm::prepare(context);
-  check_options();
+  warn_of_idle_options();
+  check_shared_styles();
   ldm_ = load_frozen_ldm(context);
   if (config_.online_augmentation) prepare_rounds();
   if (config_.latent_distillation) prepare_distillation();
 }
 
-void DomainFusion::check_options() const {
-  const bool both = distillation_config_.images == DistilledImages::kRawAndSynthetic;
-  check<ConfigError>(config_.online_augmentation || !config_.latent_distillation || !both,
-                     "distillation.images = raw_and_synthetic: there are no synthetic images without "
-                     "domainfusion.online_augmentation; set it to raw");
-  for (const auto& [key, folder] :
-       {std::pair("synthetic_from", config_.synthetic_from), std::pair("fidelity_weights", config_.fidelity_weights)}) {
-    check<ConfigError>(config_.online_augmentation || folder.empty(),
-                       "domainfusion.{} has no effect without domainfusion.online_augmentation: leave it empty", key);
+// Options that cannot have their effect: a warning, so that runs which carry them can be resumed and repeated.
+void DomainFusion::warn_of_idle_options() const {
+  if (config_.online_augmentation) {
+    if (round_config_.reference == StyleReference::kRaw &&
+        round_config_.combination.rule != CombineRule::kDomainFusion) {
+      log_warning(
+          "augmentation.reference = raw has no effect: only augmentation.combine = domainfusion compares styles");
+    }
+    return;
   }
-  check<ConfigError>(round_config_.reference == StyleReference::kCurrent ||
-                         round_config_.combination.rule == CombineRule::kDomainFusion || !config_.online_augmentation,
-                     "augmentation.reference = raw has no effect but with augmentation.combine = domainfusion: other "
-                     "rules compare no styles");
-  check_shared_styles();
+  std::vector<std::string> idle;
+  if (config_.latent_distillation && distillation_config_.images == DistilledImages::kRawAndSynthetic)
+    idle.emplace_back("distillation.images = raw_and_synthetic");
+  if (!config_.synthetic_from.empty()) idle.emplace_back("domainfusion.synthetic_from");
+  if (!config_.fidelity_weights.empty()) idle.emplace_back("domainfusion.fidelity_weights");
+  for (const std::string& option : idle)
+    log_warning("{} has no effect without domainfusion.online_augmentation", option);
 }
 
 void DomainFusion::check_shared_styles() const {
@@ -152,10 +155,14 @@ void DomainFusion::prepare_rounds() {
     copy_synthetic_set(std::filesystem::path(config_.synthetic_from) / "synthetic", synthetic);
   }
   load_fidelity_classifier();
-  rounds_ = std::make_unique<AugmentationRounds>(
-      round_config_, context().source_in, every_image_of(*context().source_in), std::move(prompts), *candidates_,
-      synthetic, round_config_.seed < 0 ? context().seed : static_cast<std::uint64_t>(round_config_.seed),
-      static_cast<std::int64_t>(round_steps_.size()), style_judge());
+  const auto make = [&] {
+    return std::make_unique<AugmentationRounds>(
+        round_config_, context().source_in, every_image_of(*context().source_in), std::move(prompts), *candidates_,
+        synthetic, round_config_.seed < 0 ? context().seed : static_cast<std::uint64_t>(round_config_.seed),
+        static_cast<std::int64_t>(round_steps_.size()), style_judge());
+  };
+  const std::string& from = config_.synthetic_from;
+  rounds_ = from.empty() ? make() : with_context(fmt::format("domainfusion.synthetic_from = {}", from), make);
 }
 
 void DomainFusion::load_fidelity_classifier() {
@@ -170,11 +177,13 @@ void DomainFusion::load_fidelity_classifier() {
 StyleJudge DomainFusion::style_judge() const {
   if (round_config_.combination.rule != CombineRule::kMode || fidelity_classifier_.is_empty()) return {};
   check_judge_provenance(config_.fidelity_weights, *context().holdout, context().config);
-  const auto logits = [judge = fidelity_classifier_,
-                       size_px = context().config.loader.image_size_px](const at::Tensor& image01_N3SS) mutable {
+  const std::int64_t size_px = context().config.loader.image_size_px;
+  const auto logits = [judge = fidelity_classifier_, size_px](const at::Tensor& image01_N3SS) mutable {
     return judge->forward(normalise(resized01(image01_N3SS, size_px)));
   };
-  return {logits, FileHashes().sha256(config_.fidelity_weights)};
+  // Sets from before the classifier's size counted keep their identity where it is the LDM's.
+  const std::string at_size = size_px == ldm_->image_size_px() ? "" : fmt::format(" at {} px", size_px);
+  return {logits, FileHashes().sha256(config_.fidelity_weights) + at_size};
 }
 
 void DomainFusion::prepare_distillation() {

@@ -46,7 +46,7 @@ class DomainFusion final : public Algorithm {
  private:
   PlannedWork work_of_rounds(const WorkSizes& sizes) const;
   PlannedWork work_of_distillation(const WorkSizes& sizes) const;
-  void check_options() const;
+  void warn_of_idle_options() const;
   void check_shared_styles() const;
   void prepare_rounds();
   void load_fidelity_classifier();
