@@ -42,6 +42,9 @@ TEST_F(StoredCandidatesTest, GiveTheBitsOfTheGeneratorAndMakeNothingTwice) {
   EXPECT_EQ(first.inner->made, 3);
   EXPECT_TRUE(at::equal(second.outer->candidate_latents(z_, prompts_, streams(3)), plain));
   EXPECT_EQ(second.inner->made, 0);
+  const auto groups = groups_of_store(folder_ / "store");
+  ASSERT_EQ(groups.size(), 1u);
+  EXPECT_EQ(groups[0].purpose, "round");
   EXPECT_EQ(keys_in_list(folder_ / "list.jsonl").size(), 3u);
 }
 

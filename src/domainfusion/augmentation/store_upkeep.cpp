@@ -88,7 +88,8 @@ std::vector<StoreGroup> groups_of_store(const fs::path& store) {
   std::map<StoreGroup*, std::set<std::string>> sources;
   for_each_provenance(store, [&](const json& provenance) {
     const json& key = provenance["key"];
-    const std::string purpose = text_at(key, "/noise/purpose"), ldm = text_at(key, "/ldm");
+    const std::string named = text_at(key, "/noise/purpose"), ldm = text_at(key, "/ldm");
+    const std::string purpose = named.empty() ? "round" : named;  // a round's noise is its numbers alone
     const json options = key.value("options", json::object());
     StoreGroup& group = groups[{purpose, ldm, options.dump()}];
     group.purpose = purpose;
