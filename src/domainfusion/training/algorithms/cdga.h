@@ -22,7 +22,7 @@ class Cdga final : public Algorithm {
   void prepare(TrainingContext& context) override;
   PlannedWork planned_work(const WorkSizes& sizes) const override;
   double estimated_extra_seconds() override { return images_->estimated_seconds(); }
-  // Before the first step of a run: makes what the store lacks.
+  // Before the first step of a run, resumed ones too: makes what the store lacks.
   void before_step(std::int64_t step) override;
   void save(TensorMap& tensors, nlohmann::json& state) const override;
   // With weight averaging makes what the store lacks too: behind the last step, batches for the average are drawn.
