@@ -4,7 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include "classifier_step.h"
-#include "domainfusion/core/threads.h"
+#include "domainfusion/core/machine/threads.h"
 
 namespace domainfusion {
 namespace {

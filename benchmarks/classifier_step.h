@@ -1,10 +1,10 @@
 #pragma once
 // One training step of a classifier on a batch in memory: what ERM's step is beside the loader.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "domainfusion/classifiers/classifier.h"
-#include "domainfusion/training/adam.h"
+#include "domainfusion/training/optimizers/adam.h"
 
 namespace domainfusion {
 
@@ -22,7 +22,7 @@ class ClassifierStep {
   void run(More more) {
     adam_.zero_grad();
     const at::Tensor logits_NK = classifier->forward(image_NCHW);
-    (torch::nn::functional::cross_entropy(logits_NK, label_N) + more(logits_NK)).backward();
+    (torch::cross_entropy_loss(logits_NK, label_N) + more(logits_NK)).backward();
     adam_.step();
   }
   void run() {

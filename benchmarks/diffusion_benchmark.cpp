@@ -2,10 +2,12 @@
 // initialised): U-Net forward and training step, VAE encode, decode and training step.
 
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "compact_ldm.h"
-#include "domainfusion/core/threads.h"
+#include "domainfusion/core/machine/threads.h"
 #include "domainfusion/nn/initialise.h"
 #include "domainfusion/nn/state_dict.h"
 

@@ -2,15 +2,16 @@
 // encoder form, what it is made of, and a whole step of DomainFusion over one of ERM.
 
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <chrono>
 
 #include "classifier_step.h"
 #include "compact_ldm.h"
-#include "domainfusion/core/random_tensor.h"
-#include "domainfusion/core/threads.h"
-#include "domainfusion/distillation/latent_distillation.h"
+#include "domainfusion/core/machine/threads.h"
+#include "domainfusion/core/random/random_tensor.h"
+#include "domainfusion/distillation/teachers/latent_distillation.h"
 #include "domainfusion/nn/initialise.h"
 
 namespace domainfusion {

@@ -6,10 +6,10 @@
 
 #include <cstdlib>
 
-#include "domainfusion/core/threads.h"
+#include "domainfusion/core/machine/threads.h"
 #include "domainfusion/data/batch_loader.h"
-#include "domainfusion/data/cached_dataset.h"
-#include "domainfusion/data/datasets/folder_dataset.h"
+#include "domainfusion/data/caches/cached_dataset.h"
+#include "domainfusion/data/sets/folder_dataset.h"
 #include "domainfusion/data/transforms/image_tensor.h"
 
 namespace domainfusion {

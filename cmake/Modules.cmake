@@ -1,8 +1,8 @@
-# df_module(NAME x [TORCH] SOURCES a.cpp … [PUBLIC other modules] [PRIVATE libraries])
-# One static library per folder. TORCH modules compile with the shared precompiled header; the others never see libtorch.
+# df_module(NAME x [TORCH] [COLD] SOURCES a.cpp … [PUBLIC other modules] [PRIVATE libraries])
+# One static library per room. TORCH modules compile with the shared precompiled header; the others never see libtorch.
 add_library(df_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
 target_link_libraries(df_pch PRIVATE df_torch_base)
-target_precompile_headers(df_pch PRIVATE <torch/torch.h> <fmt/format.h> <nlohmann/json.hpp>)
+target_precompile_headers(df_pch PRIVATE <torch/types.h> <torch/nn/module.h> <fmt/format.h> <nlohmann/json.hpp>)
 
 function(df_module)
   cmake_parse_arguments(A "TORCH" "NAME" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
@@ -15,10 +15,8 @@ function(df_module)
     target_precompile_headers(df_${A_NAME} REUSE_FROM df_pch)
   else()
     target_link_libraries(df_${A_NAME} PUBLIC df_base)
-    set_target_properties(df_${A_NAME} PROPERTIES UNITY_BUILD OFF)
   endif()
 endfunction()
-
 # One precompiled header for all test programs too.
 if(DOMAINFUSION_TESTS)
   find_package(GTest REQUIRED)
@@ -33,7 +31,7 @@ if(DOMAINFUSION_TESTS)
   # A program, not a library: position-independent executables compile with other flags.
   add_executable(df_test_pch EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
   target_link_libraries(df_test_pch PRIVATE df_torch_base df_test_base)
-  target_precompile_headers(df_test_pch PRIVATE <torch/torch.h> <fmt/format.h> <nlohmann/json.hpp> <gtest/gtest.h>)
+  target_precompile_headers(df_test_pch PRIVATE <torch/types.h> <torch/nn/module.h> <fmt/format.h> <nlohmann/json.hpp> <gtest/gtest.h>)
 endif()
 
 # df_test(NAME x [TORCH] [PARITY] [APART] SOURCES a.cpp … MODULES core io …): one test program per folder. APART: its files compile one
@@ -47,7 +45,7 @@ function(df_test)
     target_link_libraries(test_${A_NAME} PRIVATE df_torch_base)
     target_precompile_headers(test_${A_NAME} REUSE_FROM df_test_pch)
   endif()
-  if(A_APART OR NOT A_TORCH)
+  if(A_APART)
     set_target_properties(test_${A_NAME} PROPERTIES UNITY_BUILD OFF)
   endif()
   add_test(NAME ${A_NAME} COMMAND test_${A_NAME})

@@ -1,8 +1,8 @@
 #pragma once
 // How much resident memory a piece of work adds at its peak (Linux).
 
-#include "domainfusion/core/process_memory.h"
-#include "domainfusion/nn/activation_memory.h"
+#include "domainfusion/core/machine/process_memory.h"
+#include "domainfusion/nn/memory/activation_memory.h"
 
 namespace domainfusion {
 

@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "domainfusion/core/placement.h"
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/core/machine/placement.h"
+#include "domainfusion/io/weights/tensor_file.h"
 
 namespace domainfusion {
 

@@ -1,8 +1,8 @@
 #pragma once
 // Keys and images for tests of candidate stores.
 
-#include "domainfusion/augmentation/candidate_key.h"
-#include "domainfusion/io/image.h"
+#include "domainfusion/augmentation/candidates/candidate_key.h"
+#include "domainfusion/io/images/image.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {

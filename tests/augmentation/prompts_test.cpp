@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/data/known_datasets.h"
+#include "domainfusion/data/sets/known_datasets.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {

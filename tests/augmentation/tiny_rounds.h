@@ -7,8 +7,8 @@
 #include <string>
 
 #include "augmentation/tiny_set.h"
-#include "domainfusion/augmentation/round.h"
-#include "domainfusion/io/file_bytes.h"
+#include "domainfusion/augmentation/rounds/round.h"
+#include "domainfusion/io/files/file_bytes.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {

@@ -6,10 +6,10 @@
 #include <functional>
 #include <map>
 
-#include "domainfusion/augmentation/candidate_generator.h"
-#include "domainfusion/core/random_tensor.h"
+#include "domainfusion/augmentation/candidates/candidate_generator.h"
+#include "domainfusion/core/random/random_tensor.h"
 #include "domainfusion/data/batch_loader.h"
-#include "domainfusion/data/domain_dataset.h"
+#include "domainfusion/data/sets/domain_dataset.h"
 
 namespace domainfusion {
 

@@ -1,11 +1,11 @@
 #include "domainfusion/classifiers/classifier.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <filesystem>
 
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/io/weights/tensor_file.h"
 #include "domainfusion/nn/state_dict.h"
 
 namespace domainfusion {

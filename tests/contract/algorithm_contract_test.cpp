@@ -1,8 +1,8 @@
 // What every algorithm in the registry must keep to.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
-#include "domainfusion/io/file_bytes.h"
+#include "domainfusion/io/files/file_bytes.h"
 #include "training/toy_run.h"
 
 namespace domainfusion {
@@ -12,8 +12,6 @@ class AlgorithmContract : public testing::TestWithParam<std::string> {
  protected:
   TemporaryFolder folder_;
 };
-
-std::vector<std::string> names() { return algorithms().names(); }
 
 }  // namespace
 
@@ -54,7 +52,7 @@ TEST_P(AlgorithmContract, TrainingAndSelectionNeverReadTheTestDomain) {
   EXPECT_EQ(records.back().at("step"), 9);
 }
 
-INSTANTIATE_TEST_SUITE_P(Registry, AlgorithmContract, testing::ValuesIn(names()),
+INSTANTIATE_TEST_SUITE_P(Registry, AlgorithmContract, testing::ValuesIn(algorithms().names()),
                          [](const auto& info) { return info.param; });
 
 }  // namespace domainfusion

@@ -1,9 +1,9 @@
 // What every method of weight averaging in the registry must keep to.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
-#include "domainfusion/evaluation/result_table.h"
-#include "domainfusion/evaluation/trained_model.h"
+#include "domainfusion/evaluation/models/trained_model.h"
+#include "domainfusion/evaluation/tables/result_table.h"
 #include "training/toy_run.h"
 
 namespace domainfusion {

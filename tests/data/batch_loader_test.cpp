@@ -1,10 +1,10 @@
 #include "domainfusion/data/batch_loader.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "data/made_dataset.h"
-#include "domainfusion/data/cached_dataset.h"
+#include "domainfusion/data/caches/cached_dataset.h"
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "temporary_folder.h"
 

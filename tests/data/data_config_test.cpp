@@ -6,11 +6,11 @@
 #include <thread>
 
 #include "data/made_dataset.h"
-#include "domainfusion/data/packed_dataset.h"
-#include "domainfusion/data/shrunk_dataset.h"
-#include "domainfusion/io/content_hash.h"
-#include "domainfusion/io/file_bytes.h"
-#include "domainfusion/io/file_hashes.h"
+#include "domainfusion/data/caches/packed_dataset.h"
+#include "domainfusion/data/caches/shrunk_dataset.h"
+#include "domainfusion/io/files/content_hash.h"
+#include "domainfusion/io/files/file_bytes.h"
+#include "domainfusion/io/files/file_hashes.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/data/domain_dataset.h"
-#include "domainfusion/io/image.h"
+#include "domainfusion/data/sets/domain_dataset.h"
+#include "domainfusion/io/images/image.h"
 
 namespace domainfusion {
 

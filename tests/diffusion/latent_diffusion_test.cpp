@@ -1,18 +1,17 @@
 #include "domainfusion/diffusion/latent_diffusion.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/io/weights/tensor_file.h"
 #include "temporary_folder.h"
+#include "tiny_models.h"
 
 namespace domainfusion {
 namespace {
 
 namespace fs = std::filesystem;
-
-const fs::path kTiny = fs::path(DOMAINFUSION_TEST_DIR) / "parity/sd15-tiny/pipeline";
 
 template <class ErrorType>
 std::string load_error(const fs::path& folder) {
@@ -28,17 +27,17 @@ std::string load_error(const fs::path& folder) {
 
 class BrokenModel : public testing::Test {
  protected:
-  BrokenModel() { fs::copy(kTiny, folder_ / "m", fs::copy_options::recursive); }
+  BrokenModel() { fs::copy(kTinySd15, folder_ / "m", fs::copy_options::recursive); }
   fs::path part(const std::string& name) { return folder_ / "m" / name; }
   TemporaryFolder folder_;
 };
 
 TEST(LatentDiffusion, ItsPartsWorkTogether) {
-  const LatentDiffusion model = LatentDiffusion::load(kTiny);
+  const LatentDiffusion model = LatentDiffusion::load(kTinySd15);
   EXPECT_EQ(model.image_size_px(), 64);
   EXPECT_EQ(model.latent_shape(), (std::vector<std::int64_t>{4, 8, 8}));
   EXPECT_EQ(model.provenance(), nullptr);
-  EXPECT_EQ(model.weights_hash(), LatentDiffusion::load(kTiny).weights_hash());
+  EXPECT_EQ(model.weights_hash(), LatentDiffusion::load(kTinySd15).weights_hash());
   const at::Tensor image = torch::rand({2, 3, 64, 64}).requires_grad_();
   const at::Tensor z = model.encode(image);
   EXPECT_EQ(z.sizes(), at::IntArrayRef({2, 4, 8, 8}));
@@ -72,7 +71,7 @@ TEST_F(BrokenModel, TruncatedMissingAndForeignPartsNameThemselves) {
 }
 
 TEST_F(BrokenModel, PartsThatDoNotBelongTogetherAreRefused) {
-  const fs::path other = fs::path(DOMAINFUSION_TEST_DIR) / "parity/sd21-tiny/pipeline/text_encoder";
+  const fs::path other = kTinySd21 / "text_encoder";
   fs::copy(other, part("text_encoder"), fs::copy_options::recursive | fs::copy_options::overwrite_existing);
   EXPECT_NE(load_error<ConfigError>(folder_ / "m").find("hidden_size 24"), std::string::npos);
 }

@@ -1,15 +1,17 @@
-#include "domainfusion/core/placement.h"
+#include "domainfusion/core/machine/placement.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <functional>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/diffusion/checked_generation.h"
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/diffusion/generation/checked_generation.h"
+#include "domainfusion/io/weights/tensor_file.h"
 #include "temporary_folder.h"
 #include "test_device.h"
+#include "tiny_models.h"
 
 namespace domainfusion {
 namespace {
@@ -110,7 +112,7 @@ INSTANTIATE_TEST_SUITE_P(Models, ComputingIn, testing::Values("sd15-tiny", "sd21
 
 TEST(Placement, AnImageThatASmallTypeSpoilsIsMadeAgainInFloat32) {
   const TemporaryFolder folder;
-  fs::copy(kTests / "parity/sd15-tiny/pipeline", folder / "m", fs::copy_options::recursive);
+  fs::copy(kTinySd15, folder / "m", fs::copy_options::recursive);
   const fs::path vae = folder / "m/vae/diffusion_pytorch_model.safetensors";
   TensorMap weights = load_tensors(vae);
   // The maps drown in a large mean, which the last group norm takes away again: in float32 next to nothing is lost.

@@ -1,9 +1,11 @@
 #include "domainfusion/distillation/distillation_sources.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
-#include "domainfusion/distillation/latent_distillation.h"
+#include "domainfusion/distillation/teachers/latent_distillation.h"
+#include "tiny_models.h"
 
 namespace domainfusion {
 namespace {
@@ -31,9 +33,7 @@ class FlatColours final : public DomainDataset {
   std::vector<SampleInfo> infos_;
 };
 
-LatentDiffusion tiny_model() {
-  return LatentDiffusion::load(std::string(DOMAINFUSION_TEST_DIR) + "/parity/sd15-tiny/pipeline");
-}
+LatentDiffusion tiny_model() { return LatentDiffusion::load(kTinySd15); }
 
 }  // namespace
 

@@ -1,10 +1,10 @@
 #pragma once
 // A latent diffusion model small enough for tests: 16 px images, 4x4x4 latents, fixed weights, any float dtype.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
-#include "domainfusion/core/random_tensor.h"
-#include "domainfusion/distillation/latent_gradient.h"
+#include "domainfusion/core/random/random_tensor.h"
+#include "domainfusion/distillation/curves/latent_gradient.h"
 
 namespace domainfusion {
 
@@ -13,6 +13,8 @@ inline at::Tensor tiny_weights(std::initializer_list<std::int64_t> sizes, int se
   const at::Tensor values = normal_tensor(stream, sizes);
   return (values / std::sqrt(static_cast<double>(values[0].numel()))).to(dtype);
 }
+
+inline const std::vector<std::string> kTinyClasses = {"dog", "guitar", "house"};
 
 // The encoder has a convolution, a group norm (4 channels a group) and a non-linearity, as a VAE has, so z(p) is
 // curved. `roughness` adds a fast oscillation in the brightness, which no small number of nodes can follow.

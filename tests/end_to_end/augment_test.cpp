@@ -3,7 +3,7 @@
 
 #include <set>
 
-#include "domainfusion/io/json_lines.h"
+#include "domainfusion/io/files/json_lines.h"
 #include "end_to_end/command_line.h"
 
 namespace domainfusion {

@@ -14,8 +14,8 @@
 #include <string>
 #include <thread>
 
-#include "domainfusion/core/random.h"
-#include "domainfusion/io/image.h"
+#include "domainfusion/core/random/random.h"
+#include "domainfusion/io/images/image.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {

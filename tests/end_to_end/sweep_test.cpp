@@ -5,7 +5,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "domainfusion/io/json_lines.h"
+#include "domainfusion/io/files/json_lines.h"
 #include "end_to_end/command_line.h"
 
 namespace domainfusion {

@@ -3,8 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "domainfusion/io/pytorch_file.h"
-#include "domainfusion/io/safetensors.h"
+#include "domainfusion/io/formats/pytorch_file.h"
+#include "domainfusion/io/formats/safetensors.h"
 #include "end_to_end/command_line.h"
 #include "end_to_end/python.h"
 

@@ -1,7 +1,7 @@
 // Weights of any format through the program: inspected, converted, refused.
 #include <gtest/gtest.h>
 
-#include "domainfusion/io/safetensors.h"
+#include "domainfusion/io/formats/safetensors.h"
 #include "end_to_end/command_line.h"
 
 namespace domainfusion {

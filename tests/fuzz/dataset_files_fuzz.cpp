@@ -1,6 +1,6 @@
-#include "domainfusion/data/known_datasets.h"
+#include "domainfusion/data/sets/known_datasets.h"
 #include "domainfusion/data/verification/set_manifest.h"
-#include "domainfusion/io/file_hashes.h"
+#include "domainfusion/io/files/file_hashes.h"
 #include "fuzz/harness.h"
 #include "temporary_folder.h"
 

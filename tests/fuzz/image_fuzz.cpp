@@ -1,4 +1,4 @@
-#include "domainfusion/io/image.h"
+#include "domainfusion/io/images/image.h"
 #include "fuzz/harness.h"
 
 using namespace domainfusion;

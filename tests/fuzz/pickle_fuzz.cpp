@@ -1,8 +1,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "domainfusion/io/pickle.h"
-#include "domainfusion/io/pytorch_globals.h"
+#include "domainfusion/io/formats/pickle.h"
+#include "domainfusion/io/formats/pytorch_globals.h"
 #include "fuzz/harness.h"
 
 using namespace domainfusion;

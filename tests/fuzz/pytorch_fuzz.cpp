@@ -1,4 +1,4 @@
-#include "domainfusion/io/pytorch_file.h"
+#include "domainfusion/io/formats/pytorch_file.h"
 #include "fuzz/harness.h"
 #include "fuzz/touch_tensors.h"
 

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "domainfusion/io/file_bytes.h"
+#include "domainfusion/io/files/file_bytes.h"
 #include "fuzz/harness.h"
 
 namespace {

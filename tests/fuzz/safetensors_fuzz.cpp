@@ -1,4 +1,4 @@
-#include "domainfusion/io/safetensors.h"
+#include "domainfusion/io/formats/safetensors.h"
 #include "fuzz/harness.h"
 #include "fuzz/touch_tensors.h"
 

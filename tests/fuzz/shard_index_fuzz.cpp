@@ -1,6 +1,6 @@
 #include <cstdlib>
 
-#include "domainfusion/io/shard_index.h"
+#include "domainfusion/io/formats/shard_index.h"
 #include "fuzz/harness.h"
 
 using namespace domainfusion;

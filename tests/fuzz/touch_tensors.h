@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "domainfusion/io/stored_tensor.h"
+#include "domainfusion/io/formats/stored_tensor.h"
 
 namespace domainfusion {
 

@@ -1,6 +1,6 @@
 #include <vector>
 
-#include "domainfusion/io/zip_archive.h"
+#include "domainfusion/io/formats/zip_archive.h"
 #include "fuzz/harness.h"
 
 using namespace domainfusion;

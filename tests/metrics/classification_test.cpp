@@ -1,7 +1,7 @@
 #include "domainfusion/metrics/classification.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 

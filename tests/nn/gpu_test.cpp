@@ -1,13 +1,18 @@
 // What frozen networks do on a GPU: their group norm, and launches recorded as CUDA graphs. Needs
 // DOMAINFUSION_TEST_DEVICE=cuda.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "domainfusion/nn/cuda/group_norm_cuda.h"
-#include "domainfusion/nn/graphed.h"
-#include "domainfusion/nn/graphed_training.h"
-#include "domainfusion/nn/group_norm.h"
+#include "domainfusion/nn/graphs/graphed.h"
+#include "domainfusion/nn/graphs/graphed_training.h"
 #include "domainfusion/nn/inference.h"
+#include "domainfusion/nn/layers/group_norm.h"
 #include "test_device.h"
 
 namespace domainfusion {

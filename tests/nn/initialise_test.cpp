@@ -1,9 +1,9 @@
 #include "domainfusion/nn/initialise.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
-#include "domainfusion/nn/resnet_block.h"
+#include "domainfusion/nn/layers/resnet_block.h"
 
 namespace domainfusion {
 namespace {

@@ -1,7 +1,9 @@
 #include "domainfusion/nn/state_dict.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/types.h>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/nn/initialise.h"

@@ -1,11 +1,12 @@
 // CLIP's image encoder, the forms in which its weights are published, and positions for another image size
 // (tests/parity/clip_vit/PROVENANCE.md: what was run, tolerances).
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "domainfusion/classifiers/backbones/clip_vit.h"
 #include "domainfusion/classifiers/classifier.h"
 #include "domainfusion/nn/state_dict.h"
+#include "parity/tensor_comparison.h"
 
 namespace domainfusion {
 namespace {
@@ -22,13 +23,6 @@ Classifier loaded(const std::string& file, const VitShape& shape = tiny()) {
   return Classifier(std::make_shared<ClipVit>(shape, 16), config, 3, 0);
 }
 
-double rms(const at::Tensor& x) { return x.square().mean().sqrt().item<double>(); }
-
-void expect_near(const at::Tensor& actual, const at::Tensor& expected, double tolerance, const std::string& what) {
-  ASSERT_EQ(actual.sizes(), expected.sizes()) << what;
-  EXPECT_LE((actual - expected).abs().max().item<double>(), tolerance * rms(expected)) << what;
-}
-
 class ClipFile : public testing::TestWithParam<const char*> {};
 
 }  // namespace
@@ -38,14 +32,14 @@ TEST_P(ClipFile, GivesTheEncodersFeaturesAndGradients) {
   Classifier classifier = loaded(GetParam());
   const at::Tensor image = expected.at("image").clone().requires_grad_();
   const at::Tensor feature = classifier->backbone().features(image);
-  expect_near(feature, expected.at("feature"), 1e-4, "feature");
+  expect_close(feature, expected.at("feature"), {.of_rms = 1e-4}, "feature");
   feature.square().mean().backward();
-  expect_near(image.grad(), expected.at("grad.image"), 1e-3, "grad.image");
+  expect_close(image.grad(), expected.at("grad.image"), {.of_rms = 1e-3}, "grad.image");
   const auto parameters = classifier->named_parameters();
   int compared = 0;
   for (const auto& [name, gradient] : expected) {
     if (!name.starts_with("grad.") || name == "grad.image") continue;
-    expect_near(parameters["visual." + name.substr(5)].grad(), gradient, 1e-3, name);
+    expect_close(parameters["visual." + name.substr(5)].grad(), gradient, {.of_rms = 1e-3}, name);
     ++compared;
   }
   EXPECT_EQ(compared, 32);
@@ -63,8 +57,8 @@ TEST(ClipVit, ImagesReachItWithClipsStatistics) {
   };
   const at::Tensor expected = classifier->backbone().features(
       normalised({0.48145466f, 0.4578275f, 0.40821073f}, {0.26862954f, 0.26130258f, 0.27577711f}));
-  expect_near(classifier->features(normalised({0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f})), expected, 1e-4,
-              "features");
+  expect_close(classifier->features(normalised({0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f})), expected,
+               {.of_rms = 1e-4}, "features");
 }
 
 TEST(ClipVit, WithoutItsProjectionEndsBehindTheLastNorm) {
@@ -75,7 +69,7 @@ TEST(ClipVit, WithoutItsProjectionEndsBehindTheLastNorm) {
   const at::Tensor feature = plain->backbone().features(expected.at("image"));
   EXPECT_EQ(plain->feature_size(), 24);
   const at::Tensor projected = torch::matmul(feature, load_tensors(reference("openai.pt")).at("visual.proj"));
-  expect_near(projected, expected.at("feature"), 1e-4, "projected feature");
+  expect_close(projected, expected.at("feature"), {.of_rms = 1e-4}, "projected feature");
 }
 
 TEST(VitWeights, OfTorchvisionsOlderNamesAndAnotherImageSizeAreTaken) {

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <ostream>
 
-#include "domainfusion/augmentation/decompositions/fourier.h"
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/augmentation/styles/fourier.h"
+#include "domainfusion/io/weights/tensor_file.h"
 #include "parity/case_folders.h"
 
 namespace domainfusion {

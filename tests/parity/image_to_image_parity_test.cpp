@@ -1,15 +1,16 @@
 // Image-to-image against diffusers' StableDiffusionImg2ImgPipeline, every latent.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/diffusion/image_to_image.h"
-#include "domainfusion/io/file_bytes.h"
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/diffusion/generation/image_to_image.h"
+#include "domainfusion/io/files/file_bytes.h"
+#include "domainfusion/io/weights/tensor_file.h"
 #include "parity/reference_cases.h"
 #include "parity/tensor_comparison.h"
 #include "temporary_folder.h"

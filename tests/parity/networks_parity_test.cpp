@@ -1,15 +1,18 @@
 // The networks of Stable Diffusion against diffusers' and transformers' numbers.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <optional>
 
+#include "domainfusion/config/model_config.h"
 #include "domainfusion/core/error.h"
-#include "domainfusion/diffusion/model_config.h"
 #include "domainfusion/diffusion/text/clip_text_encoder.h"
 #include "domainfusion/diffusion/unet/unet_2d_condition.h"
 #include "domainfusion/diffusion/vae/autoencoder_kl.h"
+#include "domainfusion/io/files/json_file.h"
 #include "domainfusion/nn/state_dict.h"
 #include "parity/reference_cases.h"
 #include "parity/tensor_comparison.h"

@@ -1,18 +1,19 @@
 // Schedulers against diffusers' timesteps, noise levels, samples and noising.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "domainfusion/config/model_config.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/libtorch_version.h"
-#include "domainfusion/diffusion/model_config.h"
-#include "domainfusion/diffusion/schedulers/noise_schedule.h"
+#include "domainfusion/diffusion/noise/noise_schedule.h"
 #include "domainfusion/diffusion/schedulers/scheduler.h"
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/io/files/json_file.h"
+#include "domainfusion/io/weights/tensor_file.h"
 #include "parity/reference_cases.h"
 #include "parity/tensor_comparison.h"
 
@@ -37,7 +38,7 @@ std::optional<double> field_of(const std::string& key, const std::string& field)
 }
 
 // One entry of a configs.json.
-struct Case {
+struct SchedulerCase {
   std::string name;  // "euler-karras.epsilon"; in a folder of one class "zero-karras"
   std::string class_name;
   std::vector<json> configs;  // all fields; the fields that the user passed, the rest being the class's defaults
@@ -46,8 +47,8 @@ struct Case {
   std::string ladder_name() const { return name.substr(0, name.find('.')); }
 };
 
-std::vector<Case> cases_in(const fs::path& folder) {
-  std::vector<Case> cases;
+std::vector<SchedulerCase> cases_in(const fs::path& folder) {
+  std::vector<SchedulerCase> cases;
   const json entries = read_json_object(folder / "configs.json");
   for (const auto& [name, entry] : entries.items()) {
     if (!entry.is_object()) continue;
@@ -63,7 +64,7 @@ std::vector<Case> cases_in(const fs::path& folder) {
 }
 
 // The scheduler of `config` with the settings that a key names beside it: eta, original_inference_steps.
-std::unique_ptr<Scheduler> scheduler_of(const Case& c, json config, const std::string& key) {
+std::unique_ptr<Scheduler> scheduler_of(const SchedulerCase& c, json config, const std::string& key) {
   if (const auto eta = field_of(key, ".eta")) config["eta"] = *eta;
   if (const auto original = field_of(key, ".original"))
     config["original_inference_steps"] = static_cast<int>(*original);
@@ -91,7 +92,7 @@ void expect_same_timesteps(const std::vector<double>& actual, const std::vector<
 }
 
 // One trajectory for given model outputs; `run` ("n10.eta0.5") stands behind `prefix` in the file's keys.
-void check_trajectory(const Case& c, const json& config, const std::string& prefix, const std::string& run,
+void check_trajectory(const SchedulerCase& c, const json& config, const std::string& prefix, const std::string& run,
                       const TensorMap& t) {
   const auto tensor = [&](const char* field) { return t.at(prefix + run + "." + field); };
   const auto has = [&](const char* field) { return t.contains(prefix + run + "." + field); };
@@ -122,7 +123,7 @@ void check_trajectory(const Case& c, const json& config, const std::string& pref
 }
 
 // All trajectories of a case: those of its own file, or those below its name in a file of several.
-void check_trajectories(const fs::path& folder, const Case& c) {
+void check_trajectories(const fs::path& folder, const SchedulerCase& c) {
   const bool own = fs::exists(folder / (c.name + ".safetensors"));
   const std::string prefix = own ? "" : c.name + ".", ending = ".sample0";
   int found = 0;
@@ -140,7 +141,7 @@ void check_trajectories(const fs::path& folder, const Case& c) {
 }
 
 // Timesteps, levels and the first sample's scale for many step counts: "NAME.nN[.originalO.strengthS].timesteps".
-void check_ladders(const fs::path& folder, const Case& c) {
+void check_ladders(const fs::path& folder, const SchedulerCase& c) {
   if (!fs::exists(folder / "ladders.safetensors")) return;
   for (const auto& [key, tensor] : load_tensors(folder / "ladders.safetensors")) {
     if (!key.starts_with(c.ladder_name() + ".n")) continue;
@@ -161,7 +162,7 @@ void check_ladders(const fs::path& folder, const Case& c) {
 }
 
 // add_noise at picked timesteps of a scheduler: "NAME.nN.picked_timesteps".
-void check_noising(const fs::path& folder, const Case& c) {
+void check_noising(const fs::path& folder, const SchedulerCase& c) {
   if (!fs::exists(folder / "noising.safetensors")) return;
   const TensorMap t = load_tensors(folder / "noising.safetensors");
   const std::string ending = ".picked_timesteps";
@@ -186,7 +187,7 @@ void check_noising(const fs::path& folder, const Case& c) {
 
 TEST(SchedulersParity, TrajectoriesTimestepsAndLevelsAreDiffusers) {
   for (const fs::path& folder : reference_cases("configs.json")) {
-    for (const Case& c : cases_in(folder)) {
+    for (const SchedulerCase& c : cases_in(folder)) {
       try {
         check_trajectories(folder, c);
         check_ladders(folder, c);

@@ -1,12 +1,13 @@
 // MixStyle, EFDMix and the search of MODE against Python's numbers (tests/parity/style_mixing/PROVENANCE.md).
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/types.h>
 
-#include "domainfusion/augmentation/decompositions/adain.h"
-#include "domainfusion/augmentation/decompositions/fourier.h"
-#include "domainfusion/augmentation/style_mixing.h"
-#include "domainfusion/augmentation/style_search.h"
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/augmentation/styles/adain.h"
+#include "domainfusion/augmentation/styles/fourier.h"
+#include "domainfusion/augmentation/styles/style_mixing.h"
+#include "domainfusion/augmentation/styles/style_search.h"
+#include "domainfusion/io/weights/tensor_file.h"
 #include "parity/case_folders.h"
 #include "parity/tensor_comparison.h"
 
@@ -41,7 +42,7 @@ class StyleMixingParity : public ::testing::TestWithParam<std::filesystem::path>
     };
     const auto loss = [&](const at::Tensor& weight_NK) {
       const at::Tensor logits = image_of(weight_NK).flatten(1).matmul(values_.at(method + ".head").t());
-      return torch::nn::functional::cross_entropy(logits, values_.at("mode.label"));
+      return torch::cross_entropy_loss(logits, values_.at("mode.label"));
     };
     const at::Tensor course = values_.at(name + ".course");
     at::Tensor a;

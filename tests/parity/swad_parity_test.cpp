@@ -1,6 +1,7 @@
 // SWAD against traces of the released code (tests/parity/swad/README.txt: what was run, fields, tolerances).
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <fstream>
 

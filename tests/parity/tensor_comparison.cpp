@@ -1,7 +1,7 @@
 #include "parity/tensor_comparison.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdio>
 

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "domainfusion/diffusion/text/clip_tokenizer.h"
-#include "domainfusion/io/file_bytes.h"
-#include "domainfusion/io/safetensors.h"
+#include "domainfusion/io/files/file_bytes.h"
+#include "domainfusion/io/formats/safetensors.h"
 #include "parity/reference_cases.h"
 
 namespace domainfusion {

@@ -1,17 +1,18 @@
 // Residual networks and vision transformers against torchvision's numbers (tests/parity/vision/README.txt: what was
 // run, tolerances).
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <fstream>
 #include <iostream>
 
 #include "domainfusion/classifiers/backbones/vit.h"
 #include "domainfusion/classifiers/classifier.h"
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/io/weights/tensor_file.h"
 #include "domainfusion/nn/state_dict.h"
-#include "domainfusion/training/adam.h"
+#include "domainfusion/training/optimizers/adam.h"
 #include "parity/case_folders.h"
+#include "parity/tensor_comparison.h"
 #include "test_device.h"
 
 namespace domainfusion {
@@ -88,14 +89,6 @@ std::shared_ptr<Backbone> make_backbone(const json& description, std::string& re
   return reason.empty() ? std::make_shared<Resnet>(shape) : nullptr;
 }
 
-double rms(const at::Tensor& x) { return x.to(torch::kFloat64).square().mean().sqrt().item<double>(); }
-
-void expect_near(const at::Tensor& actual, const at::Tensor& expected, double tolerance, const std::string& what) {
-  ASSERT_EQ(actual.sizes(), expected.sizes()) << what;
-  const double error = (actual.cpu() - expected).abs().max().item<double>();
-  EXPECT_LE(error, tolerance) << what;
-}
-
 class Vision : public testing::TestWithParam<VisionCase> {
  protected:
   void SetUp() override {
@@ -121,9 +114,9 @@ class Vision : public testing::TestWithParam<VisionCase> {
 
   void expect_forward(const std::string& key, const at::Tensor& actual) {
     if (!expected_.count(key)) return;
-    expect_near(actual, expected_.at(key), 1e-4 * rms(expected_.at(key)) + 1e-7, key);
+    expect_close(actual, expected_.at(key), {.of_rms = 1e-4, .absolute = 1e-7}, key);
   }
-  at::Tensor cross_entropy() { return torch::nn::functional::cross_entropy(classifier_->forward(image_), label_); }
+  at::Tensor cross_entropy() { return torch::cross_entropy_loss(classifier_->forward(image_), label_); }
 
   at::Tensor image_, label_;
   TensorMap expected_;
@@ -146,15 +139,15 @@ TEST_P(Vision, EvalModeForwardAndImageGradientAreTorchvisions) {
   expect_forward("eval.logits", classifier_->forward(image_));
   if (!expected_.count("eval.grad.x0")) return;
   const at::Tensor x = image_.clone().requires_grad_();
-  torch::nn::functional::cross_entropy(classifier_->forward(x), label_).backward();
+  torch::cross_entropy_loss(classifier_->forward(x), label_).backward();
   const at::Tensor& reference = expected_.at("eval.grad.x0");
-  expect_near(x.grad().narrow(0, 0, 1), reference, 1e-3 * rms(reference), "eval.grad.x0");
+  expect_close(x.grad().narrow(0, 0, 1), reference, {.of_rms = 1e-3}, "eval.grad.x0");
 }
 
 TEST_P(Vision, TrainModeLossGradientsAndBuffersAreTorchvisions) {
   if (classifier_.is_empty()) return;
   const at::Tensor logits = classifier_->forward(image_);
-  const at::Tensor loss = torch::nn::functional::cross_entropy(logits, label_);
+  const at::Tensor loss = torch::cross_entropy_loss(logits, label_);
   loss.backward();
   expect_forward("train.logits", logits);
   expect_forward("train.loss", loss.view(1));
@@ -162,10 +155,10 @@ TEST_P(Vision, TrainModeLossGradientsAndBuffersAreTorchvisions) {
   const auto buffers = classifier_->named_buffers();
   for (const auto& [key, reference] : expected_) {
     if (key.starts_with("train.grad."))
-      expect_near(parameters[key.substr(11)].grad(), reference, 1e-3 * rms(reference), key);
+      expect_close(parameters[key.substr(11)].grad(), reference, {.of_rms = 1e-3}, key);
     if (!key.starts_with("train.buffer.")) continue;
     const at::Tensor buffer = buffers[key.substr(13)];
-    expect_near(buffer.to(torch::kCPU, torch::kFloat64), reference.to(torch::kFloat64), 1e-4 * rms(reference), key);
+    expect_close(buffer, reference, {.of_rms = 1e-4}, key);
   }
   const at::Tensor norms = expected_.at("train.grad_norms");
   ASSERT_EQ(norms.numel(), static_cast<int64_t>(order_.size()));
@@ -188,11 +181,11 @@ TEST_P(Vision, FiveAdamStepsAreTorchs) {
   }
   const auto parameters = classifier_->named_parameters();
   for (const auto& [key, reference] : expected_) {
-    if (key.starts_with("adam.param.")) expect_near(parameters[key.substr(11)], reference, 5e-5, key);
+    if (key.starts_with("adam.param.")) expect_close(parameters[key.substr(11)], reference, {.absolute = 5e-5}, key);
   }
   classifier_->eval();
   const at::Tensor& reference = expected_.at("adam.eval_logits");
-  expect_near(classifier_->forward(image_), reference, 1e-3 * std::max(1.0, rms(reference)), "adam.eval_logits");
+  expect_close(classifier_->forward(image_), reference, {.of_rms = 1e-3, .absolute = 1e-3}, "adam.eval_logits");
 }
 
 TEST(VisionCheckpoints, HoldTheTensorsThatPythonReadsFromThem) {

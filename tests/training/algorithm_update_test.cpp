@@ -1,10 +1,10 @@
 // What Algorithm::update makes of a batch, whatever the loss.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "domainfusion/nn/state_dict.h"
 #include "domainfusion/training/algorithms/erm.h"
-#include "domainfusion/training/make_optimizer.h"
+#include "domainfusion/training/run/make_optimizer.h"
 #include "training/toy_run.h"
 
 namespace domainfusion {

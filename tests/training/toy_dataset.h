@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/core/random.h"
-#include "domainfusion/data/domain_dataset.h"
-#include "domainfusion/io/content_hash.h"
+#include "domainfusion/core/random/random.h"
+#include "domainfusion/data/sets/domain_dataset.h"
+#include "domainfusion/io/files/content_hash.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {

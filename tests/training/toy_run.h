@@ -6,16 +6,17 @@
 
 #include <optional>
 
-#include "domainfusion/io/file_bytes.h"
-#include "domainfusion/training/trainer.h"
+#include "domainfusion/io/files/file_bytes.h"
+#include "domainfusion/training/run/trainer.h"
 #include "test_device.h"
+#include "tiny_models.h"
 #include "training/toy_dataset.h"
 
 namespace domainfusion {
 
 // What an algorithm needs beyond the run's own options to work on the toy set.
 inline std::vector<std::string> needs_of(const std::string& algorithm) {
-  const std::string ldm = "ldm=" DOMAINFUSION_TEST_DIR "/parity/sd15-tiny/pipeline";
+  const std::string ldm = "ldm=" + kTinySd15.string();
   if (algorithm == "mode_a") return {ldm, "mode.move_steps=2"};
   if (algorithm == "cdga") return {ldm, "cdga.steps=2"};
   if (algorithm != "domainfusion") return {};

@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/data/known_datasets.h"
+#include "domainfusion/data/sets/known_datasets.h"
 
 namespace domainfusion {
 

@@ -1,11 +1,15 @@
 #include "domainfusion/classifiers/classifier.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <cmath>
 
 #include "domainfusion/classifiers/pretrained_weights.h"
-#include "domainfusion/core/random.h"
+#include "domainfusion/core/random/random.h"
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/nn/initialise.h"
 

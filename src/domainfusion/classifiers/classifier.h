@@ -15,7 +15,7 @@
 #include "domainfusion/classifiers/backbones/resnet.h"
 #include "domainfusion/config/config_fields.h"
 #include "domainfusion/core/registry.h"
-#include "domainfusion/nn/graphed_training.h"
+#include "domainfusion/nn/graphs/graphed_training.h"
 
 namespace domainfusion {
 

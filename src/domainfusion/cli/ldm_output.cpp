@@ -1,8 +1,9 @@
 #include "domainfusion/cli/ldm_output.h"
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/io/atomic_file.h"
-#include "domainfusion/io/file_bytes.h"
+#include "domainfusion/core/json_text.h"
+#include "domainfusion/io/files/atomic_file.h"
+#include "domainfusion/io/files/file_bytes.h"
 
 namespace domainfusion {
 namespace {
@@ -12,11 +13,11 @@ namespace fs = std::filesystem;
 bool is_empty_or_absent(const fs::path& folder) { return !fs::exists(folder) || fs::is_empty(folder); }
 
 void check_same(const fs::path& file, const nlohmann::json& description) {
-  const auto before = nlohmann::json::parse(read_file(file), nullptr, false);
+  const auto before = try_parse_json(read_file(file)).value_or(nullptr);
   check<ConfigError>(before == description,
                      "--resume: {} differs from the options given now; remedy: those of then, --overwrite, or another "
                      "--out; the difference: {}",
-                     file.string(), nlohmann::json::diff(before, description).dump());
+                     file.string(), json_text(nlohmann::json::diff(before, description)));
 }
 
 }  // namespace
@@ -38,7 +39,7 @@ void open_ldm_output(const fs::path& out, const std::string& name, const nlohman
   std::error_code error;
   fs::create_directories(out, error);
   check<IoError>(!error, "--out {} cannot be made: {}", out.string(), error.message());
-  write_file_atomically(out / name, description.dump(2) + "\n");
+  write_file_atomically(out / name, json_text(description, 2) + "\n");
 }
 
 }  // namespace domainfusion

@@ -8,8 +8,8 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/log.h"
+#include "domainfusion/core/machine/threads.h"
 #include "domainfusion/core/nearest_name.h"
-#include "domainfusion/core/threads.h"
 
 namespace domainfusion {
 namespace {

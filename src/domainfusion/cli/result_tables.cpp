@@ -4,8 +4,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include "domainfusion/evaluation/protocol_table.h"
-#include "domainfusion/evaluation/system_names.h"
+#include "domainfusion/evaluation/tables/protocol_table.h"
+#include "domainfusion/evaluation/tables/system_names.h"
 
 namespace domainfusion {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "domainfusion/evaluation/protocol_runs.h"
-#include "domainfusion/evaluation/selection.h"
+#include "domainfusion/evaluation/tables/protocol_runs.h"
+#include "domainfusion/evaluation/tables/selection.h"
 
 namespace CLI {
 class App;

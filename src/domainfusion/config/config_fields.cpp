@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "domainfusion/core/json_text.h"
 #include "domainfusion/core/nearest_name.h"
 
 namespace domainfusion {
@@ -17,7 +18,7 @@ void ConfigFields::add(std::string_view name, std::string type, std::string rang
     try {
       set(value);
     } catch (const json::exception&) {
-      throw ConfigError(fmt::format("{} = {}: expected {}", key, value.dump(), expected));
+      throw ConfigError(fmt::format("{} = {}: expected {}", key, json_text(value), expected));
     }
   };
   fields_.push_back(std::move(field));
@@ -36,7 +37,7 @@ std::string text_of(const IntegerRange& range) {
 }
 
 std::int64_t integer_in(const json& value, const IntegerRange& range, const std::string& key) {
-  check<ConfigError>(value.is_number_integer(), "{} = {}: expected an integer", key, value.dump());
+  check<ConfigError>(value.is_number_integer(), "{} = {}: expected an integer", key, json_text(value));
   const auto number = value.get<std::int64_t>();
   check<ConfigError>(number >= range.low && number <= range.high, "{} = {}: expected {}", key, number, text_of(range));
   return number;
@@ -56,7 +57,7 @@ void ConfigFields::integers(std::string_view name, std::vector<std::int64_t>& va
   add(
       name, "list of integers", text_of(range), help,
       [&value, range, key = prefix_ + std::string(name)](const json& j) {
-        check<ConfigError>(j.is_array(), "{} = {}: expected a list of integers", key, j.dump());
+        check<ConfigError>(j.is_array(), "{} = {}: expected a list of integers", key, json_text(j));
         std::vector<std::int64_t> numbers;
         for (const json& element : j) numbers.push_back(integer_in(element, range, key));
         value = numbers;
@@ -71,7 +72,7 @@ void ConfigFields::real(std::string_view name, double& value, RealRange range, s
   add(
       name, "real", text, help,
       [&value, range, text, key = prefix_ + std::string(name)](const json& j) {
-        check<ConfigError>(j.is_number(), "{} = {}: expected a number", key, j.dump());
+        check<ConfigError>(j.is_number(), "{} = {}: expected a number", key, json_text(j));
         const auto number = j.get<double>();
         // The negated form also refuses NaN.
         check<ConfigError>(number >= range.low && number <= range.high, "{} = {}: expected {}", key, number, text);

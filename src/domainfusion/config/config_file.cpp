@@ -6,6 +6,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "domainfusion/core/json_text.h"
+
 namespace domainfusion {
 namespace {
 
@@ -73,7 +75,7 @@ void apply_override(const ConfigFields& fields, std::string_view assignment) {
 std::string describe_fields(const ConfigFields& fields) {
   std::string out;
   for (const auto& field : fields.fields()) {
-    out += fmt::format("  {:<36} {}; default {}{}\n{:>39}{}\n", field.key, field.type, field.default_value.dump(),
+    out += fmt::format("  {:<36} {}; default {}{}\n{:>39}{}\n", field.key, field.type, json_text(field.default_value),
                        field.range.empty() ? "" : "; range " + field.range, "", field.help);
   }
   return out;

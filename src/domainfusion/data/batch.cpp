@@ -1,7 +1,7 @@
 #include "domainfusion/data/batch.h"
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/data/transforms/image_tensor.h"

@@ -6,7 +6,7 @@
 #include <functional>
 #include <span>
 
-#include "domainfusion/data/domain_dataset.h"
+#include "domainfusion/data/sets/domain_dataset.h"
 
 namespace domainfusion {
 

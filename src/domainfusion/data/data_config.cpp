@@ -2,12 +2,12 @@
 
 #include <cstdlib>
 
-#include "domainfusion/data/cached_dataset.h"
-#include "domainfusion/data/datasets/folder_dataset.h"
-#include "domainfusion/data/known_datasets.h"
-#include "domainfusion/data/packed_dataset.h"
-#include "domainfusion/data/shrunk_dataset.h"
-#include "domainfusion/io/content_hash.h"
+#include "domainfusion/data/caches/cached_dataset.h"
+#include "domainfusion/data/caches/packed_dataset.h"
+#include "domainfusion/data/caches/shrunk_dataset.h"
+#include "domainfusion/data/sets/folder_dataset.h"
+#include "domainfusion/data/sets/known_datasets.h"
+#include "domainfusion/io/files/content_hash.h"
 
 namespace domainfusion {
 namespace {

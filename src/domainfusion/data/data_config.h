@@ -7,7 +7,7 @@
 #include <string>
 
 #include "domainfusion/config/config_fields.h"
-#include "domainfusion/data/domain_dataset.h"
+#include "domainfusion/data/sets/domain_dataset.h"
 
 namespace domainfusion {
 

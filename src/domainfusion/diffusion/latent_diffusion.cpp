@@ -1,15 +1,17 @@
 #include "domainfusion/diffusion/latent_diffusion.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <map>
 #include <mutex>
 
+#include "domainfusion/config/model_config.h"
 #include "domainfusion/core/error.h"
-#include "domainfusion/diffusion/model_config.h"
 #include "domainfusion/diffusion/weights/hub_cache.h"
-#include "domainfusion/io/content_hash.h"
-#include "domainfusion/io/readable_text.h"
+#include "domainfusion/io/files/content_hash.h"
+#include "domainfusion/io/files/json_file.h"
+#include "domainfusion/io/files/readable_text.h"
 
 namespace domainfusion {
 

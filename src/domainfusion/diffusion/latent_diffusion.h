@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "domainfusion/diffusion/schedulers/noise_schedule.h"
+#include "domainfusion/diffusion/noise/noise_schedule.h"
 #include "domainfusion/diffusion/text/clip_text_encoder.h"
 #include "domainfusion/diffusion/text/clip_tokenizer.h"
 #include "domainfusion/diffusion/unet/unet_2d_condition.h"

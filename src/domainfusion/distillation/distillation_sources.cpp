@@ -1,9 +1,9 @@
 #include "domainfusion/distillation/distillation_sources.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "domainfusion/data/batch.h"
-#include "domainfusion/io/content_hash.h"
+#include "domainfusion/io/files/content_hash.h"
 
 namespace domainfusion {
 

@@ -1,6 +1,6 @@
 #include "domainfusion/distillation/latent_teacher.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "domainfusion/core/error.h"
 

@@ -1,6 +1,6 @@
 #include "domainfusion/metrics/classification.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 

@@ -3,7 +3,7 @@
 // and what needs range (sums, norms, losses) in float32; weights and their gradients stay float32 (Micikevicius et al.,
 // 2018).
 
-#include "domainfusion/core/placement.h"
+#include "domainfusion/core/machine/placement.h"
 
 namespace domainfusion {
 

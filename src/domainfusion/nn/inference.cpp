@@ -1,6 +1,6 @@
 #include "domainfusion/nn/inference.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <atomic>

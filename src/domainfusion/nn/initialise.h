@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "domainfusion/core/random.h"
+#include "domainfusion/core/random/random.h"
 
 namespace domainfusion {
 

@@ -1,8 +1,10 @@
 #include "domainfusion/nn/recomputed.h"
 
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/nn/autocast.h"

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "domainfusion/core/placement.h"
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/core/machine/placement.h"
+#include "domainfusion/io/weights/tensor_file.h"
 
 namespace domainfusion {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "domainfusion/io/image.h"
+#include "domainfusion/io/images/image.h"
 
 namespace domainfusion {
 

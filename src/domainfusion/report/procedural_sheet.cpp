@@ -1,7 +1,7 @@
 #include "domainfusion/report/procedural_sheet.h"
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/data/datasets/procedural/procedural_objects.h"
+#include "domainfusion/data/procedural/procedural_objects.h"
 #include "domainfusion/report/picture_grid.h"
 
 namespace domainfusion {

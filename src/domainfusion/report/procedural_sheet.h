@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "domainfusion/io/image.h"
+#include "domainfusion/io/images/image.h"
 
 namespace domainfusion {
 

@@ -7,7 +7,8 @@
 #include <string>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/io/file_bytes.h"
+#include "domainfusion/core/json_text.h"
+#include "domainfusion/io/files/file_bytes.h"
 
 namespace domainfusion {
 namespace {
@@ -50,7 +51,7 @@ PictureGridRow grid_row(const fs::path& folder, const json& row) {
 
 PictureGrid round_picture_grid(const fs::path& folder) {
   return with_context(folder.string(), [&] {
-    const json rows = json::parse(read_file(folder / "pictures.json"), nullptr, false);
+    const json rows = try_parse_json(read_file(folder / "pictures.json")).value_or(nullptr);
     check<FormatError>(rows.is_array() && !rows.empty(), "pictures.json is no list of pictures");
     PictureGrid grid;
     grid.title = folder.filename().string();

@@ -1,16 +1,16 @@
 #include "domainfusion/training/algorithm.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 
 #include "domainfusion/nn/autocast.h"
-#include "domainfusion/training/checkpoint.h"
+#include "domainfusion/training/records/checkpoint.h"
 
 namespace domainfusion {
 
 at::Tensor classification_loss(const at::Tensor& logits_NK, const at::Tensor& label_N) {
-  return torch::nn::functional::cross_entropy(logits_NK, label_N);
+  return torch::cross_entropy_loss(logits_NK, label_N);
 }
 
 namespace {

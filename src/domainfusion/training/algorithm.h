@@ -12,18 +12,18 @@
 #include <string>
 
 #include "domainfusion/classifiers/classifier.h"
-#include "domainfusion/core/placement.h"
+#include "domainfusion/core/machine/placement.h"
 #include "domainfusion/core/registry.h"
 #include "domainfusion/data/batch_loader.h"
-#include "domainfusion/data/domain_dataset.h"
-#include "domainfusion/io/tensor_file.h"
-#include "domainfusion/training/holdout_guard.h"
-#include "domainfusion/training/optimizer.h"
-#include "domainfusion/training/planned_work.h"
-#include "domainfusion/training/run_folder.h"
-#include "domainfusion/training/run_records.h"
-#include "domainfusion/training/stop_signal.h"
-#include "domainfusion/training/training_config.h"
+#include "domainfusion/data/sets/domain_dataset.h"
+#include "domainfusion/io/weights/tensor_file.h"
+#include "domainfusion/training/guards/holdout_guard.h"
+#include "domainfusion/training/optimizers/optimizer.h"
+#include "domainfusion/training/options/training_config.h"
+#include "domainfusion/training/records/planned_work.h"
+#include "domainfusion/training/records/run_folder.h"
+#include "domainfusion/training/records/run_records.h"
+#include "domainfusion/training/records/stop_signal.h"
 
 namespace domainfusion {
 

@@ -7,8 +7,8 @@
 #include "data/fetch/made_archive.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/data/fetch/dataset_fetch.h"
-#include "domainfusion/io/content_hash.h"
-#include "domainfusion/io/file_bytes.h"
+#include "domainfusion/io/files/content_hash.h"
+#include "domainfusion/io/files/file_bytes.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {

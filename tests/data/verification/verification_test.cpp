@@ -3,12 +3,12 @@
 #include <atomic>
 
 #include "data/made_dataset.h"
-#include "domainfusion/core/parallel.h"
+#include "domainfusion/core/machine/parallel.h"
 #include "domainfusion/data/transforms/color.h"
 #include "domainfusion/data/transforms/resize.h"
 #include "domainfusion/data/verification/set_counts.h"
 #include "domainfusion/data/verification/set_verification.h"
-#include "domainfusion/io/content_hash.h"
+#include "domainfusion/io/files/content_hash.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {

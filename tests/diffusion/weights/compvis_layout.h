@@ -1,7 +1,7 @@
 #pragma once
 // Writes the reference pipelines in CompVis' layout: the inverse of what the program reads, by rules of its own.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <filesystem>
 #include <fstream>
@@ -10,7 +10,7 @@
 #include <string>
 
 #include "domainfusion/diffusion/vae/autoencoder_kl.h"
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/io/weights/tensor_file.h"
 
 namespace domainfusion {
 

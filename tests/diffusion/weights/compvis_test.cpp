@@ -2,10 +2,10 @@
 
 #include "diffusion/weights/compvis_layout.h"
 #include "domainfusion/core/error.h"
+#include "domainfusion/diffusion/diffusers_writer.h"
 #include "domainfusion/diffusion/latent_diffusion.h"
-#include "domainfusion/diffusion/weights/diffusers_writer.h"
 #include "domainfusion/diffusion/weights/weights_kind.h"
-#include "io/made_checkpoint.h"
+#include "io/formats/made_checkpoint.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {

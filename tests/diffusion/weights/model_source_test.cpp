@@ -1,7 +1,8 @@
 #include "domainfusion/diffusion/weights/model_source.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <thread>
 
@@ -11,13 +12,13 @@
 #include "domainfusion/diffusion/weights/diffusers_folder.h"
 #include "domainfusion/diffusion/weights/hub_cache.h"
 #include "temporary_folder.h"
+#include "tiny_models.h"
 
 namespace domainfusion {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kTiny = fs::path(DOMAINFUSION_TEST_DIR) / "parity/sd15-tiny/pipeline";
 constexpr const char* kTinyHash = "06354ded768701458e3fcde50fc26206d913e244bcfd0d6ad1c3177b5bac893f";
 
 // A hub cache whose snapshot is the tiny pipeline, its files links into blobs/, as the hub's client makes it.
@@ -25,8 +26,8 @@ void make_hub_cache(const fs::path& folder, const std::string& revision) {
   fs::create_directories(folder / "blobs");
   fs::create_directories(folder / "refs");
   int number = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(kTiny)) {
-    const fs::path link = folder / "snapshots" / revision / fs::relative(entry.path(), kTiny);
+  for (const auto& entry : fs::recursive_directory_iterator(kTinySd15)) {
+    const fs::path link = folder / "snapshots" / revision / fs::relative(entry.path(), kTinySd15);
     if (entry.is_directory()) {
       fs::create_directories(link);
       continue;
@@ -40,10 +41,10 @@ void make_hub_cache(const fs::path& folder, const std::string& revision) {
 
 class ModelFolder : public testing::Test {
  protected:
-  ModelFolder() { fs::copy(kTiny, folder_ / "m", fs::copy_options::recursive); }
+  ModelFolder() { fs::copy(kTinySd15, folder_ / "m", fs::copy_options::recursive); }
   fs::path part(const std::string& name) { return folder_ / "m" / name; }
   void expect_same_unet() {
-    const auto expected = LatentDiffusion::load(kTiny).unet()->parameters();
+    const auto expected = LatentDiffusion::load(kTinySd15).unet()->parameters();
     const auto loaded = LatentDiffusion::load(folder_ / "m").unet()->parameters();
     ASSERT_EQ(expected.size(), loaded.size());
     for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(expected[i].equal(loaded[i]));
@@ -59,7 +60,7 @@ at::Tensor prediction_of(const LatentDiffusion& model) {
 }  // namespace
 
 TEST(WeightsHash, IsThatOfTheFilesContentWhereverTheyLie) {
-  EXPECT_EQ(LatentDiffusion::open(kTiny).weights_hash(), kTinyHash);
+  EXPECT_EQ(LatentDiffusion::open(kTinySd15).weights_hash(), kTinyHash);
   const TemporaryFolder folder;
   make_hub_cache(folder / "models--a--b", "0123abcd");
   EXPECT_EQ(LatentDiffusion::open(folder / "models--a--b").weights_hash(), kTinyHash);
@@ -102,7 +103,7 @@ TEST_F(ModelFolder, WeightsAreFoundUnderEachOfTheirUsualNames) {
 TEST_F(ModelFolder, LatentsAreNotClippedAndTimestepsBeginAtOneWhateverTheFileSays) {
   const fs::path file = part("scheduler/scheduler_config.json");
   const auto changed = [&](const char* key, const nlohmann::json& value) {
-    nlohmann::json config = nlohmann::json::parse(std::ifstream(kTiny / "scheduler/scheduler_config.json"));
+    nlohmann::json config = nlohmann::json::parse(std::ifstream(kTinySd15 / "scheduler/scheduler_config.json"));
     config[key] = value;
     if (value.is_discarded()) config.erase(key);
     std::ofstream(file) << config;

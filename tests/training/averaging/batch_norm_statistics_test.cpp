@@ -1,7 +1,9 @@
 #include "domainfusion/training/averaging/batch_norm_statistics.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/types.h>
 
 namespace domainfusion {
 namespace {

@@ -1,7 +1,10 @@
 #include "domainfusion/training/averaging/ema.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 namespace domainfusion {
 namespace {

@@ -1,9 +1,11 @@
 #include "domainfusion/training/averaging/swad.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
-#include "domainfusion/evaluation/run_result.h"
+#include "domainfusion/evaluation/tables/run_result.h"
 #include "training/toy_run.h"
 
 namespace domainfusion {

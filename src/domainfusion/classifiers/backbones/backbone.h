@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/io/weights/tensor_file.h"
 
 namespace domainfusion {
 

@@ -1,6 +1,6 @@
 #include "domainfusion/classifiers/backbones/clip_names.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <array>
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
 // The names under which CLIP's image encoder is published.
 
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/io/weights/tensor_file.h"
 
 namespace domainfusion {
 

@@ -7,10 +7,10 @@
 #include "domainfusion/core/progress.h"
 #include "domainfusion/data/transforms/resize.h"
 #include "domainfusion/report/picture_grid.h"
-#include "domainfusion/training/algorithms/cdga.h"
-#include "domainfusion/training/guarded_ldm.h"
-#include "domainfusion/training/source_split.h"
-#include "domainfusion/training/trainer.h"
+#include "domainfusion/training/algorithms/with_ldm/cdga.h"
+#include "domainfusion/training/guards/guarded_ldm.h"
+#include "domainfusion/training/guards/source_split.h"
+#include "domainfusion/training/run/trainer.h"
 
 namespace domainfusion {
 namespace {

@@ -1,7 +1,10 @@
 // domainfusion bench, and bench ldm: how fast the networks of an LDM run on this machine or its GPU, beside stock
 // libtorch operations and the matrix products there.
+#include <ATen/Parallel.h>
 #include <sys/resource.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -9,17 +12,18 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/cli/project_files.h"
+#include "domainfusion/config/model_config.h"
 #include "domainfusion/core/error.h"
-#include "domainfusion/core/threads.h"
-#include "domainfusion/diffusion/model_config.h"
+#include "domainfusion/core/machine/threads.h"
 #include "domainfusion/diffusion/text/clip_text_encoder.h"
 #include "domainfusion/diffusion/unet/unet_2d_condition.h"
 #include "domainfusion/diffusion/vae/autoencoder_kl.h"
-#include "domainfusion/nn/graphed.h"
+#include "domainfusion/io/files/json_file.h"
+#include "domainfusion/nn/graphs/graphed.h"
 #include "domainfusion/nn/inference.h"
 #include "domainfusion/nn/kernels/kernels.h"
+#include "domainfusion/nn/layers/packed_layer.h"
 #include "domainfusion/nn/operation_count.h"
-#include "domainfusion/nn/packed_layer.h"
 #include "domainfusion/nn/state_dict.h"
 
 namespace domainfusion {
@@ -32,7 +36,7 @@ constexpr std::int64_t kGemmSize = 2048, kGemmSizeOfGpu = 8192;
 constexpr std::int64_t kSteps = 5;                       // 10 steps at strength 0.5
 constexpr std::int64_t kTrainedParameters = 50'000'000;  // larger U-Nets are not trained here
 
-struct Options {
+struct BenchOptions {
   std::string config = "sd15";
   std::vector<std::int64_t> latents{32, 64}, batches{1, 2};
   std::int64_t repeats = 2;
@@ -143,7 +147,7 @@ double best_seconds(std::int64_t repeats, at::Device device, const std::function
 
 class Table {
  public:
-  Table(const Options& options, Networks& networks) : options_(options), networks_(networks) {
+  Table(const BenchOptions& options, Networks& networks) : options_(options), networks_(networks) {
     const Placement& where = networks.placement;
     const std::int64_t size = where.device.is_cpu() ? kGemmSize : kGemmSizeOfGpu;
     gemm_ = measure_gemm_gflops(size, where);
@@ -187,12 +191,12 @@ class Table {
     });
   }
 
-  const Options& options_;
+  const BenchOptions& options_;
   Networks& networks_;
   double gemm_ = 0;
 };
 
-void measure_forward_passes(const Table& table, Networks& n, const Options& options) {
+void measure_forward_passes(const Table& table, Networks& n, const BenchOptions& options) {
   const torch::NoGradGuard no_grad;
   const std::int64_t factor = n.vae->config().downsampling_factor();
   for (const std::int64_t side : options.latents) {
@@ -220,7 +224,7 @@ void image_to_image(Networks& n, const at::Tensor& image) {
   n.vae->decode(z);
 }
 
-void measure_image_to_image(const Table& table, Networks& n, const Options& options) {
+void measure_image_to_image(const Table& table, Networks& n, const BenchOptions& options) {
   const torch::NoGradGuard no_grad;
   const std::int64_t side_px = options.latents.front() * n.vae->config().downsampling_factor();
   const at::Tensor image = n.image(side_px);
@@ -250,7 +254,7 @@ void measure_training(const Table& table, Networks& n) {
   });
 }
 
-void bench_ldm(const Options& options) {
+void bench_ldm(const BenchOptions& options) {
   Networks networks(read_configs(options.config), placement_of(options.device, options.dtype));
   if (!options.plain) {
     for (torch::nn::Module* module :
@@ -276,7 +280,7 @@ void add_bench_command(CLI::App& app) {
   auto* ldm = bench->add_subcommand(
       "ldm",
       "seconds of each network of an LDM with random weights, beside stock libtorch operations (the plain path)");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BenchOptions>();
   ldm->add_option("--config", options->config,
                   "sd15, sd21 or a diffusers folder, of which only the config.json files are read")
       ->capture_default_str();

@@ -1,5 +1,5 @@
 // domainfusion bench classifier: seconds of a training step, with the batch in memory and with the loader beside it.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -12,8 +12,8 @@
 #include "domainfusion/data/batch_loader.h"
 #include "domainfusion/data/data_config.h"
 #include "domainfusion/nn/autocast.h"
-#include "domainfusion/nn/tensor_memory.h"
-#include "domainfusion/training/adam.h"
+#include "domainfusion/nn/memory/tensor_memory.h"
+#include "domainfusion/training/optimizers/adam.h"
 
 namespace domainfusion {
 namespace {
@@ -44,7 +44,7 @@ class Step {
   }
   at::Tensor loss(const Batch& batch) {
     const Autocast autocast(placement_);
-    return torch::nn::functional::cross_entropy(classifier_->forward(batch.image_NCHW).to(at::kFloat), batch.label_N);
+    return torch::cross_entropy_loss(classifier_->forward(batch.image_NCHW).to(at::kFloat), batch.label_N);
   }
 
   Placement placement_;

@@ -4,8 +4,8 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/result_tables.h"
 #include "domainfusion/core/error.h"
-#include "domainfusion/evaluation/run_comparison.h"
-#include "domainfusion/evaluation/system_names.h"
+#include "domainfusion/evaluation/tables/run_comparison.h"
+#include "domainfusion/evaluation/tables/system_names.h"
 
 namespace domainfusion {
 namespace {

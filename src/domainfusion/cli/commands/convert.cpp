@@ -4,7 +4,7 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/core/error.h"
-#include "domainfusion/diffusion/weights/diffusers_writer.h"
+#include "domainfusion/diffusion/diffusers_writer.h"
 
 namespace domainfusion {
 namespace {

@@ -6,13 +6,13 @@
 #include "domainfusion/cli/project_files.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/core/progress.h"
-#include "domainfusion/data/datasets/procedural/procedural_objects.h"
-#include "domainfusion/evaluation/result_table.h"
-#include "domainfusion/io/atomic_file.h"
-#include "domainfusion/io/json_lines.h"
+#include "domainfusion/data/procedural/procedural_objects.h"
+#include "domainfusion/evaluation/tables/result_table.h"
+#include "domainfusion/io/files/atomic_file.h"
+#include "domainfusion/io/files/json_lines.h"
 #include "domainfusion/report/procedural_sheet.h"
 #include "domainfusion/report/round_pictures.h"
-#include "domainfusion/training/trainer.h"
+#include "domainfusion/training/run/trainer.h"
 
 namespace domainfusion {
 namespace {

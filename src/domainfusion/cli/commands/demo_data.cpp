@@ -3,7 +3,7 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/config/config_file.h"
-#include "domainfusion/data/datasets/procedural/procedural_objects.h"
+#include "domainfusion/data/procedural/procedural_objects.h"
 
 namespace domainfusion {
 

@@ -6,9 +6,9 @@
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/evaluation/dsi/dsi_run.h"
-#include "domainfusion/evaluation/result_table.h"
-#include "domainfusion/training/guarded_ldm.h"
-#include "domainfusion/training/stop_signal.h"
+#include "domainfusion/evaluation/tables/result_table.h"
+#include "domainfusion/training/guards/guarded_ldm.h"
+#include "domainfusion/training/records/stop_signal.h"
 
 namespace domainfusion {
 namespace {

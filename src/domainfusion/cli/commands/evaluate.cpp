@@ -1,18 +1,18 @@
 // domainfusion evaluate: tables of finished runs, or a run's model on chosen images.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
-#include "domainfusion/core/placement.h"
+#include "domainfusion/core/machine/placement.h"
 #include "domainfusion/core/progress.h"
-#include "domainfusion/data/split.h"
-#include "domainfusion/evaluation/result_table.h"
-#include "domainfusion/evaluation/run_plan.h"
-#include "domainfusion/evaluation/trained_model.h"
+#include "domainfusion/data/protocol/split.h"
+#include "domainfusion/evaluation/models/trained_model.h"
+#include "domainfusion/evaluation/plans/run_plan.h"
+#include "domainfusion/evaluation/tables/result_table.h"
 #include "domainfusion/metrics/classification.h"
-#include "domainfusion/training/run_folder.h"
+#include "domainfusion/training/records/run_folder.h"
 
 namespace domainfusion {
 namespace {

@@ -1,13 +1,14 @@
 // domainfusion export: a run's model for other programs.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/core/json_text.h"
 #include "domainfusion/data/transforms/image_tensor.h"
-#include "domainfusion/evaluation/torchscript_export.h"
-#include "domainfusion/io/atomic_file.h"
-#include "domainfusion/io/pytorch_writer.h"
+#include "domainfusion/evaluation/models/torchscript_export.h"
+#include "domainfusion/io/files/atomic_file.h"
+#include "domainfusion/io/weights/pytorch_writer.h"
 #include "domainfusion/nn/state_dict.h"
 
 namespace domainfusion {
@@ -25,10 +26,10 @@ TensorMetadata description(const TrainedModel& model) {
   const bool clip = model.classifier->uses_clip_statistics();
   return {{"format", "pt"},
           {"backbone", model.config.classifier.backbone},
-          {"class_names", classes.dump()},
+          {"class_names", json_text(classes)},
           {"image_size_px", std::to_string(model.config.loader.image_size_px)},
-          {"mean", clip ? clip_mean.dump() : mean.dump()},
-          {"std", clip ? clip_deviation.dump() : deviation.dump()}};
+          {"mean", clip ? json_text(clip_mean) : json_text(mean)},
+          {"std", clip ? json_text(clip_deviation) : json_text(deviation)}};
 }
 
 void export_model(const ExportArguments& arguments) {

@@ -7,14 +7,14 @@
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/data/data_config.h"
-#include "domainfusion/data/known_datasets.h"
-#include "domainfusion/training/ldm_finetuning.h"
-#include "domainfusion/training/stop_signal.h"
+#include "domainfusion/data/sets/known_datasets.h"
+#include "domainfusion/ldm_training/ldm_finetuning.h"
+#include "domainfusion/training/records/stop_signal.h"
 
 namespace domainfusion {
 namespace {
 
-constexpr const char* kDescriptionFile = "finetune.json";
+constexpr const char* kFinetuneFile = "finetune.json";
 
 struct FinetuneArguments {
   LdmArguments base;
@@ -47,7 +47,7 @@ void finetune(const FinetuneArguments& arguments) {
     request.class_words =
         PromptWords(dataset->domain_names(), dataset->class_names(), arguments.descriptions).classes();
   }
-  open_ldm_output(arguments.out, kDescriptionFile,
+  open_ldm_output(arguments.out, kFinetuneFile,
                   {{"base_weights_hash", base.weights_hash()},
                    {"dtype", arguments.base.dtype},
                    {"data", arguments.data},

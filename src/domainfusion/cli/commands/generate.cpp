@@ -6,8 +6,8 @@
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
-#include "domainfusion/diffusion/folder_generation.h"
-#include "domainfusion/training/stop_signal.h"
+#include "domainfusion/diffusion/generation/folder_generation.h"
+#include "domainfusion/training/records/stop_signal.h"
 
 namespace domainfusion {
 namespace {

@@ -1,10 +1,10 @@
 // domainfusion inspect: what the program knows, by kind.
 #include <CLI/CLI.hpp>
 
-#include "domainfusion/augmentation/style_content.h"
+#include "domainfusion/augmentation/styles/style_content.h"
 #include "domainfusion/classifiers/classifier.h"
 #include "domainfusion/cli/commands.h"
-#include "domainfusion/data/known_datasets.h"
+#include "domainfusion/data/sets/known_datasets.h"
 #include "domainfusion/diffusion/schedulers/scheduler.h"
 #include "domainfusion/training/algorithm.h"
 #include "domainfusion/training/averaging/weight_averaging.h"

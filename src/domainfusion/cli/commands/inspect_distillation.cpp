@@ -4,13 +4,14 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/config/config_file.h"
+#include "domainfusion/core/json_text.h"
 #include "domainfusion/data/data_config.h"
-#include "domainfusion/data/known_datasets.h"
-#include "domainfusion/data/split.h"
-#include "domainfusion/distillation/curve_gate.h"
+#include "domainfusion/data/protocol/split.h"
+#include "domainfusion/data/sets/known_datasets.h"
+#include "domainfusion/distillation/curves/curve_gate.h"
 #include "domainfusion/distillation/distillation_sources.h"
-#include "domainfusion/distillation/premise.h"
-#include "domainfusion/io/atomic_file.h"
+#include "domainfusion/distillation/teachers/premise.h"
+#include "domainfusion/io/files/atomic_file.h"
 #include "domainfusion/report/line_plot.h"
 
 namespace domainfusion {
@@ -67,7 +68,7 @@ Inspection prepare(const InspectArguments& arguments) {
 template <class Result>
 void print_result(const Result& result, const std::string& json_path) {
   fmt::print("{}", result.table());
-  if (!json_path.empty()) write_file_atomically(json_path, result.to_json().dump(2) + "\n");
+  if (!json_path.empty()) write_file_atomically(json_path, json_text(result.to_json(), 2) + "\n");
 }
 
 // One quantity of the premise over p.

@@ -7,7 +7,7 @@
 #include "domainfusion/diffusion/weights/compvis_file.h"
 #include "domainfusion/diffusion/weights/hub_cache.h"
 #include "domainfusion/diffusion/weights/weights_kind.h"
-#include "domainfusion/io/readable_text.h"
+#include "domainfusion/io/files/readable_text.h"
 
 namespace domainfusion {
 namespace {

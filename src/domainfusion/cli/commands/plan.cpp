@@ -4,14 +4,15 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/config/config_file.h"
-#include "domainfusion/evaluation/result_table.h"
-#include "domainfusion/evaluation/run_plan.h"
+#include "domainfusion/core/json_text.h"
+#include "domainfusion/evaluation/plans/run_plan.h"
+#include "domainfusion/evaluation/tables/result_table.h"
 
 namespace domainfusion {
 namespace {
 
 using nlohmann::json;
-using Options = std::vector<std::pair<std::string, json>>;
+using OptionList = std::vector<std::pair<std::string, json>>;
 
 struct PlanArguments {
   std::string data, test_domain, ldm;
@@ -19,7 +20,7 @@ struct PlanArguments {
   bool compare = false, as_json = false;
 };
 
-void flatten(const json& object, const std::string& prefix, Options& options) {
+void flatten(const json& object, const std::string& prefix, OptionList& options) {
   for (const auto& [key, value] : object.items()) {
     if (value.is_object())
       flatten(value, prefix + key + ".", options);
@@ -28,8 +29,8 @@ void flatten(const json& object, const std::string& prefix, Options& options) {
   }
 }
 
-Options arguments_as_options(const PlanArguments& arguments) {
-  Options options;
+OptionList arguments_as_options(const PlanArguments& arguments) {
+  OptionList options;
   for (const auto& [key, value] : {std::pair("data.root", arguments.data),
                                    std::pair("test_domain", arguments.test_domain), std::pair("ldm", arguments.ldm)}) {
     if (!value.empty()) options.emplace_back(key, value);
@@ -38,10 +39,10 @@ Options arguments_as_options(const PlanArguments& arguments) {
 }
 
 // Those of `options` that an algorithm knows; the groups of another algorithm mean nothing to it.
-Options known_to(const std::string& algorithm, const Options& options) {
+OptionList known_to(const std::string& algorithm, const OptionList& options) {
   RunSetup setup = make_run_setup({}, {"algorithm=" + algorithm}, {});
   const ConfigFields fields = setup.fields();
-  Options known;
+  OptionList known;
   for (const auto& option : options) {
     const bool there = std::any_of(fields.fields().begin(), fields.fields().end(),
                                    [&](const ConfigFields::Field& field) { return field.key == option.first; });
@@ -59,13 +60,13 @@ RunPlan plan_of(RunSetup setup) {
 
 std::vector<RunPlan> plans_of_recipes(const PlanArguments& arguments) {
   std::vector<RunPlan> plans;
-  const Options options = arguments_as_options(arguments);
+  const OptionList options = arguments_as_options(arguments);
   std::vector<std::string> recipes = arguments.recipes;
   if (recipes.empty()) recipes.emplace_back();
   for (const std::string& recipe : recipes) {
     RunSetup own = make_run_setup(recipe, arguments.overrides, options);
     const std::string algorithm = own.config.algorithm;
-    Options all;
+    OptionList all;
     const auto first = static_cast<std::ptrdiff_t>(plans.size());
     flatten(own.fields().to_json(), "", all);
     plans.push_back(plan_of(std::move(own)));
@@ -82,7 +83,7 @@ std::vector<RunPlan> plans_of_recipes(const PlanArguments& arguments) {
 
 void plan_runs(const PlanArguments& arguments) {
   for (const std::string& run : arguments.runs) {
-    Options options;
+    OptionList options;
     flatten(read_run(run).config, "", options);
     const RunPlan plan = plan_of(make_run_setup({}, {}, options));
     fmt::print("{}\n{}", run, text_table(plan_beside_real_cells(plan, real_cost(run))));
@@ -95,7 +96,7 @@ void plan(const PlanArguments& arguments) {
   if (arguments.as_json) {
     json list = json::array();
     for (const RunPlan& one : plans) list.push_back(one.to_json());
-    std::cout << list.dump(1) << '\n';
+    std::cout << json_text(list, 1) << '\n';
     return;
   }
   const RunPlan& first = plans.front();

@@ -1,13 +1,13 @@
 // domainfusion predict: a run's model on pictures, one JSON line each.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
-#include "domainfusion/core/placement.h"
-#include "domainfusion/data/image_files.h"
-#include "domainfusion/evaluation/trained_model.h"
+#include "domainfusion/core/machine/placement.h"
+#include "domainfusion/data/sets/image_files.h"
+#include "domainfusion/evaluation/models/trained_model.h"
 
 namespace domainfusion {
 namespace {

@@ -9,17 +9,17 @@
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/data/data_config.h"
-#include "domainfusion/data/known_datasets.h"
+#include "domainfusion/data/sets/known_datasets.h"
+#include "domainfusion/ldm_training/ldm_pretraining.h"
 #include "domainfusion/report/picture_grid.h"
-#include "domainfusion/training/ldm_pretraining.h"
-#include "domainfusion/training/stop_signal.h"
+#include "domainfusion/training/records/stop_signal.h"
 
 namespace domainfusion {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kDescriptionFile = "pretrain.json";
+constexpr const char* kPretrainFile = "pretrain.json";
 
 struct PretrainArguments {
   std::string data, descriptions, recipe, out, device = "auto", dtype = "float32";
@@ -65,7 +65,7 @@ void pretrain(const PretrainArguments& arguments) {
                                 {"options", fields.to_json()}};
   if (arguments.dtype != "float32") description["dtype"] = arguments.dtype;
   if (!arguments.descriptions.empty()) description["class_words"] = request.class_words;
-  open_ldm_output(arguments.out, kDescriptionFile, description, {arguments.resume, arguments.overwrite});
+  open_ldm_output(arguments.out, kPretrainFile, description, {arguments.resume, arguments.overwrite});
   const StopSignal stop;
   request.should_stop = [&] { return stop.requested(); };
   if (pretrain_ldm(*dataset, config, request)) {

@@ -3,9 +3,10 @@
 #include <cmath>
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/core/json_text.h"
 #include "domainfusion/core/log.h"
-#include "domainfusion/evaluation/run_result.h"
-#include "domainfusion/evaluation/trained_model.h"
+#include "domainfusion/evaluation/models/trained_model.h"
+#include "domainfusion/evaluation/tables/run_result.h"
 
 namespace domainfusion {
 namespace {
@@ -19,7 +20,7 @@ struct ReproduceArguments {
 void warn_of_differences(const nlohmann::json& then, const nlohmann::json& now) {
   for (const auto& [name, value] : now.items()) {
     const nlohmann::json before = then.value(name, nlohmann::json());
-    if (before != value) log_warning("{} was {}, is {}", name, before.dump(), value.dump());
+    if (before != value) log_warning("{} was {}, is {}", name, json_text(before), json_text(value));
   }
 }
 

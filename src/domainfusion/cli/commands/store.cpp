@@ -1,10 +1,11 @@
 // domainfusion store: what lies in a candidate store, whether it is whole, and what of it can go.
 #include <CLI/CLI.hpp>
 
-#include "domainfusion/augmentation/store_upkeep.h"
+#include "domainfusion/augmentation/candidates/store_upkeep.h"
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/core/error.h"
-#include "domainfusion/training/run_folder.h"
+#include "domainfusion/core/json_text.h"
+#include "domainfusion/training/records/run_folder.h"
 
 namespace domainfusion {
 namespace {
@@ -21,13 +22,14 @@ double megabytes(std::int64_t bytes) { return static_cast<double>(bytes) * 1e-6;
 
 void list_store(const StoreArguments& arguments) {
   if (arguments.lines) {
-    return for_each_provenance(arguments.store, [](const nlohmann::json& line) { fmt::print("{}\n", line.dump()); });
+    return for_each_provenance(arguments.store,
+                               [](const nlohmann::json& line) { fmt::print("{}\n", json_text(line)); });
   }
   std::int64_t entries = 0, bytes = 0;
   for (const StoreGroup& group : groups_of_store(arguments.store)) {
     fmt::print("{}: {} candidates ({} failed) of {} sources, {:.1f} MB, by the LDM {}\n  {}\n", group.purpose,
                group.entries, group.failed, group.sources, megabytes(group.bytes), group.weights_hash.substr(0, 12),
-               group.options.dump());
+               json_text(group.options));
     entries += group.entries;
     bytes += group.bytes;
   }

@@ -4,15 +4,16 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/result_tables.h"
+#include "domainfusion/core/json_text.h"
 #include "domainfusion/core/log.h"
+#include "domainfusion/core/machine/threads.h"
 #include "domainfusion/core/progress.h"
-#include "domainfusion/core/threads.h"
-#include "domainfusion/evaluation/child_process.h"
-#include "domainfusion/evaluation/job_queue.h"
-#include "domainfusion/evaluation/run_budget.h"
-#include "domainfusion/evaluation/run_result.h"
-#include "domainfusion/evaluation/slurm_script.h"
-#include "domainfusion/evaluation/sweep_plan.h"
+#include "domainfusion/evaluation/plans/run_budget.h"
+#include "domainfusion/evaluation/sweeps/child_process.h"
+#include "domainfusion/evaluation/sweeps/job_queue.h"
+#include "domainfusion/evaluation/sweeps/slurm_script.h"
+#include "domainfusion/evaluation/sweeps/sweep_plan.h"
+#include "domainfusion/evaluation/tables/run_result.h"
 
 namespace domainfusion {
 namespace {
@@ -106,7 +107,7 @@ std::vector<std::string> Sweep::command_of(const PlannedRun& run) const {
   auto options = common_options();
   for (const auto& option : run.options()) options.push_back(option);
   for (const auto& [key, value] : options) {
-    settings.push_back(fmt::format("{}={}", key, value.is_string() ? value.get<std::string>() : value.dump()));
+    settings.push_back(fmt::format("{}={}", key, value.is_string() ? value.get<std::string>() : json_text(value)));
   }
   for (const std::string& setting : settings) command.insert(command.end(), {"--set", setting});
   return command;

@@ -5,7 +5,7 @@
 #include "domainfusion/cli/result_tables.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/log.h"
-#include "domainfusion/evaluation/domainbed_folder.h"
+#include "domainfusion/evaluation/tables/domainbed_folder.h"
 
 namespace domainfusion {
 namespace {

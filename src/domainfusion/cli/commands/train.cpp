@@ -3,11 +3,11 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/config/config_file.h"
-#include "domainfusion/evaluation/result_table.h"
-#include "domainfusion/evaluation/run_budget.h"
+#include "domainfusion/evaluation/plans/run_budget.h"
+#include "domainfusion/evaluation/tables/result_table.h"
 #include "domainfusion/report/round_pictures.h"
 #include "domainfusion/report/tensorboard/event_log.h"
-#include "domainfusion/training/trainer.h"
+#include "domainfusion/training/run/trainer.h"
 
 namespace domainfusion {
 namespace {

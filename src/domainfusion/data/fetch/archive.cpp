@@ -10,7 +10,7 @@
 #include <memory>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/io/readable_text.h"
+#include "domainfusion/io/files/readable_text.h"
 
 namespace domainfusion {
 namespace {

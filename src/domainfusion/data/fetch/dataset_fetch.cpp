@@ -5,25 +5,19 @@
 #include <nlohmann/json.hpp>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/json_text.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/core/progress.h"
-#include "domainfusion/io/atomic_file.h"
-#include "domainfusion/io/content_hash.h"
-#include "domainfusion/io/file_bytes.h"
+#include "domainfusion/io/files/atomic_file.h"
+#include "domainfusion/io/files/content_hash.h"
+#include "domainfusion/io/files/file_bytes.h"
+#include "domainfusion/io/files/json_file.h"
 
 namespace domainfusion {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-json read_json(const fs::path& file) {
-  try {
-    return json::parse(read_file(file));
-  } catch (const json::exception& error) {
-    throw FormatError(fmt::format("{}: {}", file.string(), error.what()));
-  }
-}
 
 // Folders, in byte order.
 std::vector<fs::path> folders_in(const fs::path& folder) {
@@ -70,7 +64,7 @@ class Fetch {
   }
 
  private:
-  void write_record() const { write_file_atomically(record_file_, record_.dump(2) + "\n"); }
+  void write_record() const { write_file_atomically(record_file_, json_text(record_, 2) + "\n"); }
 
   void bring(const FetchSource& source, const fs::path& archive) {
     for (std::size_t i = 0; i < source.urls.size(); ++i) {

@@ -9,7 +9,7 @@
 
 #include "domainfusion/data/fetch/archive.h"
 #include "domainfusion/data/fetch/download.h"
-#include "domainfusion/data/known_datasets.h"
+#include "domainfusion/data/sets/known_datasets.h"
 
 namespace domainfusion {
 

@@ -1,6 +1,7 @@
 #include "domainfusion/data/transforms/image_tensor.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "domainfusion/core/error.h"
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "domainfusion/io/image.h"
+#include "domainfusion/io/images/image.h"
 
 namespace domainfusion {
 

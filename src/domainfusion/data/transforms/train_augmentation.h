@@ -5,7 +5,7 @@
 #include <array>
 
 #include "domainfusion/config/config_fields.h"
-#include "domainfusion/core/random.h"
+#include "domainfusion/core/random/random.h"
 #include "domainfusion/data/transforms/resize.h"
 
 namespace domainfusion {

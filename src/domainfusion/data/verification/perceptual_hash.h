@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "domainfusion/io/image.h"
+#include "domainfusion/io/images/image.h"
 
 namespace domainfusion {
 

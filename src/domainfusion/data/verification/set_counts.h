@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "domainfusion/data/domain_dataset.h"
-#include "domainfusion/data/known_datasets.h"
+#include "domainfusion/data/sets/domain_dataset.h"
+#include "domainfusion/data/sets/known_datasets.h"
 
 namespace domainfusion {
 

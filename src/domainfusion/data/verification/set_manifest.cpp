@@ -4,8 +4,8 @@
 #include <sstream>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/io/atomic_file.h"
-#include "domainfusion/io/file_bytes.h"
+#include "domainfusion/io/files/atomic_file.h"
+#include "domainfusion/io/files/file_bytes.h"
 
 namespace domainfusion {
 namespace {

@@ -6,9 +6,9 @@
 #include <tuple>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/core/parallel.h"
-#include "domainfusion/io/content_hash.h"
-#include "domainfusion/io/file_bytes.h"
+#include "domainfusion/core/machine/parallel.h"
+#include "domainfusion/io/files/content_hash.h"
+#include "domainfusion/io/files/file_bytes.h"
 
 namespace domainfusion {
 namespace {

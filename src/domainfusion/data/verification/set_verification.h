@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "domainfusion/data/datasets/folder_dataset.h"
+#include "domainfusion/data/sets/folder_dataset.h"
 #include "domainfusion/data/verification/perceptual_hash.h"
 #include "domainfusion/data/verification/set_manifest.h"
 

@@ -1,10 +1,10 @@
 #pragma once
 // DDIM backwards (Mokady et al. 2022, eq. 3): from an image's latents to the noise that DDIM would make them from.
 
-#include "domainfusion/diffusion/schedulers/noise_schedule.h"
-#include "domainfusion/diffusion/schedulers/prediction_parts.h"
+#include "domainfusion/diffusion/noise/noise_schedule.h"
+#include "domainfusion/diffusion/noise/prediction_parts.h"
+#include "domainfusion/diffusion/noise/timestep_spacing.h"
 #include "domainfusion/diffusion/schedulers/scheduler.h"
-#include "domainfusion/diffusion/schedulers/timestep_spacing.h"
 
 namespace domainfusion {
 

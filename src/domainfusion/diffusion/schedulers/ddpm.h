@@ -1,10 +1,10 @@
 #pragma once
 // Denoising diffusion probabilistic models (Ho et al. 2020, eq. 6 and 7), on a part of the timesteps.
 
-#include "domainfusion/diffusion/schedulers/noise_schedule.h"
-#include "domainfusion/diffusion/schedulers/prediction_parts.h"
+#include "domainfusion/diffusion/noise/noise_schedule.h"
+#include "domainfusion/diffusion/noise/prediction_parts.h"
+#include "domainfusion/diffusion/noise/timestep_spacing.h"
 #include "domainfusion/diffusion/schedulers/scheduler.h"
-#include "domainfusion/diffusion/schedulers/timestep_spacing.h"
 
 namespace domainfusion {
 

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/diffusion/schedulers/prediction_parts.h"
+#include "domainfusion/diffusion/noise/prediction_parts.h"
 
 namespace domainfusion {
 namespace {

@@ -4,9 +4,9 @@
 #include <deque>
 #include <limits>
 
+#include "domainfusion/diffusion/noise/sigma_ladder.h"
+#include "domainfusion/diffusion/noise/timestep_spacing.h"
 #include "domainfusion/diffusion/schedulers/scheduler.h"
-#include "domainfusion/diffusion/schedulers/sigma_ladder.h"
-#include "domainfusion/diffusion/schedulers/timestep_spacing.h"
 
 namespace domainfusion {
 

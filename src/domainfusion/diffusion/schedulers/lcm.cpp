@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/diffusion/schedulers/timestep_spacing.h"
+#include "domainfusion/diffusion/noise/timestep_spacing.h"
 
 namespace domainfusion {
 namespace {

@@ -1,8 +1,8 @@
 #pragma once
 // Latent consistency models (Luo et al. 2023, algorithm 3): each step predicts the clean latents and noises them again.
 
-#include "domainfusion/diffusion/schedulers/noise_schedule.h"
-#include "domainfusion/diffusion/schedulers/prediction_parts.h"
+#include "domainfusion/diffusion/noise/noise_schedule.h"
+#include "domainfusion/diffusion/noise/prediction_parts.h"
 #include "domainfusion/diffusion/schedulers/scheduler.h"
 
 namespace domainfusion {

@@ -2,9 +2,9 @@
 // Pseudo numerical methods for diffusion models (Liu et al. 2022): fourth-order linear multistep with pseudo
 // Runge-Kutta steps, or a doubled second step, as its start.
 
-#include "domainfusion/diffusion/schedulers/noise_schedule.h"
+#include "domainfusion/diffusion/noise/noise_schedule.h"
+#include "domainfusion/diffusion/noise/timestep_spacing.h"
 #include "domainfusion/diffusion/schedulers/scheduler.h"
-#include "domainfusion/diffusion/schedulers/timestep_spacing.h"
 
 namespace domainfusion {
 

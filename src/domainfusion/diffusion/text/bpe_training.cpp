@@ -6,8 +6,9 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "domainfusion/core/json_text.h"
 #include "domainfusion/diffusion/text/clip_words.h"
-#include "domainfusion/io/atomic_file.h"
+#include "domainfusion/io/files/atomic_file.h"
 
 namespace domainfusion {
 namespace {
@@ -53,16 +54,16 @@ std::pair<Pair, std::int64_t> most_frequent_pair(const std::map<Symbols, std::in
 }
 
 std::string tokenizer_config(std::int64_t max_tokens) {
-  return nlohmann::json{{"tokenizer_class", "CLIPTokenizer"},
-                        {"model_max_length", max_tokens},
-                        {"bos_token", kClipStartToken},
-                        {"eos_token", kClipEndToken},
-                        {"unk_token", kClipEndToken},
-                        {"pad_token", kClipEndToken},
-                        {"do_lower_case", true},
-                        {"add_prefix_space", false},
-                        {"errors", "replace"}}
-      .dump(2);
+  return json_text({{"tokenizer_class", "CLIPTokenizer"},
+                    {"model_max_length", max_tokens},
+                    {"bos_token", kClipStartToken},
+                    {"eos_token", kClipEndToken},
+                    {"unk_token", kClipEndToken},
+                    {"pad_token", kClipEndToken},
+                    {"do_lower_case", true},
+                    {"add_prefix_space", false},
+                    {"errors", "replace"}},
+                   2);
 }
 
 }  // namespace
@@ -99,10 +100,10 @@ void write_tokenizer_folder(const std::filesystem::path& folder, const BpeVocabu
                                {"eos_token", kClipEndToken},
                                {"unk_token", kClipEndToken},
                                {"pad_token", kClipEndToken}};
-  write_file_atomically(folder / "vocab.json", ids.dump());
+  write_file_atomically(folder / "vocab.json", json_text(ids));
   write_file_atomically(folder / "merges.txt", merges);
   write_file_atomically(folder / "tokenizer_config.json", tokenizer_config(max_tokens));
-  write_file_atomically(folder / "special_tokens_map.json", special.dump(2));
+  write_file_atomically(folder / "special_tokens_map.json", json_text(special, 2));
 }
 
 }  // namespace domainfusion

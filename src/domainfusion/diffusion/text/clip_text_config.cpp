@@ -1,6 +1,6 @@
 #include "domainfusion/diffusion/text/clip_text_config.h"
 
-#include "domainfusion/diffusion/model_config.h"
+#include "domainfusion/config/model_config.h"
 
 namespace domainfusion {
 

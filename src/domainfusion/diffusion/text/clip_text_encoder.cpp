@@ -1,11 +1,14 @@
 #include "domainfusion/diffusion/text/clip_text_encoder.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/types.h>
 
 #include <limits>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/nn/attention.h"
+#include "domainfusion/nn/layers/attention.h"
 
 namespace domainfusion {
 namespace {

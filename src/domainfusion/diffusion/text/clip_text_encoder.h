@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "domainfusion/diffusion/text/clip_text_config.h"
-#include "domainfusion/nn/linear.h"
+#include "domainfusion/nn/layers/linear.h"
 
 namespace domainfusion {
 

@@ -5,8 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/json_text.h"
 #include "domainfusion/diffusion/text/clip_words.h"
-#include "domainfusion/io/file_bytes.h"
+#include "domainfusion/io/files/file_bytes.h"
 
 namespace domainfusion {
 namespace {
@@ -16,7 +17,7 @@ using nlohmann::json;
 constexpr std::int64_t kMaxLength = 4096;
 
 json parse_object(const std::filesystem::path& path) {
-  json object = json::parse(read_file(path), nullptr, false);
+  json object = try_parse_json(read_file(path)).value_or(nullptr);
   check<FormatError>(object.is_object(), "'{}' is not a JSON object", path.string());
   return object;
 }
@@ -32,7 +33,7 @@ std::string token_content(const json& settings, const char* key) {
 
 std::int64_t checked_id(const std::string& token, const json& id) {
   check<FormatError>(id.is_number_integer() && id >= 0 && id < (1 << 24), "token '{}' has id {}; expected 0 … 2^24",
-                     token, id.dump());
+                     token, json_text(id));
   return id.get<std::int64_t>();
 }
 
@@ -84,7 +85,7 @@ void ClipTokenizer::read_settings(const std::filesystem::path& folder) {
   }
   const json decoder = settings.value("added_tokens_decoder", json::object());
   for (const auto& [id, token] : decoder.items()) {
-    add_token(token_content(json{{"token", token}}, "token"), json::parse(id, nullptr, false));
+    add_token(token_content(json{{"token", token}}, "token"), try_parse_json(id).value_or(nullptr));
   }
   if (std::filesystem::exists(folder / "added_tokens.json")) {
     const json added = parse_object(folder / "added_tokens.json");
@@ -101,12 +102,12 @@ void ClipTokenizer::read_settings(const std::filesystem::path& folder) {
   pad_id_ = special("pad_token", kClipEndToken);
   const json length = settings.value("model_max_length", json(77));
   check<ConfigError>(length.is_number_integer() && length >= 2 && length <= kMaxLength,
-                     "model_max_length = {}; expected 2 … {}", length.dump(), kMaxLength);
+                     "model_max_length = {}; expected 2 … {}", json_text(length), kMaxLength);
   length_ = length.get<std::int64_t>();
 }
 
 void ClipTokenizer::add_token(const std::string& token, const json& id) {
-  check<FormatError>(!token.empty(), "an added token (id {}) has no text", id.dump());
+  check<FormatError>(!token.empty(), "an added token (id {}) has no text", json_text(id));
   const std::int64_t number = checked_id(token, id);
   const auto [known, is_new] = ids_.emplace(token, number);
   check<FormatError>(is_new || known->second == number,

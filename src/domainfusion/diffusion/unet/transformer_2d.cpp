@@ -1,6 +1,11 @@
 #include "domainfusion/diffusion/unet/transformer_2d.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/nn/pimpl.h>
+#include <torch/types.h>
 
 namespace domainfusion {
 namespace {

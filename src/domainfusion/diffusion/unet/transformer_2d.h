@@ -8,10 +8,10 @@
 
 #include <vector>
 
-#include "domainfusion/nn/attention.h"
-#include "domainfusion/nn/conv_2d.h"
-#include "domainfusion/nn/group_norm.h"
-#include "domainfusion/nn/linear.h"
+#include "domainfusion/nn/layers/attention.h"
+#include "domainfusion/nn/layers/conv_2d.h"
+#include "domainfusion/nn/layers/group_norm.h"
+#include "domainfusion/nn/layers/linear.h"
 
 namespace domainfusion {
 

@@ -1,6 +1,8 @@
 #include "domainfusion/diffusion/unet/unet_2d_condition.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/types.h>
 
 #include "domainfusion/core/error.h"
 

@@ -8,7 +8,7 @@
 
 #include "domainfusion/diffusion/unet/unet_blocks.h"
 #include "domainfusion/diffusion/unet/unet_config.h"
-#include "domainfusion/nn/timestep_embedding.h"
+#include "domainfusion/nn/layers/timestep_embedding.h"
 
 namespace domainfusion {
 

@@ -1,8 +1,10 @@
 #include "domainfusion/diffusion/unet/unet_blocks.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/types.h>
 
-#include "domainfusion/diffusion/model_config.h"
+#include "domainfusion/config/model_config.h"
 #include "domainfusion/nn/recomputed.h"
 
 namespace domainfusion {

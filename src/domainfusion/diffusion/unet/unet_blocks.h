@@ -9,8 +9,8 @@
 
 #include "domainfusion/diffusion/unet/transformer_2d.h"
 #include "domainfusion/diffusion/unet/unet_config.h"
-#include "domainfusion/nn/resample.h"
-#include "domainfusion/nn/resnet_block.h"
+#include "domainfusion/nn/layers/resample.h"
+#include "domainfusion/nn/layers/resnet_block.h"
 
 namespace domainfusion {
 

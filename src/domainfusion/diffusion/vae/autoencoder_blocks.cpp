@@ -1,8 +1,10 @@
 #include "domainfusion/diffusion/vae/autoencoder_blocks.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/types.h>
 
-#include "domainfusion/nn/attention.h"
+#include "domainfusion/nn/layers/attention.h"
 
 namespace domainfusion {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "domainfusion/diffusion/vae/autoencoder_config.h"
-#include "domainfusion/nn/resample.h"
-#include "domainfusion/nn/resnet_block.h"
+#include "domainfusion/nn/layers/resample.h"
+#include "domainfusion/nn/layers/resnet_block.h"
 
 namespace domainfusion {
 

@@ -1,7 +1,7 @@
 #include "domainfusion/diffusion/vae/autoencoder_config.h"
 
+#include "domainfusion/config/model_config.h"
 #include "domainfusion/core/error.h"
-#include "domainfusion/diffusion/model_config.h"
 
 namespace domainfusion {
 

@@ -1,6 +1,7 @@
 #include "domainfusion/diffusion/vae/autoencoder_kl.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <array>

@@ -8,7 +8,7 @@
 
 #include "domainfusion/diffusion/vae/autoencoder_blocks.h"
 #include "domainfusion/diffusion/vae/autoencoder_config.h"
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/io/weights/tensor_file.h"
 
 namespace domainfusion {
 

@@ -1,6 +1,6 @@
 #include "domainfusion/diffusion/vae/tiling.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <vector>

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "domainfusion/diffusion/weights/compvis_names.h"
-#include "domainfusion/io/stored_tensor.h"
+#include "domainfusion/io/formats/stored_tensor.h"
 
 namespace domainfusion {
 

@@ -1,6 +1,7 @@
 #include "domainfusion/diffusion/weights/compvis_file.h"
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/json_text.h"
 #include "domainfusion/core/log.h"
 
 namespace domainfusion {
@@ -77,7 +78,7 @@ TensorMap CompvisFile::weights(LdmPart part) const {
 std::string CompvisFile::subject(LdmPart part) const { return fmt::format("{}, {}", path_.string(), folder_of(part)); }
 
 std::vector<LdmFile> CompvisFile::files() const {
-  std::vector<LdmFile> files{{"scheduler/scheduler_config.json", {}, config_.scheduler().dump()}};
+  std::vector<LdmFile> files{{"scheduler/scheduler_config.json", {}, json_text(config_.scheduler())}};
   for (const fs::path& path : file_.paths()) files.push_back({"model", path, {}});
   for (LdmFile& file : tokenizer_files(options_.tokenizer)) files.push_back(std::move(file));
   return files;

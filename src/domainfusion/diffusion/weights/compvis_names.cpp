@@ -1,6 +1,6 @@
 #include "domainfusion/diffusion/weights/compvis_names.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <array>

@@ -1,8 +1,10 @@
 #include "domainfusion/diffusion/weights/diffusers_folder.h"
 
+#include "domainfusion/config/model_config.h"
 #include "domainfusion/core/error.h"
-#include "domainfusion/diffusion/model_config.h"
+#include "domainfusion/core/json_text.h"
 #include "domainfusion/diffusion/vae/autoencoder_kl.h"
+#include "domainfusion/io/files/json_file.h"
 
 namespace domainfusion {
 namespace {
@@ -78,7 +80,7 @@ std::vector<LdmFile> DiffusersFolder::files() const {
   std::vector<LdmFile> files{{scheduler, folder_ / scheduler, {}}};
   if (!options_.prediction_type.empty()) files.push_back({"prediction_type", {}, options_.prediction_type});
   const nlohmann::json config = read_json_object(folder_ / scheduler), set = as_pipelines_set(config);
-  if (set != config) files.push_back({"scheduler as set", {}, set.dump()});
+  if (set != config) files.push_back({"scheduler as set", {}, json_text(set)});
   for (const LdmPart part : {LdmPart::kVae, LdmPart::kUnet, LdmPart::kTextEncoder}) {
     const std::string name = folder_of(part) + "/";
     files.push_back({name + "config.json", folder_ / name / "config.json", {}});

@@ -3,8 +3,8 @@
 #include <optional>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/io/file_bytes.h"
-#include "domainfusion/io/readable_text.h"
+#include "domainfusion/io/files/file_bytes.h"
+#include "domainfusion/io/files/readable_text.h"
 
 namespace domainfusion {
 namespace {

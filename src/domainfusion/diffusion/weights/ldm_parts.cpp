@@ -1,9 +1,9 @@
 #include "domainfusion/diffusion/weights/ldm_parts.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/nn/packed_layer.h"
+#include "domainfusion/nn/layers/packed_layer.h"
 #include "domainfusion/nn/state_dict.h"
 
 namespace domainfusion {

@@ -8,7 +8,7 @@
 #include "domainfusion/diffusion/unet/unet_2d_condition.h"
 #include "domainfusion/diffusion/vae/autoencoder_kl.h"
 #include "domainfusion/diffusion/weights/model_source.h"
-#include "domainfusion/nn/graphed.h"
+#include "domainfusion/nn/graphs/graphed.h"
 
 namespace domainfusion {
 

@@ -1,6 +1,6 @@
 #include "domainfusion/evaluation/dsi/dsi_answers.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <limits>

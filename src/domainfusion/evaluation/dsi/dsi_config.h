@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "domainfusion/config/config_fields.h"
-#include "domainfusion/diffusion/image_to_image.h"
+#include "domainfusion/diffusion/generation/image_to_image.h"
 
 namespace domainfusion {
 

@@ -1,21 +1,23 @@
 #include "domainfusion/evaluation/dsi/dsi_run.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <chrono>
 
+#include "domainfusion/core/json_text.h"
 #include "domainfusion/core/log.h"
-#include "domainfusion/data/split.h"
+#include "domainfusion/data/protocol/split.h"
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/data/transforms/train_augmentation.h"
 #include "domainfusion/diffusion/ldm_provenance.h"
 #include "domainfusion/evaluation/dsi/dsi_answers.h"
 #include "domainfusion/evaluation/dsi/dsi_translator.h"
-#include "domainfusion/evaluation/run_result.h"
-#include "domainfusion/io/atomic_file.h"
+#include "domainfusion/evaluation/tables/run_result.h"
+#include "domainfusion/io/files/atomic_file.h"
 #include "domainfusion/metrics/classification.h"
-#include "domainfusion/training/ldm_guard.h"
+#include "domainfusion/training/guards/ldm_guard.h"
 
 namespace domainfusion {
 namespace {
@@ -290,7 +292,7 @@ json DsiRun::run() {
   }
   record["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const std::string name = request_.model == kSelectedModel ? "dsi.json" : "dsi-" + request_.model + ".json";
-  write_file_atomically(request_.run / name, record.dump(2) + "\n");
+  write_file_atomically(request_.run / name, json_text(record, 2) + "\n");
   return record;
 }
 

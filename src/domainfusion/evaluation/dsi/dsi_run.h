@@ -10,7 +10,7 @@
 
 #include "domainfusion/diffusion/weights/model_source.h"
 #include "domainfusion/evaluation/dsi/dsi_config.h"
-#include "domainfusion/evaluation/trained_model.h"
+#include "domainfusion/evaluation/models/trained_model.h"
 
 namespace domainfusion {
 

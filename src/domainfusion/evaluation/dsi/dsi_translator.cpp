@@ -1,15 +1,16 @@
 #include "domainfusion/evaluation/dsi/dsi_translator.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <set>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/json_text.h"
 #include "domainfusion/data/batch.h"
 #include "domainfusion/data/transforms/image_tensor.h"
-#include "domainfusion/diffusion/checked_generation.h"
-#include "domainfusion/io/content_hash.h"
-#include "domainfusion/training/stop_signal.h"
+#include "domainfusion/diffusion/generation/checked_generation.h"
+#include "domainfusion/io/files/content_hash.h"
+#include "domainfusion/training/records/stop_signal.h"
 
 namespace domainfusion {
 
@@ -41,7 +42,7 @@ nlohmann::json DsiTranslator::options(std::int64_t start_step) const {
 DsiTranslator::Store& DsiTranslator::store_of(std::int64_t start_step) {
   if (const auto known = stores_.find(start_step); known != stores_.end()) return known->second;
   const nlohmann::json described = options(start_step);
-  fs::path path = root_ / sha256_hex(described.dump()).substr(0, 16);
+  fs::path path = root_ / sha256_hex(json_text(described)).substr(0, 16);
   GenerationFolder folder(path, described);
   return stores_.emplace(start_step, Store{std::move(path), std::move(folder)}).first->second;
 }

@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
-#include "domainfusion/data/domain_dataset.h"
-#include "domainfusion/diffusion/generation_folder.h"
+#include "domainfusion/data/sets/domain_dataset.h"
+#include "domainfusion/diffusion/generation/generation_folder.h"
 #include "domainfusion/diffusion/latent_diffusion.h"
 #include "domainfusion/evaluation/dsi/dsi_config.h"
 

@@ -1,6 +1,6 @@
 #include "domainfusion/nn/cuda/group_norm_cuda.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #ifdef DOMAINFUSION_CUDA
 #include <c10/cuda/CUDAException.h>

@@ -7,6 +7,9 @@
 
 namespace domainfusion {
 
+// a / b, rounded up.
+inline std::int64_t quotient_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
 // No table has tiles of more rows.
 constexpr std::int64_t kMaxTileRows = 16;
 

@@ -10,7 +10,8 @@
 #include <cstring>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/io/file_bytes.h"
+#include "domainfusion/core/json_text.h"
+#include "domainfusion/io/files/file_bytes.h"
 #include "domainfusion/report/tensorboard/protobuf.h"
 
 namespace domainfusion {
@@ -62,7 +63,7 @@ ProtobufMessage hparams_summary(const std::string& name, int field, const Protob
 ProtobufMessage protobuf_value(const nlohmann::json& value) {
   if (value.is_boolean()) return ProtobufMessage().integer(4, value.get<bool>());
   if (value.is_number()) return ProtobufMessage().real(2, value.get<double>());
-  return ProtobufMessage().text(3, value.is_string() ? value.get<std::string>() : value.dump());
+  return ProtobufMessage().text(3, value.is_string() ? value.get<std::string>() : json_text(value));
 }
 
 // HParamInfo.type.

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "domainfusion/io/image.h"
+#include "domainfusion/io/images/image.h"
 
 namespace domainfusion {
 

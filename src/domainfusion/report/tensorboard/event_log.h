@@ -9,7 +9,7 @@
 #include <string>
 
 #include "domainfusion/report/tensorboard/event_file.h"
-#include "domainfusion/training/record_sink.h"
+#include "domainfusion/training/records/record_sink.h"
 
 namespace domainfusion {
 

@@ -1,10 +1,10 @@
-#include "domainfusion/training/algorithms/cdga.h"
-#include "domainfusion/training/algorithms/domainfusion.h"
-#include "domainfusion/training/algorithms/efdmix.h"
 #include "domainfusion/training/algorithms/erm.h"
-#include "domainfusion/training/algorithms/mixstyle.h"
-#include "domainfusion/training/algorithms/mode_a.h"
-#include "domainfusion/training/algorithms/mode_f.h"
+#include "domainfusion/training/algorithms/mixing/efdmix.h"
+#include "domainfusion/training/algorithms/mixing/mixstyle.h"
+#include "domainfusion/training/algorithms/mixing/mode_a.h"
+#include "domainfusion/training/algorithms/mixing/mode_f.h"
+#include "domainfusion/training/algorithms/with_ldm/cdga.h"
+#include "domainfusion/training/algorithms/with_ldm/domainfusion.h"
 
 namespace domainfusion {
 

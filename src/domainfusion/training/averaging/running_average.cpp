@@ -1,6 +1,7 @@
 #include "domainfusion/training/averaging/running_average.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 namespace domainfusion {
 namespace {

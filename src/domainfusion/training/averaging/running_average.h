@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/io/weights/tensor_file.h"
 
 namespace domainfusion {
 

@@ -1,6 +1,7 @@
 #include "domainfusion/training/averaging/swad.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "domainfusion/core/log.h"
 #include "domainfusion/nn/state_dict.h"

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "domainfusion/core/registry.h"
-#include "domainfusion/io/tensor_file.h"
+#include "domainfusion/io/weights/tensor_file.h"
 #include "domainfusion/training/averaging/averaging_config.h"
 
 namespace domainfusion {

@@ -1,0 +1,41 @@
+#include "domainfusion/augmentation/rounds/ldm_candidates.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/diffusion/generation/checked_generation.h"
+
+namespace domainfusion {
+
+LdmCandidates::LdmCandidates(LatentDiffusion model, const RoundConfig& config)
+    : model_(std::move(model)), request_(config.request()) {
+  with_context("augmentation", [&] { prepare_scheduler(model_.scheduler_config(), request_); });
+}
+
+at::Tensor LdmCandidates::candidate_latents(const at::Tensor& z_Nchw, const std::vector<std::string>& prompts,
+                                            std::vector<RandomStream> noise) const {
+  const c10::NoGradGuard no_grad;
+  ImageToImageRequest request = request_;
+  request.z0_NChw = z_Nchw;
+  request.prompts = prompts;
+  request.noise_streams = std::move(noise);
+  return checked_image_to_image_latents(model_, request).values_N;
+}
+
+at::Tensor LdmCandidates::encode(const at::Tensor& image01_N3SS) const {
+  const c10::NoGradGuard no_grad;
+  return finite([&](const LatentDiffusion& model) { return model.encode(image01_N3SS); });
+}
+
+at::Tensor LdmCandidates::decode(const at::Tensor& z_Nchw) const {
+  return finite([&](const LatentDiffusion& model) { return model.decode(z_Nchw); }).to(at::kCPU, at::kFloat);
+}
+
+at::Tensor LdmCandidates::finite(const std::function<at::Tensor(const LatentDiffusion&)>& compute) const {
+  at::Tensor values = compute(model_);
+  if (model_.placement().dtype == at::kFloat || at::isfinite(values).all().item<bool>()) return values;
+  return compute(model_.computing_in(at::kFloat));
+}
+
+}  // namespace domainfusion

@@ -1,0 +1,123 @@
+#include "domainfusion/data/procedural/procedural_objects.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/core/random/random.h"
+#include "domainfusion/data/procedural/object_classes.h"
+#include "domainfusion/data/procedural/renderers.h"
+
+namespace domainfusion {
+namespace {
+
+struct Item {
+  int domain, label;
+  std::int64_t index;
+};
+
+std::vector<Item> items_of(const ProceduralObjectsConfig& config) {
+  std::vector<Item> items;
+  for (int domain = 0; domain < static_cast<int>(procedural_domains().size()); ++domain) {
+    const bool sketch = procedural_domains()[domain].name == "sketch";
+    const std::int64_t count = sketch ? config.sketch_images_per_class : config.images_per_class;
+    for (int label = 0; label < static_cast<int>(procedural_class_names().size()); ++label) {
+      for (std::int64_t index = 0; index < count; ++index) items.push_back({domain, label, index});
+    }
+  }
+  return items;
+}
+
+std::filesystem::path folder_of(const Item& item) {
+  return std::filesystem::path(procedural_domains()[item.domain].name) / procedural_class_names()[item.label];
+}
+
+void make_folders(const std::filesystem::path& root) {
+  for (int domain = 0; domain < static_cast<int>(procedural_domains().size()); ++domain) {
+    for (int label = 0; label < static_cast<int>(procedural_class_names().size()); ++label) {
+      const std::filesystem::path folder = root / folder_of({domain, label, 0});
+      std::error_code error;
+      std::filesystem::create_directories(folder, error);
+      check<IoError>(!error, "cannot make the folder '{}': {}; choose a folder that can be written", folder.string(),
+                     error.message());
+    }
+  }
+}
+
+void write_item(const std::filesystem::path& root, std::int64_t seed, const Item& item) {
+  write_png(root / folder_of(item) / fmt::format("{:04}.png", item.index),
+            procedural_object(seed, item.domain, item.label, item.index));
+}
+
+// Runs `work(i)` for 0 … count-1 on `threads` threads; the first exception stops all and is thrown again here.
+template <class Work>
+void for_each_index(std::size_t count, int threads, Work work) {
+  std::atomic<std::size_t> next = 0;
+  std::exception_ptr failure;
+  std::mutex failure_mutex;
+  const auto run = [&] {
+    try {
+      for (std::size_t i = next++; i < count; i = next++) work(i);
+    } catch (...) {
+      next = count;
+      const std::lock_guard lock(failure_mutex);
+      if (!failure) failure = std::current_exception();
+    }
+  };
+  std::vector<std::jthread> pool;
+  for (int i = 1; i < threads; ++i) pool.emplace_back(run);
+  run();
+  pool.clear();
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace
+
+void ProceduralObjectsConfig::describe(ConfigFields& fields) {
+  fields.integer("seed", seed, {0}, "seed of the whole set");
+  fields.integer("images_per_class", images_per_class, {1, 9999}, "images per class in photo, painting and cartoon");
+  fields.integer("sketch_images_per_class", sketch_images_per_class, {1, 9999}, "images per class in sketch");
+}
+
+const std::vector<ProceduralDomain>& procedural_domains() {
+  static const std::vector<ProceduralDomain> domains = {
+      {"photo", render_photo}, {"painting", render_painting}, {"cartoon", render_cartoon}, {"sketch", render_sketch}};
+  return domains;
+}
+
+std::vector<std::string> procedural_domain_names() {
+  std::vector<std::string> names;
+  for (const ProceduralDomain& domain : procedural_domains()) names.push_back(domain.name);
+  return names;
+}
+
+Image procedural_object(std::int64_t seed, int domain, int label, std::int64_t index) {
+  const auto& domains = procedural_domains();
+  check<ConfigError>(domain >= 0 && domain < static_cast<int>(domains.size()),
+                     "procedural object: domain {} is outside 0 … {}", domain, domains.size() - 1);
+  check<ConfigError>(index >= 0, "procedural object: index {} is negative", index);
+  const auto stream = [&](std::string_view purpose) {
+    return RandomStream(
+        static_cast<std::uint64_t>(seed), purpose,
+        {static_cast<std::uint64_t>(domain), static_cast<std::uint64_t>(label), static_cast<std::uint64_t>(index)});
+  };
+  RandomStream shape = stream("procedural shape"), pose = stream("procedural pose"), style = stream("procedural style");
+  const Drawing drawing =
+      draw_parts(make_object(label, shape), random_pose(kProceduralImageSizePx, pose), kProceduralImageSizePx);
+  return to_image(domains[domain].render(drawing, style));
+}
+
+std::int64_t write_procedural_objects(const std::filesystem::path& root, const ProceduralObjectsConfig& config,
+                                      int threads) {
+  check<ConfigError>(threads >= 0, "procedural objects: {} threads; expected 0 (one per core) or more", threads);
+  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
+  const std::vector<Item> items = items_of(config);
+  make_folders(root);
+  for_each_index(items.size(), threads, [&](std::size_t i) { write_item(root, config.seed, items[i]); });
+  return static_cast<std::int64_t>(items.size());
+}
+
+}  // namespace domainfusion

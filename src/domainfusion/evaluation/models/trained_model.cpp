@@ -1,0 +1,70 @@
+#include "domainfusion/evaluation/models/trained_model.h"
+
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "domainfusion/data/transforms/image_tensor.h"
+#include "domainfusion/training/algorithm.h"
+#include "domainfusion/training/records/checkpoint.h"
+#include "domainfusion/training/records/run_folder.h"
+
+namespace domainfusion {
+
+RunSetup recorded_setup(const nlohmann::json& description) {
+  RunSetup setup;
+  setup.algorithm = algorithms().make(description.at("config").at("algorithm").get<std::string>());
+  setup.fields().from_json(description.at("config"));
+  return setup;
+}
+
+TrainingConfig recorded_config(const nlohmann::json& description) { return recorded_setup(description).config; }
+
+TrainedModel load_trained_model(const std::filesystem::path& run, const std::string& name, at::Device device) {
+  const nlohmann::json description = read_run_description(run);
+  TrainedModel model;
+  try {
+    model.config = recorded_config(description);
+    model.class_names = description.at("classes").get<std::vector<std::string>>();
+  } catch (const nlohmann::json::exception& error) {
+    throw FormatError(fmt::format("'{}': {}", (run / "run.json").string(), error.what()));
+  }
+  // The weights that training started from are not needed, and may be elsewhere by now.
+  model.config.classifier.weights.clear();
+  model.config.classifier.image_size_px = model.config.loader.image_size_px;
+  const auto file = run / (name + ".safetensors");
+  check<IoError>(
+      std::filesystem::exists(file),
+      "'{}' has no model '{}': the selected one (best) is there from the first validation on, an average once a run "
+      "with averaging.method is finished",
+      run.string(), name);
+  model.classifier = Classifier(model.config.classifier, static_cast<std::int64_t>(model.class_names.size()), 0);
+  load_model(file, model.classifier);
+  model.classifier->to(device);
+  model.device = device;
+  model.classifier->eval();
+  return model;
+}
+
+std::shared_ptr<const DomainDataset> dataset_of(const TrainedModel& model, const std::string& root) {
+  DataConfig data = model.config.data;
+  if (!root.empty()) data.root = root;
+  auto dataset = open_dataset(data);
+  check<ConfigError>(dataset->class_names() == model.class_names,
+                     "'{}' has the classes {}, the run was trained on {}: choose a set with the same class folders",
+                     data.root, fmt::join(dataset->class_names(), ", "), fmt::join(model.class_names, ", "));
+  return dataset;
+}
+
+at::Tensor TrainedModel::probabilities(std::span<const Image> images) {
+  torch::NoGradGuard no_grad;
+  const std::int64_t size = config.loader.image_size_px;
+  at::Tensor image_NCHW = torch::empty({std::ssize(images), 3, size, size});
+  float* target = image_NCHW.data_ptr<float>();
+  for (const Image& image : images) {
+    write_normalised(evaluation_view(image, static_cast<int>(size)), target);
+    target += 3 * size * size;
+  }
+  return classifier->forward(image_NCHW.to(device)).softmax(1).cpu();
+}
+
+}  // namespace domainfusion

@@ -1,0 +1,115 @@
+#include "domainfusion/evaluation/sweeps/job_queue.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <deque>
+#include <fstream>
+#include <list>
+#include <memory>
+#include <thread>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/core/log.h"
+#include "domainfusion/evaluation/sweeps/child_process.h"
+
+namespace domainfusion {
+namespace {
+
+std::string last_line(const std::filesystem::path& log) {
+  std::ifstream file(log);
+  std::string last;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.empty()) last = line;
+  }
+  return last;
+}
+
+class JobQueue {
+ public:
+  JobQueue(const std::vector<Job>& jobs, const JobQueueOptions& options) : options_(options), jobs_(jobs.size()) {
+    for (const Job& job : jobs) waiting_.push_back({&job, 0});
+  }
+
+  JobReport run() {
+    while (!waiting_.empty() || !running_.empty()) {
+      if (options_.stop_requested()) return stop();
+      while (!waiting_.empty() && std::ssize(running_) < options_.at_once) start_next();
+      collect();
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return report_;
+  }
+
+ private:
+  struct Try {
+    const Job* job;
+    std::int64_t tries;
+  };
+  struct Running {
+    Try work;
+    std::unique_ptr<ChildProcess> process;
+  };
+
+  void start_next() {
+    const Try work = waiting_.front();
+    waiting_.pop_front();
+    if (work.job->finished()) {
+      ++report_.finished;
+      ++report_.skipped;
+      return;
+    }
+    log_info("{}: started{}", work.job->name, work.tries ? fmt::format(", try {}", work.tries + 1) : "");
+    running_.push_back({work, std::make_unique<ChildProcess>(work.job->command, work.job->log)});
+  }
+
+  void collect() {
+    for (auto run = running_.begin(); run != running_.end();) {
+      const auto code = run->process->exit_code();
+      if (code) judge(run->work, *code);
+      run = code ? running_.erase(run) : std::next(run);
+    }
+  }
+
+  void judge(Try work, int code) {
+    if (code == 0 && work.job->finished()) {
+      ++report_.finished;
+      log_info("{}: finished ({} of {})", work.job->name, report_.finished, jobs_);
+      return;
+    }
+    const std::string what = fmt::format("{}: exit code {} (see {}): {}", work.job->name, code, work.job->log.string(),
+                                         last_line(work.job->log));
+    const bool again = work.tries < options_.retries && code != static_cast<int>(ExitCode::kConfig);
+    log_warning("{}{}", what, again ? "; it is tried again" : "");
+    if (again) {
+      waiting_.push_back({work.job, work.tries + 1});
+    } else {
+      report_.failed.push_back(what);
+    }
+  }
+
+  JobReport stop() {
+    log_info("stopping: {} running programs write their checkpoints", running_.size());
+    for (Running& run : running_) run.process->terminate();
+    for (Running& run : running_) {
+      run.process->wait();
+      report_.finished += run.work.job->finished();
+    }
+    report_.stopped = true;
+    return report_;
+  }
+
+  const JobQueueOptions& options_;
+  std::size_t jobs_;
+  std::deque<Try> waiting_;
+  std::list<Running> running_;
+  JobReport report_;
+};
+
+}  // namespace
+
+JobReport run_jobs(const std::vector<Job>& jobs, const JobQueueOptions& options) {
+  return JobQueue(jobs, options).run();
+}
+
+}  // namespace domainfusion

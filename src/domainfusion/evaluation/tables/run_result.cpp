@@ -1,0 +1,113 @@
+#include "domainfusion/evaluation/tables/run_result.h"
+
+#include <set>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/core/json_text.h"
+#include "domainfusion/data/sets/known_datasets.h"
+#include "domainfusion/io/files/file_bytes.h"
+#include "domainfusion/io/files/json_lines.h"
+#include "domainfusion/training/records/run_folder.h"
+
+namespace domainfusion {
+namespace {
+
+using nlohmann::json;
+
+// Runs from before there was a "dataset" in run.json say it by domains and classes.
+std::string dataset_name(const json& description, const RunResult& result) {
+  if (description.contains("dataset")) return description.at("dataset");
+  const KnownDataset* known = find_known_dataset(result.domain_names, result.class_names);
+  return known ? known->name
+               : std::filesystem::path(description.at("config").at("data").at("root").get<std::string>())
+                     .filename()
+                     .string();
+}
+
+void read_description(const json& description, RunResult& result) {
+  try {
+    const json& config = description.at("config");
+    result.algorithm = config.at("algorithm");
+    result.test_domain = config.at("test_domain");
+    result.seed = config.at("seed");
+    result.trial_seed = config.at("trial_seed");
+    result.cross_validation_domain = config.value("cross_validation_domain", "");
+    result.hparams_seed = config.value("hparams_seed", std::int64_t{0});
+    result.hparams = description.value("hparams", json());
+    result.config = config;
+    result.provenance = description.value("provenance", json());
+    result.class_names = description.at("classes").get<std::vector<std::string>>();
+    result.domain_names = description.at("domains").get<std::vector<std::string>>();
+    result.images = description.at("images").get<std::map<std::string, std::int64_t>>();
+    result.dataset = dataset_name(description, result);
+  } catch (const json::exception& error) {
+    throw FormatError(fmt::format("'{}': {}", (result.path / "run.json").string(), error.what()));
+  }
+}
+
+void add_validation(ValidationRecord record, RunResult& result) {
+  if (record.model.empty()) {
+    result.validations.push_back(std::move(record));
+  } else {
+    result.average_validation = std::move(record);
+  }
+}
+
+void add_test(TestRecord record, RunResult& result) {
+  (record.model.empty() ? result.test : result.average_test) = std::move(record);
+}
+
+void read_dsi(RunResult& result) {
+  std::set<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(result.path)) {
+    const std::string name = entry.path().filename().string();
+    if (name == "dsi.json" || (name.starts_with("dsi-") && name.ends_with(".json"))) files.insert(entry.path());
+  }
+  for (const auto& file : files) {
+    with_context(fmt::format("'{}'", file.string()), [&] {
+      const json record = try_parse_json(read_file(file)).value_or(nullptr);
+      check<FormatError>(record.is_object() && record.contains("test"),
+                         "is no record of DSI; remedy: `domainfusion dsi` anew");
+      result.dsi.push_back({test_record(record.at("test")), record});
+    });
+  }
+}
+
+}  // namespace
+
+bool RunResult::finished() const {
+  const json::json_pointer method("/averaging/method");
+  const bool averages = config.is_object() && config.value(method, "none") != "none";
+  return test.has_value() && (!averages || average_test.has_value());
+}
+
+RunResult read_run(const std::filesystem::path& run) {
+  RunResult result;
+  result.path = run;
+  read_description(read_run_description(run), result);
+  read_dsi(result);
+  const auto file = run / "records.jsonl";
+  if (!std::filesystem::exists(file)) return result;
+  with_context(fmt::format("'{}'", file.string()), [&] {
+    for (const json& line : read_json_lines(file)) {
+      const std::string type = line.is_object() ? line.value("type", "") : "";
+      if (type == "validation") add_validation(validation_record(line), result);
+      if (type == "guard") result.guard = guard_record(line);
+      if (type == "test") add_test(test_record(line), result);
+      if (type == "step") result.step_losses.push_back(line.value("loss", 0.0));
+      if (type == "cross_validation") result.cross_validations.push_back(cross_validation_record(line));
+      if (type == "oracle") result.oracles.push_back(oracle_record(line));
+    }
+  });
+  return result;
+}
+
+const ValidationRecord* select_by_source_validation(std::span<const ValidationRecord> validations) {
+  const ValidationRecord* best = nullptr;
+  for (const ValidationRecord& record : validations) {
+    if (!best || record.mean_accuracy > best->mean_accuracy) best = &record;
+  }
+  return best;
+}
+
+}  // namespace domainfusion

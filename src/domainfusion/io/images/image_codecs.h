@@ -1,0 +1,18 @@
+#pragma once
+// The single codecs behind decode_image(). All throw FormatError without naming a subject; the caller adds it.
+
+#include <cstdint>
+#include <string_view>
+
+#include "domainfusion/io/images/image.h"
+
+namespace domainfusion {
+
+// FormatError unless 1 <= width * height <= kMaxImagePixels.
+void check_image_size(std::int64_t width, std::int64_t height);
+
+Image decode_jpeg(std::string_view bytes);
+Image decode_png(std::string_view bytes);
+Image decode_webp(std::string_view bytes);
+
+}  // namespace domainfusion

@@ -1,0 +1,206 @@
+#include "domainfusion/ldm_training/ldm_pretraining.h"
+
+#include <torch/nn/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "domainfusion/core/log.h"
+#include "domainfusion/data/transforms/image_tensor.h"
+#include "domainfusion/diffusion/generation/image_to_image.h"
+#include "domainfusion/diffusion/text/bpe_training.h"
+#include "domainfusion/ldm_training/ldm_folder.h"
+#include "domainfusion/ldm_training/stages/denoiser_training.h"
+#include "domainfusion/ldm_training/stages/ldm_stage_run.h"
+#include "domainfusion/ldm_training/stages/vae_training.h"
+#include "domainfusion/nn/autocast.h"
+
+namespace domainfusion {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kPictureColumns = 10;
+
+struct StageWork {
+  std::string name;
+  LdmStageConfig lengths;
+  std::function<at::Tensor(std::int64_t step)> loss;
+  std::function<void(std::int64_t step)> show;
+};
+
+double millions(const torch::nn::Module& module) {
+  std::int64_t count = 0;
+  for (const at::Tensor& parameter : module.parameters()) count += parameter.numel();
+  return static_cast<double>(count) * 1e-6;
+}
+
+class Pretraining {
+ public:
+  Pretraining(const DomainDataset& dataset, const LdmPretrainingConfig& config, const LdmPretrainingRequest& request)
+      : config_(config),
+        request_(request),
+        class_names_(dataset.class_names()),
+        images_(load_ldm_images(dataset, request.domains, config.trial_seed, config.image_size_px)),
+        captions_(request.class_words.empty() ? class_names_ : request.class_words, request.domain_descriptions) {
+    images_.image_N3SS = images_.image_N3SS.to(request.placement.device);
+  }
+
+  bool run();
+
+ private:
+  bool run_stage(LdmStage& stage, const StageWork& work);
+  bool train_denoiser(const ClipTokenizer& tokenizer, const at::Tensor& latent_2NChw);
+  ClipTokenizer make_tokenizer() const;
+  void write_index(bool finished) const;
+
+  at::Tensor pictured_images() const;
+  void show(const std::string& name, std::int64_t step, std::vector<std::string> row_names,
+            const std::vector<at::Tensor>& rows_image01) const;
+  void show_denoiser(std::int64_t step) const;
+  at::Tensor translated(const LatentDiffusion& ldm, const at::Tensor& image01, std::int64_t domain_shift,
+                        double strength) const;
+
+  const LdmPretrainingConfig& config_;
+  const LdmPretrainingRequest& request_;
+  std::vector<std::string> class_names_;
+  LdmImages images_;
+  CaptionTable captions_;
+};
+
+bool Pretraining::run() {
+  if (request_.resume && is_finished_ldm(request_.out)) {
+    log_info("{} is finished already", request_.out.string());
+    return true;
+  }
+  const ClipTokenizer tokenizer = make_tokenizer();
+  check_denoiser_options(config_, tokenizer);
+  write_index(false);
+  VaeTraining vae(images_, config_);
+  log_info("{} images of {} domains at {} px; VAE of {:.2f} M parameters", images_.size(), request_.domains.size(),
+           config_.image_size_px, millions(*vae.vae()));
+  LdmStage stage("vae", leaves_of(*vae.vae()), config_.vae.training);
+  const bool finished =
+      run_stage(stage, {"vae", config_.vae.training, [&](auto step) { return vae.loss(step); },
+                        [&](auto step) {
+                          show("vae", step, {"image", "reconstruction"}, vae.pictures(pictured_images()));
+                        }});
+  if (!finished) return false;
+  AutoencoderConfig written;
+  const at::Tensor latent_2NChw = vae.encode_all(written);
+  write_vae(request_.out, vae.vae(), written, config_.half_weights);
+  if (!train_denoiser(tokenizer, latent_2NChw)) return false;
+  write_index(true);
+  fs::remove_all(request_.out / "checkpoints");
+  return true;
+}
+
+bool Pretraining::run_stage(LdmStage& stage, const StageWork& work) {
+  return run_ldm_stage(stage, {.name = work.name,
+                               .lengths = work.lengths,
+                               .loss =
+                                   [&](std::int64_t step, std::int64_t) {
+                                     const Autocast autocast(request_.placement);
+                                     return work.loss(step);
+                                   },
+                               .checkpoint = request_.out / "checkpoints" / (work.name + ".safetensors"),
+                               .resume = request_.resume,
+                               .checkpoint_every_steps = config_.checkpoint_every_steps,
+                               .should_stop = request_.should_stop,
+                               .show = work.show,
+                               .show_every_steps = config_.pictures_every_steps});
+}
+
+ClipTokenizer Pretraining::make_tokenizer() const {
+  const fs::path folder = request_.out / "tokenizer";
+  fs::create_directories(folder);
+  write_tokenizer_folder(folder, train_bpe(captions_.captions(), config_.text.bpe_merges), config_.text.max_tokens);
+  return ClipTokenizer::load(folder);
+}
+
+bool Pretraining::train_denoiser(const ClipTokenizer& tokenizer, const at::Tensor& latent_2NChw) {
+  DenoiserTraining denoiser(images_, captions_, tokenizer, latent_2NChw, NoiseSchedule(compact_scheduler_config()),
+                            config_);
+  log_info("U-Net of {:.2f} M, text encoder of {:.2f} M parameters", millions(*denoiser.unet()),
+           millions(*denoiser.text_encoder()));
+  const auto write = [&] {
+    write_unet(request_.out, denoiser.unet(), config_.half_weights);
+    write_text_encoder(request_.out, denoiser.text_encoder(), config_.half_weights);
+  };
+  LdmStage stage("unet", denoiser.parameters(), config_.unet.training);
+  const bool finished = run_stage(stage, {"unet", config_.unet.training, [&](auto step) { return denoiser.loss(step); },
+                                          [&](auto step) {
+                                            write();
+                                            show_denoiser(step);
+                                          }});
+  if (finished) write();
+  return finished;
+}
+
+void Pretraining::write_index(bool finished) const {
+  write_folder_index(request_.out, {{"finished", finished},
+                                    {"domains", request_.domains},
+                                    {"class_names", class_names_},
+                                    {"captions", captions_.captions()},
+                                    {"seed", config_.seed},
+                                    {"trial_seed", config_.trial_seed},
+                                    {"image_size_px", config_.image_size_px},
+                                    {"image_hashes", images_.hash}});
+}
+
+at::Tensor Pretraining::pictured_images() const {
+  const std::int64_t columns = std::min(kPictureColumns, images_.size());
+  // Evenly spread, so that every domain and several classes are seen.
+  return torch::div(torch::arange(columns) * images_.size(), columns, "floor").to(images_.image_N3SS.device());
+}
+
+void Pretraining::show(const std::string& name, std::int64_t step, std::vector<std::string> row_names,
+                       const std::vector<at::Tensor>& rows_image01) const {
+  if (!request_.on_pictures) return;
+  LdmPictures pictures{fmt::format("{}_{:06}", name, step), std::move(row_names), {}};
+  for (const at::Tensor& row : rows_image01) {
+    pictures.rows.emplace_back();
+    for (const at::Tensor& image : row.cpu().unbind()) pictures.rows.back().push_back(tensor01_to_image(image));
+  }
+  request_.on_pictures(pictures);
+}
+
+at::Tensor Pretraining::translated(const LatentDiffusion& ldm, const at::Tensor& image01, std::int64_t domain_shift,
+                                   double strength) const {
+  ImageToImageRequest request;
+  request.image01_N3HW = image01;
+  request.strength = strength;
+  const auto domains = static_cast<std::int64_t>(request_.domains.size());
+  for (const at::Tensor& place : pictured_images().unbind()) {
+    const auto image = static_cast<std::size_t>(place.item<std::int64_t>());
+    const std::int64_t domain = (images_.domain[image] + domain_shift) % domains;
+    request.prompts.push_back(
+        captions_.captions()[static_cast<std::size_t>(captions_.of_domain(images_.label[image], domain))]);
+    request.noise_streams.emplace_back(static_cast<std::uint64_t>(config_.seed), "pretrain picture",
+                                       std::initializer_list<std::uint64_t>{image});
+  }
+  return image_to_image(ldm, request);
+}
+
+void Pretraining::show_denoiser(std::int64_t step) const {
+  if (!request_.on_pictures) return;
+  torch::NoGradGuard no_grad;
+  LdmOptions options;
+  options.placement.device = request_.placement.device;
+  const LatentDiffusion ldm = LatentDiffusion::load(request_.out, options);
+  const at::Tensor image01 = images_.image_N3SS.index_select(0, pictured_images()).to(torch::kFloat32) / 255.0;
+  show("unet", step,
+       {"image", "VAE round trip", "strength 0.5, own domain", "0.5, next domain", "0.7, next domain",
+        "1.0: from noise"},
+       {image01, ldm.decode(ldm.encode(image01)), translated(ldm, image01, 0, 0.5), translated(ldm, image01, 1, 0.5),
+        translated(ldm, image01, 1, 0.7), translated(ldm, torch::full_like(image01, 0.5), 0, 1.0)});
+}
+
+}  // namespace
+
+bool pretrain_ldm(const DomainDataset& dataset, const LdmPretrainingConfig& config,
+                  const LdmPretrainingRequest& request) {
+  check_training_placement(request.placement);
+  return Pretraining(dataset, config, request).run();
+}
+
+}  // namespace domainfusion

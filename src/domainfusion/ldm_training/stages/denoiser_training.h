@@ -1,0 +1,70 @@
+#pragma once
+// Stage 2 of LDM pretraining: the denoising U-Net and its text encoder, on the frozen autoencoder's latents.
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "domainfusion/diffusion/noise/noise_schedule.h"
+#include "domainfusion/diffusion/text/clip_text_encoder.h"
+#include "domainfusion/diffusion/text/clip_tokenizer.h"
+#include "domainfusion/diffusion/unet/unet_2d_condition.h"
+#include "domainfusion/io/weights/tensor_file.h"
+#include "domainfusion/ldm_training/options/ldm_pretraining_config.h"
+#include "domainfusion/ldm_training/stages/ldm_images.h"
+#include "domainfusion/nn/graphs/graphed_training.h"
+
+namespace domainfusion {
+
+// The captions of a set: per class one with each domain's description and one without a domain, and last the empty
+// caption.
+class CaptionTable {
+ public:
+  CaptionTable(const std::vector<std::string>& class_names, const std::vector<std::string>& domain_descriptions);
+
+  const std::vector<std::string>& captions() const { return captions_; }
+  std::int64_t of_domain(std::int64_t label, std::int64_t domain) const { return label * (domains_ + 1) + domain; }
+  std::int64_t without_domain(std::int64_t label) const { return label * (domains_ + 1) + domains_; }
+  std::int64_t empty() const { return static_cast<std::int64_t>(captions_.size()) - 1; }
+
+ private:
+  std::int64_t domains_;
+  std::vector<std::string> captions_;
+};
+
+// Builds the networks once and drops them: options that do not fit together are found before the VAE is trained.
+// ConfigError.
+void check_denoiser_options(const LdmPretrainingConfig& config, const ClipTokenizer& tokenizer);
+
+class DenoiserTraining {
+ public:
+  // latent_2NChw: scaled latents of the images, plain and mirrored; where they lie is computed. All references must
+  // outlive the object. Start values are draws of config.seed.
+  DenoiserTraining(const LdmImages& images, const CaptionTable& captions, const ClipTokenizer& tokenizer,
+                   at::Tensor latent_2NChw, const NoiseSchedule& schedule, const LdmPretrainingConfig& config);
+
+  // The denoising_loss of a step: latents, captions, t and noise are draws of (seed, step).
+  at::Tensor loss(std::int64_t step);
+
+  // "unet.*" and "text_encoder.*".
+  TensorMap parameters() const;
+  UNet2dCondition& unet() { return unet_; }
+  ClipTextEncoder& text_encoder() { return text_encoder_; }
+
+ private:
+  std::vector<at::Tensor> all_parameters() const;
+  at::Tensor predict(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const at::Tensor& caption_N);
+  std::int64_t draw_caption(RandomStream& stream, std::int64_t image) const;
+
+  const LdmImages& images_;
+  const CaptionTable& captions_;
+  const LdmPretrainingConfig& config_;
+  at::Tensor latent_2NChw_, caption_ids_KL_;
+  NoiseSchedule schedule_;
+  UNet2dCondition unet_;
+  ClipTextEncoder text_encoder_;
+  GraphedTraining prediction_;  // predict()
+};
+
+}  // namespace domainfusion

@@ -1,0 +1,83 @@
+#pragma once
+// DomainFusion (ECCV 2024): cross-entropy on raw and synthetic images plus latent distillation,
+//   L = CE(raw) + lambda_syn CE(synthetic) + L_LD,
+// (what is synthetic in a step: synthetic_batches.h), with one frozen latent diffusion model as teacher
+// (distillation/distillation_teacher.h) and as augmenter (augmentation/round.h).
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "domainfusion/augmentation/rounds/round.h"
+#include "domainfusion/data/sets/known_datasets.h"
+#include "domainfusion/distillation/teachers/distillation_teacher.h"
+#include "domainfusion/training/algorithm.h"
+#include "domainfusion/training/algorithms/with_ldm/synthetic_batches.h"
+
+namespace domainfusion {
+
+struct DomainFusionConfig {
+  bool latent_distillation = true;
+  bool online_augmentation = true;
+  double lambda_syn = 1;
+  SyntheticBatchesConfig synthetic_batches;
+  std::string synthetic_from;    // a run folder; empty: this run makes its synthetic images itself
+  std::string fidelity_weights;  // a trained classifier that judges the class of synthetic images; empty: not judged
+
+  void describe(ConfigFields& fields);
+};
+
+class DomainFusion final : public Algorithm {
+ public:
+  void describe(ConfigFields& fields) override;
+  // ConfigError: no LDM given, an LDM that saw the target, a prompt that names it, options that do not go together.
+  void prepare(TrainingContext& context) override;
+  PlannedWork planned_work(const WorkSizes& sizes) const override;
+  double estimated_extra_seconds() override;
+  bool loss_is_mean_over_images() const override { return false; }  // synthetic images and distillation go by the step
+  // Before the first step the latent curve's gate; before a round's step the round.
+  void before_step(std::int64_t step) override;
+  void save(TensorMap& tensors, nlohmann::json& state) const override;
+  void load(const TensorMap& tensors, const nlohmann::json& state) override;
+
+ protected:
+  at::Tensor loss(std::int64_t step, const Batch& raw, StepRecord& record) override;
+
+ private:
+  PlannedWork work_of_rounds(const WorkSizes& sizes) const;
+  PlannedWork work_of_distillation(const WorkSizes& sizes) const;
+  void warn_of_idle_options() const;
+  void check_shared_styles() const;
+  void prepare_rounds();
+  void load_fidelity_classifier();
+  StyleJudge style_judge() const;
+  void prepare_distillation();
+  void choose_encoder();
+  void run_round(std::int64_t round);
+  RoundHooks round_hooks();
+  at::Tensor distilled_images(const std::vector<ImageKey>& keys) const;
+  at::Tensor distillation_loss(std::int64_t step, const Batch& batch, const at::Tensor& logits_NK, StepRecord& record);
+  PromptWords words() const;
+  TargetGuard guard() const;
+  std::unique_ptr<CandidateGenerator> make_candidates() const;
+
+  DomainFusionConfig config_;
+  DistillationConfig distillation_config_;
+  RoundConfig round_config_;
+
+  std::optional<LatentDiffusion> ldm_;
+  std::unique_ptr<DistillationTeacher> distillation_;
+  bool encoder_chosen_ = false;
+  std::optional<std::int64_t> known_curve_points_;  // of the run that is resumed
+  nlohmann::json gate_record_;                      // of this run or the resumed one; null: no gate ran
+
+  std::unique_ptr<CandidateGenerator> candidates_;
+  std::unique_ptr<AugmentationRounds> rounds_;
+  std::vector<std::int64_t> round_steps_;
+  std::int64_t active_round_ = -1;
+  std::shared_ptr<const SyntheticDataset> synthetic_;  // of the active round
+  std::optional<SyntheticBatches> synthetic_batches_;  // none while the synthetic set is empty
+  Classifier fidelity_classifier_{nullptr};
+};
+
+}  // namespace domainfusion

@@ -1,0 +1,49 @@
+#include "domainfusion/training/guards/guarded_ldm.h"
+
+#include "domainfusion/core/error.h"
+
+namespace domainfusion {
+
+LatentDiffusion load_ldm(const TrainingConfig& config, at::Device device) {
+  check<ConfigError>(!config.ldm.empty(),
+                     "the algorithm {} needs a latent diffusion model: --ldm DIR (a diffusers folder; `domainfusion "
+                     "pretrain` makes a small one)",
+                     config.algorithm);
+  return LatentDiffusion::load(config.ldm, {.tokenizer = config.ldm_tokenizer,
+                                            .prediction_type = config.ldm_prediction_type,
+                                            .placement = placement_of(device.str(), config.ldm_dtype)});
+}
+
+std::pair<std::string, std::filesystem::path> named_ldm(const std::string& word) {
+  const auto split = word.find('=');
+  check<ConfigError>(split != std::string::npos && split > 0 && split + 1 < word.size(),
+                     "'{}': expected DOMAIN=FOLDER, a source domain and its model", word);
+  return {word.substr(0, split), word.substr(split + 1)};
+}
+
+nlohmann::json checked_ldm_record(const LatentDiffusion& ldm, const HoldoutGuard& holdout) {
+  const LdmProvenanceCheck provenance = check_ldm_provenance(ldm, holdout);
+  return {{"type", "ldm"},
+          {"step", 0},
+          {"weights_hash", ldm.weights_hash()},
+          {"provenance_recorded", provenance.recorded},
+          {"out_images_seen", provenance.out_images}};
+}
+
+PromptWords prompt_words(const DomainDataset& source_in, const std::vector<std::string>& domain_names,
+                         const TrainingConfig& config) {
+  return PromptWords(domain_names, source_in.class_names(), config.data.descriptions);
+}
+
+TargetGuard target_guard(const DomainDataset& source_in, const HoldoutGuard& holdout, const TrainingConfig& config) {
+  const std::vector<std::string>& held_out = holdout.held_out_names();
+  // All names together tell which known set this is.
+  std::vector<std::string> names = source_in.domain_names();
+  names.insert(names.end(), held_out.begin(), held_out.end());
+  const PromptWords words = prompt_words(source_in, names, config);
+  std::map<std::string, std::string> descriptions;
+  for (const std::string& name : held_out) descriptions[name] = words.domain(name);
+  return TargetGuard(descriptions);
+}
+
+}  // namespace domainfusion

@@ -1,0 +1,31 @@
+#pragma once
+// The latent diffusion model of a run and the words for its prompts, held to what the run may know.
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "domainfusion/augmentation/prompts.h"
+#include "domainfusion/data/sets/known_datasets.h"
+#include "domainfusion/training/guards/ldm_guard.h"
+#include "domainfusion/training/options/training_config.h"
+
+namespace domainfusion {
+
+// The model that config.ldm names. ConfigError if it names none; what LatentDiffusion::load throws.
+LatentDiffusion load_ldm(const TrainingConfig& config, at::Device device);
+
+// "photo=ldm_photo": a domain and the folder of its model. ConfigError for another form.
+std::pair<std::string, std::filesystem::path> named_ldm(const std::string& word);
+
+// What the records say of a model that passed the guard: type "ldm". Throws what check_ldm_provenance does.
+nlohmann::json checked_ldm_record(const LatentDiffusion& ldm, const HoldoutGuard& holdout);
+
+// Words for `domain_names` and the classes of `source_in`.
+PromptWords prompt_words(const DomainDataset& source_in, const std::vector<std::string>& domain_names,
+                         const TrainingConfig& config);
+
+// Refuses prompts that name a held-out domain, by its name or by its description.
+TargetGuard target_guard(const DomainDataset& source_in, const HoldoutGuard& holdout, const TrainingConfig& config);
+
+}  // namespace domainfusion

@@ -1,0 +1,149 @@
+#include "domainfusion/io/formats/safetensors.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "domainfusion/core/error.h"
+#include "temporary_folder.h"
+
+namespace domainfusion {
+namespace {
+
+std::string with_length(const std::string& header, std::uint64_t length) {
+  std::string bytes(8, '\0');
+  std::memcpy(bytes.data(), &length, 8);
+  return bytes + header;
+}
+
+std::string file_of(const std::string& header, std::size_t data_bytes) {
+  return with_length(header, header.size()) + std::string(data_bytes, '\1');
+}
+
+class HostileSafetensors : public testing::Test {
+ protected:
+  // The message with which a file of `bytes` is refused; "accepted" if it is not.
+  std::string refusal_of(const std::string& bytes) {
+    const auto path = folder_ / "x.safetensors";
+    std::ofstream(path, std::ios::binary) << bytes;
+    try {
+      SafetensorsFile::open(path);
+      return "accepted";
+    } catch (const FormatError& error) {
+      const std::string message = error.what();
+      return message.find("x.safetensors") == std::string::npos ? "no file name: " + message : message;
+    }
+  }
+  void expect_refused(const std::string& bytes, const std::string& reason) {
+    const std::string message = refusal_of(bytes);
+    EXPECT_NE(message.find(reason), std::string::npos) << message;
+  }
+
+  TemporaryFolder folder_;
+};
+
+constexpr const char* kTwoBytes = R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})";
+
+}  // namespace
+
+TEST(Safetensors, WhatIsWrittenIsReadBack) {
+  const TemporaryFolder folder;
+  const std::vector<float> values{1.5f, -2.f, 3.f, 0.f, 1e-30f, 7.f};
+  const std::uint8_t byte = 9;
+  write_safetensors(folder / "t.safetensors",
+                    {{"w", TensorType::kF32, {2, 3}, std::as_bytes(std::span(values))},
+                     {"empty", TensorType::kI64, {0, 4}, {}},
+                     {"scalar", TensorType::kU8, {}, std::as_bytes(std::span(&byte, 1))}},
+                    {{"made_by", "test"}});
+  const SafetensorsFile file = SafetensorsFile::open(folder / "t.safetensors");
+  ASSERT_EQ(file.entries().size(), 3u);
+  EXPECT_EQ(file.metadata().at("made_by"), "test");
+  const StoredTensor* w = file.find("w");
+  ASSERT_NE(w, nullptr);
+  EXPECT_EQ(w->shape, (std::vector<std::int64_t>{2, 3}));
+  EXPECT_EQ(std::memcmp(w->bytes.data(), values.data(), w->bytes.size()), 0);
+  EXPECT_TRUE(file.find("scalar")->shape.empty());
+  EXPECT_EQ(file.find("absent"), nullptr);
+}
+
+TEST(Safetensors, AMissingFileIsAnIoErrorThatNamesIt) {
+  try {
+    SafetensorsFile::open("/nonexistent/w.safetensors");
+    FAIL();
+  } catch (const IoError& error) {
+    EXPECT_NE(std::string(error.what()).find("/nonexistent/w.safetensors"), std::string::npos);
+  }
+  EXPECT_THROW(SafetensorsFile::open("/dev/null"), IoError);
+}
+
+TEST_F(HostileSafetensors, AGoodFileIsAccepted) { EXPECT_EQ(refusal_of(file_of(kTwoBytes, 2)), "accepted"); }
+
+TEST_F(HostileSafetensors, EmptyAndTruncatedFilesAreRefused) {
+  expect_refused("", "truncated");
+  expect_refused("1234567", "truncated");
+  expect_refused(with_length("{}", 3), "truncated");
+  const std::string good = file_of(kTwoBytes, 2);
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    EXPECT_NE(refusal_of(good.substr(0, size)), "accepted") << size;
+  }
+}
+
+TEST_F(HostileSafetensors, OversizedHeadersAreRefusedBeforeTheyAreRead) {
+  expect_refused(with_length("{}", 100'000'001), "at most 100000000");
+  expect_refused(with_length("{}", UINT64_MAX), "at most 100000000");
+  expect_refused(with_length("{}", UINT64_MAX - 7), "at most 100000000");
+}
+
+TEST_F(HostileSafetensors, HeadersThatAreNoJsonObjectAreRefused) {
+  expect_refused(file_of("[1]", 0), "does not begin with '{'");
+  expect_refused(file_of(" {}", 0), "does not begin with '{'");
+  expect_refused(file_of("{\"a\":", 0), "not valid JSON");
+  expect_refused(file_of("{} x", 0), "not valid JSON");
+  expect_refused(file_of("{\"\xff\":1}", 0), "not valid JSON");
+  expect_refused(file_of("{\"a\":" + std::string(100000, '['), 0), "deeper");
+  EXPECT_EQ(refusal_of(file_of("{}   ", 0)), "accepted");
+}
+
+TEST_F(HostileSafetensors, RepeatedKeysAreRefused) {
+  expect_refused(
+      file_of(
+          R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
+          2),
+      "'a' twice");
+  expect_refused(file_of(R"({"a":{"dtype":"U8","dtype":"I8","shape":[2],"data_offsets":[0,2]}})", 2), "'dtype' twice");
+}
+
+TEST_F(HostileSafetensors, OverlapsHolesAndTrailingBytesAreRefused) {
+  const auto two = [](const char* a, const char* b) {
+    return fmt::format(
+        R"({{"a":{{"dtype":"U8","shape":[2],"data_offsets":{}}},"b":{{"dtype":"U8","shape":[2],"data_offsets":{}}}}})",
+        a, b);
+  };
+  EXPECT_EQ(refusal_of(file_of(two("[2,4]", "[0,2]"), 4)), "accepted");
+  expect_refused(file_of(two("[0,2]", "[1,3]"), 3), "overlaps");
+  expect_refused(file_of(two("[0,2]", "[0,2]"), 2), "overlaps");
+  expect_refused(file_of(two("[0,2]", "[3,5]"), 5), "hole");
+  expect_refused(file_of(two("[0,2]", "[2,4]"), 5), "after its last tensor");
+  expect_refused(file_of(two("[0,2]", "[2,4]"), 3), "truncated");
+}
+
+TEST_F(HostileSafetensors, EntriesThatLieAboutTheirSizeAreRefused) {
+  const auto one = [](const char* dtype, const char* shape, const char* offsets) {
+    return file_of(fmt::format(R"({{"a":{{"dtype":"{}","shape":{},"data_offsets":{}}}}})", dtype, shape, offsets), 8);
+  };
+  EXPECT_EQ(refusal_of(one("F32", "[2]", "[0,8]")), "accepted");
+  expect_refused(one("F32", "[3]", "[0,8]"), "needs 12");
+  expect_refused(one("F32", "[4294967296,4294967296]", "[0,8]"), "overflows");
+  expect_refused(one("F32", "[4611686018427387904,4]", "[0,8]"), "overflows");
+  expect_refused(one("F32", "[-2]", "[0,8]"), "whole numbers");
+  expect_refused(one("F32", "[2.0]", "[0,8]"), "whole numbers");
+  expect_refused(one("F32", "[2]", "[8,0]"), "end before");
+  expect_refused(one("F32", "[2]", "[0,8,9]"), "expected 2");
+  expect_refused(one("F32", "[2]", "[0,18446744073709551615]"), "needs 8");
+  expect_refused(one("F8_E4M3", "[8]", "[0,8]"), "F8_E4M3");
+  expect_refused(file_of(R"({"a":{"dtype":"U8","shape":[8]}})", 8), "data_offsets");
+  expect_refused(file_of(R"({"a":7})", 0), "'dtype'");
+  expect_refused(file_of(R"({"__metadata__":{"x":1}})", 0), "not text");
+}
+
+}  // namespace domainfusion

@@ -1,6 +1,0 @@
-#pragma once
-// A file that the check of the folder order must refuse.
-
-#include <torch/torch.h>
-
-#include "domainfusion/data/domain_dataset.h"

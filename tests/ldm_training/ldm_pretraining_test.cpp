@@ -1,0 +1,166 @@
+#include "domainfusion/ldm_training/ldm_pretraining.h"
+
+#include <gtest/gtest.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include "domainfusion/core/error.h"
+#include "domainfusion/data/protocol/split.h"
+#include "domainfusion/diffusion/latent_diffusion.h"
+#include "domainfusion/io/files/file_bytes.h"
+#include "domainfusion/ldm_training/stages/denoiser_training.h"
+#include "domainfusion/ldm_training/stages/ldm_stage.h"
+#include "domainfusion/ldm_training/stages/vae_training.h"
+#include "temporary_folder.h"
+#include "test_device.h"
+
+namespace domainfusion {
+namespace {
+
+// Three domains of two classes with images of random colours; images of domain "target" must not be asked for.
+class SmallSet final : public DomainDataset {
+ public:
+  const std::vector<std::string>& class_names() const override { return classes_; }
+  const std::vector<std::string>& domain_names() const override { return domains_; }
+  std::int64_t size(std::int64_t) const override { return 20; }
+  const SampleInfo& info(std::int64_t domain, std::int64_t index) const override {
+    return samples_[static_cast<std::size_t>(domain * 20 + index)];
+  }
+  Image image(std::int64_t domain, std::int64_t index) const override {
+    check(domain != 2, "a target image was read");
+    Image image{16, 16, std::vector<std::uint8_t>(16 * 16 * 3)};
+    RandomStream stream(1, "pixels", {static_cast<std::uint64_t>(domain), static_cast<std::uint64_t>(index)});
+    for (auto& value : image.rgb) value = static_cast<std::uint8_t>(stream.below(256));
+    return image;
+  }
+  SmallSet() {
+    for (std::int64_t domain = 0; domain < 3; ++domain) {
+      for (std::int64_t i = 0; i < 20; ++i) samples_.push_back({"x", i % 2, domain});
+    }
+  }
+
+ private:
+  std::vector<std::string> classes_ = {"cat", "dog"}, domains_ = {"paint", "photo", "target"};
+  std::vector<SampleInfo> samples_;
+};
+
+LdmPretrainingConfig small_pretraining() {
+  LdmPretrainingConfig config;
+  config.image_size_px = 16;
+  config.checkpoint_every_steps = 2;
+  config.vae = {.block_out_channels = {8, 8}, .latent_channels = 4, .norm_num_groups = 2};
+  config.vae.training = {.steps = 5, .batch_size = 4};
+  config.text = {.width = 8, .layers = 1, .heads = 2, .max_tokens = 10, .bpe_merges = 20};
+  config.unet = {.block_out_channels = {8, 16}, .heads = 2, .norm_num_groups = 4};
+  config.unet.training = {.steps = 6, .batch_size = 4};
+  return config;
+}
+
+bool pretrain(const std::filesystem::path& out, const LdmPretrainingConfig& config, bool resume = false,
+              std::int64_t stop_after = -1) {
+  std::filesystem::create_directories(out);
+  LdmPretrainingRequest request{
+      {"paint", "photo"}, {"a painting", "a photograph"}, {}, out, {.device = test_device()}, resume, {}, {}};
+  std::int64_t asked = 0;
+  if (stop_after >= 0) request.should_stop = [&] { return asked++ == stop_after; };
+  return pretrain_ldm(SmallSet(), config, request);
+}
+
+std::string refusal(const LdmPretrainingConfig& config) {
+  const TemporaryFolder folder;
+  return message_of<ConfigError>([&] { pretrain(folder / "ldm", config); });
+}
+
+const char* const kWeights[] = {"vae/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.safetensors",
+                                "text_encoder/model.safetensors"};
+
+}  // namespace
+
+TEST(LdmPretraining, ResumingAFinishedTrainingLeavesItAsItIs) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(pretrain(folder / "ldm", small_pretraining()));
+  const auto before = std::filesystem::last_write_time(folder / "ldm" / kWeights[0]);
+  EXPECT_TRUE(pretrain(folder / "ldm", small_pretraining(), true));
+  EXPECT_EQ(std::filesystem::last_write_time(folder / "ldm" / kWeights[0]), before);
+}
+
+TEST(LdmPretraining, OptionsThatDoNotFitAreFoundBeforeTheFirstStep) {
+  LdmPretrainingConfig config = small_pretraining();
+  config.text.heads = 3;
+  EXPECT_NE(refusal(config).find("num_attention_heads"), std::string::npos);
+  config = small_pretraining();
+  config.unet.norm_num_groups = 3;
+  EXPECT_NE(refusal(config).find("norm_num_groups"), std::string::npos);
+  config = small_pretraining();
+  config.image_size_px = 17;
+  EXPECT_NE(refusal(config).find("image_size_px = 17"), std::string::npos);
+}
+
+TEST(LdmPretraining, WritesAFolderThatLoadsAndSaysWhatItSaw) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(pretrain(folder.path() / "ldm", small_pretraining()));
+  const LatentDiffusion ldm = LatentDiffusion::load(folder.path() / "ldm");
+  EXPECT_EQ(ldm.image_size_px(), 16);
+  EXPECT_EQ(ldm.embed({"a cat, a painting"}).sizes(), (std::vector<std::int64_t>{1, 10, 8}));
+  ASSERT_NE(ldm.provenance(), nullptr);
+  const nlohmann::json& seen = *ldm.provenance();
+  EXPECT_TRUE(seen.at("finished").get<bool>());
+  EXPECT_EQ(seen.at("domains"), (nlohmann::json{"paint", "photo"}));
+  const SmallSet set;
+  std::set<std::string> in;
+  for (std::int64_t domain : {0, 1}) {
+    for (std::int64_t index : holdout_split(20, 0, domain).in) in.insert(set.image_hash(domain, index));
+  }
+  EXPECT_EQ(seen.at("image_hashes").get<std::set<std::string>>(), in);
+}
+
+TEST(LdmPretraining, LatentsHaveStandardDeviationOne) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(pretrain(folder.path() / "ldm", small_pretraining()));
+  const LatentDiffusion ldm = LatentDiffusion::load(folder.path() / "ldm");
+  const LdmImages images = load_ldm_images(SmallSet(), {"paint", "photo"}, 0, 16);
+  torch::NoGradGuard no_grad;
+  EXPECT_NEAR(ldm.encode(images.image_N3SS.to(torch::kFloat32) / 255).std().item<double>(), 1, 0.1);
+}
+
+TEST(LdmPretraining, StoppedInEitherStageAndResumedItGivesTheSameBits) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(pretrain(folder.path() / "whole", small_pretraining()));
+  for (const std::int64_t stop_after : {3, 8}) {
+    const auto out = folder.path() / fmt::format("stopped_{}", stop_after);
+    ASSERT_FALSE(pretrain(out, small_pretraining(), false, stop_after));
+    ASSERT_TRUE(pretrain(out, small_pretraining(), true));
+    for (const char* weights : kWeights)
+      EXPECT_EQ(read_file(out / weights), read_file(folder.path() / "whole" / weights));
+  }
+}
+
+TEST(LdmPretraining, AnUnknownDomainIsAnErrorThatNamesTheNearest) {
+  try {
+    load_ldm_images(SmallSet(), {"foto"}, 0, 16);
+    FAIL();
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("photo"), std::string::npos);
+  }
+}
+
+TEST(LdmPretraining, TheVaeLossFallsWhenItIsTrained) {
+  LdmPretrainingConfig config = small_pretraining();
+  const LdmImages images = load_ldm_images(SmallSet(), {"paint"}, 0, 16);
+  VaeTraining training(images, config);
+  TensorMap parameters;
+  for (const auto& item : training.vae()->named_parameters()) parameters[item.key()] = item.value();
+  const double before = training.loss(1000).item<double>();
+  LdmStage stage("vae", parameters, {.steps = 60, .batch_size = 4, .lr = 5e-3});
+  while (!stage.finished()) stage.train_step([&](std::int64_t) { return training.loss(stage.step()); });
+  EXPECT_LT(training.loss(1000).item<double>(), 0.95 * before);
+}
+
+TEST(CaptionTable, EveryClassHasEachDomainAndNoneAndTheEmptyCaptionIsLast) {
+  const CaptionTable table({"cat", "guitar"}, {"art painting", "photo"});
+  EXPECT_EQ(table.captions()[static_cast<std::size_t>(table.of_domain(1, 0))], "a guitar, art painting");
+  EXPECT_EQ(table.captions()[static_cast<std::size_t>(table.without_domain(0))], "an image of a cat");
+  EXPECT_EQ(table.captions()[static_cast<std::size_t>(table.empty())], "");
+}
+
+}  // namespace domainfusion

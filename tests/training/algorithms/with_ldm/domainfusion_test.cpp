@@ -1,0 +1,226 @@
+#include "domainfusion/training/algorithms/with_ldm/domainfusion.h"
+
+#include <gtest/gtest.h>
+#include <torch/types.h>
+
+#include <atomic>
+#include <csignal>
+
+#include "diffusion/weights/compvis_layout.h"
+#include "domainfusion/io/files/atomic_file.h"
+#include "domainfusion/io/files/file_bytes.h"
+#include "tiny_models.h"
+#include "training/toy_run.h"
+
+namespace domainfusion {
+namespace {
+
+class DomainFusionRun : public testing::Test {
+ protected:
+  // The tiny LDM with a record of what it was trained on.
+  std::string ldm_that_saw(const nlohmann::json& provenance) {
+    std::filesystem::copy(kTinySd15, folder_ / "ldm", std::filesystem::copy_options::recursive);
+    write_file_atomically(folder_ / "ldm" / "domainfusion.json", provenance.dump());
+    return "ldm=" + (folder_ / "ldm").string();
+  }
+  // The message of the ConfigError that the run ends with.
+  std::string refusal(std::vector<std::string> overrides) {
+    try {
+      toy_run("domainfusion", folder_ / fmt::format("refused{}", refusals_++), std::make_shared<ToyDataset>(),
+              RunMode::kNew, std::move(overrides));
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "not refused";
+  }
+  std::vector<nlohmann::json> records_of(const std::string& type) {
+    std::vector<nlohmann::json> chosen;
+    for (const auto& record : read_json_lines(folder_ / "run" / "records.jsonl")) {
+      if (record.at("type") == type) chosen.push_back(record);
+    }
+    return chosen;
+  }
+  TemporaryFolder folder_;
+  int refusals_ = 0;
+};
+
+}  // namespace
+
+TEST_F(DomainFusionRun, AnLdmThatSawTheTestDomainIsRefusedByName) {
+  const std::string ldm = ldm_that_saw({{"domains", {"green", "red"}}, {"image_hashes", nlohmann::json::array()}});
+  EXPECT_NE(refusal({ldm}).find("trained on the test domain 'red'"), std::string::npos);
+}
+
+TEST_F(DomainFusionRun, AnLdmThatSawTheTestDomainUnderAnotherNameIsRefusedByItsImages) {
+  const std::string hash = ToyDataset().image_hash(2, 5);
+  const std::string ldm = ldm_that_saw({{"domains", {"crimson"}}, {"image_hashes", {hash}}});
+  EXPECT_NE(refusal({ldm}).find("trained on 1 images of the test domain"), std::string::npos);
+}
+
+TEST_F(DomainFusionRun, ValidationImagesThatTheLdmSawAreCountedInTheRecords) {
+  nlohmann::json hashes = nlohmann::json::array();
+  for (std::int64_t index = 0; index < 20; ++index) hashes.push_back(ToyDataset().image_hash(0, index));
+  const std::string ldm = ldm_that_saw({{"domains", {"blue"}}, {"image_hashes", hashes}});
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew, {ldm}));
+  ASSERT_EQ(records_of("ldm").size(), 1u);
+  EXPECT_EQ(records_of("ldm")[0].at("out_images_seen"), 4);
+}
+
+TEST_F(DomainFusionRun, AnLdmWhoseTrainingIsNotFinishedIsRefused) {
+  const std::string ldm =
+      ldm_that_saw({{"finished", false}, {"domains", {"blue"}}, {"image_hashes", nlohmann::json::array()}});
+  EXPECT_NE(refusal({ldm}).find("not finished"), std::string::npos);
+}
+
+TEST_F(DomainFusionRun, AModelOfOneFileTeachesLikeAFolder) {
+  copy_pipeline(kTinySd15, folder_ / "diffusers", false);
+  save_tensors(folder_ / "model.safetensors", compvis_tensors(kTinySd15, false));
+  const std::string ldm = "ldm=" + (folder_ / "model.safetensors").string();
+  const std::vector<std::string> short_run{ldm, "steps=2", "augmentation.images_per_round=1",
+                                           "distillation.fraction=0.2"};
+  EXPECT_NE(refusal(short_run).find("tokenizer"), std::string::npos);
+  std::vector<std::string> with_tokenizer = short_run;
+  with_tokenizer.push_back("ldm_tokenizer=" + (folder_ / "diffusers/tokenizer").string());
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew, with_tokenizer));
+  ASSERT_EQ(records_of("round").size(), 1u);
+  EXPECT_EQ(records_of("round")[0].at("generated"), 2);
+  EXPECT_EQ(records_of("distillation").size(), 2u);
+}
+
+TEST_F(DomainFusionRun, PromptsThatNameTheTestDomainAreRefused) {
+  EXPECT_NE(refusal({"augmentation.prompt_template=a Red {class}, {domain}"}).find("red"), std::string::npos);
+  EXPECT_NE(refusal({"augmentation.negative_prompt=red things"}).find("red"), std::string::npos);
+  EXPECT_NE(refusal({"distillation.prompt=a red {class}"}).find("red"), std::string::npos);
+}
+
+TEST_F(DomainFusionRun, WithoutAnLdmTheMessageSaysHowToGetOne) {
+  EXPECT_NE(refusal({"ldm=\"\""}).find("pretrain"), std::string::npos);
+}
+
+TEST_F(DomainFusionRun, EveryStepSaysWhatEachPartContributed) {
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>()));
+  const auto steps = records_of("step");
+  ASSERT_EQ(steps.size(), 9u);
+  for (const auto& step : steps) {
+    const double sum =
+        step.at("loss_raw").get<double>() + step.at("loss_synthetic").get<double>() + step.at("loss_ld").get<double>();
+    EXPECT_NEAR(step.at("loss").get<double>(), sum, 1e-4);
+  }
+  EXPECT_EQ(records_of("distillation").size(), 9u);
+  EXPECT_FALSE(records_of("round").empty());
+}
+
+// 32 source images in batches of 2 x 4: one synthetic image is one in a step, and an eighth of its loss.
+TEST_F(DomainFusionRun, AFewSyntheticImagesWeighAsMuchAsTheyAre) {
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew,
+                      {"domainfusion.synthetic_repeats=1", "domainfusion.latent_distillation=false", "steps=2",
+                       "augmentation.images_per_round=1"}));
+  const auto steps = records_of("step");
+  ASSERT_EQ(steps.size(), 2u);
+  for (const auto& step : steps) {
+    const double sum = step.at("loss_raw").get<double>() + step.at("loss_synthetic").get<double>() / 8;
+    EXPECT_NEAR(step.at("loss").get<double>(), sum, 1e-4);
+  }
+}
+
+TEST_F(DomainFusionRun, ManySyntheticImagesFillTheirMinibatch) {
+  std::vector<double> losses[2];
+  for (const int repeats : {0, 100}) {
+    const auto run = folder_ / fmt::format("repeats{}", repeats);
+    ASSERT_TRUE(toy_run("domainfusion", run, std::make_shared<ToyDataset>(), RunMode::kNew,
+                        {fmt::format("domainfusion.synthetic_repeats={}", repeats), "steps=2",
+                         "domainfusion.latent_distillation=false"}));
+    for (const auto& record : read_json_lines(run / "records.jsonl")) {
+      if (record.at("type") == "step") losses[repeats == 0 ? 0 : 1].push_back(record.at("loss"));
+    }
+  }
+  ASSERT_EQ(losses[0].size(), 2u);
+  EXPECT_EQ(losses[0], losses[1]);
+}
+
+TEST_F(DomainFusionRun, SyntheticImagesAreDistilledWhereAskedFor) {
+  for (const bool synthetic : {false, true}) {
+    ASSERT_TRUE(toy_run(
+        "domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kOverwrite,
+        {"distillation.fraction=1", synthetic ? "distillation.images=raw_and_synthetic" : "distillation.images=raw"}));
+    // Four images of each of two sources; as many of the synthetic set, which the first round has filled before step 0.
+    for (const auto& step : records_of("distillation")) EXPECT_EQ(step.at("images"), synthetic ? 16 : 8);
+  }
+}
+
+TEST_F(DomainFusionRun, SyntheticImagesOfAnEqualRunAreTakenOver) {
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "first", std::make_shared<ToyDataset>()));
+  const std::string from = "domainfusion.synthetic_from=" + (folder_ / "first").string();
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew, {from}));
+  // Even the seconds that rounds took are the first run's: nothing was made anew.
+  EXPECT_EQ(read_json_lines(folder_ / "first" / "records.jsonl"), read_json_lines(folder_ / "run" / "records.jsonl"));
+  EXPECT_NE(refusal({from, "augmentation.strength=0.9"}).find("strength"), std::string::npos);
+  EXPECT_NE(refusal({"domainfusion.synthetic_from=" + folder_.path().string()}).find("no synthetic set"),
+            std::string::npos);
+}
+
+TEST_F(DomainFusionRun, ARunStoppedInsideTheGateMeasuresItAgain) {
+  const std::vector<std::string> curve{"distillation.encoder=curve", "distillation.curve.max_rms_error=1",
+                                       "distillation.curve.min_sign_agreement=0", "loader.ahead_steps=1"};
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "whole", std::make_shared<ToyDataset>(), RunMode::kNew, curve));
+  auto stopping = std::make_shared<ToyDataset>();
+  // The loader holds up to 16 images ready, the gate reads 32: the 20th read is the gate's. A second signal would end
+  // the process.
+  std::atomic<int> read{0};
+  stopping->on_read = [&](std::int64_t) {
+    if (++read == 20) std::raise(SIGTERM);
+  };
+  EXPECT_FALSE(toy_run("domainfusion", folder_ / "run", stopping, RunMode::kResume, curve));
+  EXPECT_TRUE(records_of("curve_gate").empty());
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kResume, curve));
+  ASSERT_EQ(records_of("curve_gate").size(), 1u);
+  EXPECT_EQ(records_of("curve_gate")[0].at("chosen_points"), 5);
+  EXPECT_TRUE(read_file(folder_ / "whole" / "checkpoint.safetensors") ==
+              read_file(folder_ / "run" / "checkpoint.safetensors"));
+}
+
+TEST_F(DomainFusionRun, TheDiffusionClassifierTeachesAndAResumedRunIsTheSame) {
+  const std::vector<std::string> teacher{"distillation.teacher=diffusion_classifier"};
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "whole", std::make_shared<ToyDataset>(), RunMode::kNew, teacher));
+  EXPECT_FALSE(toy_run("domainfusion", folder_ / "run", stopped_at_read(60), RunMode::kNew, teacher));
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kResume, teacher));
+  expect_same_run(folder_ / "whole", folder_ / "run");
+  for (const auto& step : records_of("distillation")) EXPECT_TRUE(step.contains("teacher_accuracy"));
+}
+
+TEST_F(DomainFusionRun, StylesAreSearchedOnlyWithAClassifierThatSawNothingMoreThanThisRunMay) {
+  ASSERT_TRUE(toy_run("erm", folder_ / "erm", std::make_shared<ToyDataset>()));
+  ASSERT_TRUE(toy_run("erm", folder_ / "other", std::make_shared<ToyDataset>(), RunMode::kNew, {"test_domain=green"}));
+  std::filesystem::copy_file(folder_ / "erm" / "best.safetensors", folder_ / "best.safetensors");
+  const auto judged = [&](const std::filesystem::path& run, const std::string& option = "seed=0") {
+    return std::vector<std::string>{"augmentation.combine=mode", "augmentation.move_steps=2",
+                                    "augmentation.decomposition=adain",
+                                    "domainfusion.fidelity_weights=" + (run / "best.safetensors").string(), option};
+  };
+  EXPECT_NE(refusal({"augmentation.combine=mode"}).find("with domainfusion.fidelity_weights"), std::string::npos);
+  EXPECT_NE(refusal(judged(folder_ / "other")).find("trained with 'green' held out, not 'red'"), std::string::npos);
+  EXPECT_NE(refusal(judged(folder_ / "erm", "trial_seed=1")).find("another split"), std::string::npos);
+  EXPECT_NE(refusal(judged(folder_.path())).find("no run.json"), std::string::npos);
+  ASSERT_TRUE(
+      toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew, judged(folder_ / "erm")));
+  const auto lines = read_json_lines(folder_ / "run" / "synthetic" / "manifest.jsonl");
+  EXPECT_TRUE(lines.at(0).at("identity").contains("judge"));
+  EXPECT_EQ(lines.at(1).at("style_weights").size(), 3u);
+}
+
+TEST_F(DomainFusionRun, CurvesOfSyntheticImagesAreRefused) {
+  EXPECT_NE(refusal({"distillation.images=raw_and_synthetic", "distillation.encoder=curve"}).find("difference"),
+            std::string::npos);
+}
+
+TEST_F(DomainFusionRun, SwitchedOffPartsAreAbsent) {
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew,
+                      {"domainfusion.latent_distillation=false", "domainfusion.online_augmentation=false"}));
+  for (const auto& step : records_of("step")) {
+    EXPECT_FALSE(step.contains("loss_ld"));
+    EXPECT_FALSE(step.contains("loss_synthetic"));
+  }
+  EXPECT_TRUE(records_of("round").empty());
+}
+
+}  // namespace domainfusion
