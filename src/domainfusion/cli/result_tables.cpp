@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
-
 #include "domainfusion/evaluation/tables/protocol_table.h"
 #include "domainfusion/evaluation/tables/system_names.h"
 
@@ -42,18 +40,22 @@ void print_result_tables(std::vector<ProtocolRun> runs, SelectionRule rule, cons
   print_missing(missing_runs(runs, rule), format);
 }
 
-void add_selection_option(CLI::App& command, SelectionRule& rule) {
-  static const std::map<std::string, SelectionRule> rules{{"training_domain", SelectionRule::kTrainingDomain},
-                                                          {"leave_one_out", SelectionRule::kLeaveOneOut},
-                                                          {"oracle", SelectionRule::kOracle}};
+namespace {
+
+const std::map<std::string, SelectionRule> kRules{{"training_domain", SelectionRule::kTrainingDomain},
+                                                  {"leave_one_out", SelectionRule::kLeaveOneOut},
+                                                  {"oracle", SelectionRule::kOracle}};
+
+}  // namespace
+
+void SelectionArgument::add_to(Command& command) {
   std::vector<std::string> names;
-  for (const auto& [name, value] : rules) names.push_back(name);
-  command
-      .add_option_function<std::string>(
-          "--selection", [&rule](const std::string& name) { rule = rules.at(name); },
-          "rule that chooses hyper-parameters and checkpoints; oracle looks at the target")
-      ->check(CLI::IsMember(names))
-      ->default_str("training_domain");
+  for (const auto& [name, rule] : kRules) names.push_back(name);
+  command.option("--selection", name, "rule that chooses hyper-parameters and checkpoints; oracle looks at the target")
+      .one_of(names)
+      .default_shown();
 }
+
+SelectionRule SelectionArgument::rule() const { return kRules.at(name); }
 
 }  // namespace domainfusion

@@ -1,7 +1,10 @@
 #include "domainfusion/data/batch.h"
 
 #include <ATen/Parallel.h>
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/data/transforms/image_tensor.h"
@@ -15,7 +18,7 @@ template <class Fill>
 at::Tensor filled_images(std::int64_t n, std::int64_t size_px, Fill fill) {
   check<ConfigError>(n >= 1, "no images were asked for: the selection is empty");
   check<ConfigError>(size_px >= 1 && size_px <= 4096, "image size {} px: expected 1 … 4096", size_px);
-  at::Tensor images = torch::empty({n, 3, size_px, size_px}, torch::kFloat32);
+  at::Tensor images = at::empty({n, 3, size_px, size_px}, at::kFloat);
   float* data = images.data_ptr<float>();
   const std::int64_t stride = 3 * size_px * size_px;
   at::parallel_for(0, n, 4, [&](std::int64_t begin, std::int64_t end) {
@@ -42,11 +45,11 @@ Batch evaluation_batch(const DomainDataset& dataset, std::int64_t domain, std::s
     const Image image = dataset.image(domain, indices[i]);
     write_normalised(view ? view(image, indices[i]) : evaluation_view(image, static_cast<int>(image_size_px)), target);
   });
-  batch.label_N = torch::empty({n}, torch::kInt64);
+  batch.label_N = at::empty({n}, at::kLong);
   for (std::int64_t i = 0; i < n; ++i)
     batch.label_N.data_ptr<std::int64_t>()[i] = dataset.info(domain, indices[i]).label;
-  batch.domain_N = torch::full({n}, domain, torch::kInt64);
-  batch.index_N = torch::tensor(at::ArrayRef<std::int64_t>(indices.data(), indices.size()), torch::kInt64);
+  batch.domain_N = at::full({n}, domain, at::kLong);
+  batch.index_N = at::tensor(at::ArrayRef<std::int64_t>(indices.data(), indices.size()), at::kLong);
   return batch;
 }
 
@@ -62,8 +65,8 @@ at::Tensor plain_images01(const DomainDataset& dataset, const at::Tensor& domain
   check<ShapeError>(domain_N.dim() == 1 && index_N.sizes() == domain_N.sizes(),
                     "domains {} and indices {}: expected two of [N]", fmt::join(domain_N.sizes(), " x "),
                     fmt::join(index_N.sizes(), " x "));
-  const at::Tensor domains = domain_N.to(torch::kCPU, torch::kInt64).contiguous();
-  const at::Tensor indices = index_N.to(torch::kCPU, torch::kInt64).contiguous();
+  const at::Tensor domains = domain_N.to(at::kCPU, at::kLong).contiguous();
+  const at::Tensor indices = index_N.to(at::kCPU, at::kLong).contiguous();
   return filled_images(domains.size(0), size_px, [&](std::int64_t i, float* target) {
     write_plain(dataset, domains.data_ptr<std::int64_t>()[i], indices.data_ptr<std::int64_t>()[i], size_px, target);
   });

@@ -1,6 +1,8 @@
 #include "domainfusion/data/batch_loader.h"
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -32,8 +34,8 @@ class BatchLoader::Memory : public std::enable_shared_from_this<Memory> {
     std::size_t count = 1;
     for (const std::int64_t size : sizes) count *= static_cast<std::size_t>(size);
     float* block = take(count).release();
-    return torch::from_blob(
-        block, sizes, [memory = shared_from_this(), block](void*) { memory->give_back(block); }, torch::kFloat32);
+    return at::from_blob(
+        block, sizes, [memory = shared_from_this(), block](void*) { memory->give_back(block); }, at::kFloat);
   }
 
  private:
@@ -130,7 +132,7 @@ std::shared_ptr<BatchLoader::Work> BatchLoader::start_work(std::int64_t step) co
   work->left = n;
   work->batch.image_NCHW = memory_->tensor({n, 3, size, size});
   for (at::Tensor* ids : {&work->batch.label_N, &work->batch.domain_N, &work->batch.index_N})
-    *ids = torch::empty({n}, torch::kInt64);
+    *ids = at::empty({n}, at::kLong);
   std::int64_t place = 0;
   for (const auto& [domain, indices] : selections_) {
     RandomStream stream(seed_, purpose_ + ".sample",

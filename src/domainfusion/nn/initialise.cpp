@@ -1,5 +1,6 @@
 #include "domainfusion/nn/initialise.h"
 
+#include <fmt/format.h>
 #include <torch/nn/module.h>
 #include <torch/types.h>
 #include <torch/utils.h>

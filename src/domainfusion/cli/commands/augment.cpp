@@ -1,5 +1,4 @@
 // domainfusion augment: makes the images of CDGA ahead of the runs that train on them.
-#include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/config/config_file.h"
@@ -106,34 +105,30 @@ void augment(const AugmentArguments& arguments) {
 
 }  // namespace
 
-void add_augment_command(CLI::App& app) {
-  auto* command = app.add_subcommand(
-      "augment",
-      "make the images of cdga: every source image towards every other source domain, into a candidate store");
+void add_augment_command(Command& app) {
+  Command command =
+      app.add("augment",
+              "make the images of cdga: every source image towards every other source domain, into a candidate store");
   auto arguments = std::make_shared<AugmentArguments>();
-  command->add_option("--data", arguments->data, "folder <domain>/<class>/<image>")->take_last();
-  command->add_option("--test-domain", arguments->test_domain, "domain that is left out altogether")->take_last();
-  command->add_option("--ldm", arguments->ldm, "latent diffusion model: folder or CompVis file")->take_last();
-  command->add_option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none")
-      ->take_last();
-  command->add_option("--out", arguments->out, "candidate store to make or to add to; `train --candidates` takes it")
-      ->required()
-      ->take_last();
-  command->add_option("--recipe", arguments->recipe, "TOML file of options, like that of the run")->take_last();
-  command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")
-      ->allow_extra_args(false);
-  command->add_option("--pictures", arguments->pictures, "rows of the contact sheet; 0: none")->capture_default_str();
-  command->add_flag("--yes", arguments->yes, "start even if the estimated cost is over cost_limit_hours");
-  command->add_flag("--skip-broken-images", arguments->skip_broken_images,
-                    "list and leave out images that cannot be read");
-  command->footer([] {
+  command.option("--data", arguments->data, "folder <domain>/<class>/<image>");
+  command.option("--test-domain", arguments->test_domain, "domain that is left out altogether");
+  command.option("--ldm", arguments->ldm, "latent diffusion model: folder or CompVis file");
+  command.option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none");
+  command.option("--out", arguments->out, "candidate store to make or to add to; `train --candidates` takes it")
+      .required();
+  command.option("--recipe", arguments->recipe, "TOML file of options, like that of the run");
+  command.option("--set", arguments->overrides, "one option, key=value; may be given often");
+  command.option("--pictures", arguments->pictures, "rows of the contact sheet; 0: none").default_shown();
+  command.flag("--yes", arguments->yes, "start even if the estimated cost is over cost_limit_hours");
+  command.flag("--skip-broken-images", arguments->skip_broken_images, "list and leave out images that cannot be read");
+  command.more_help([] {
     Cdga algorithm;
     ConfigFields fields;
     algorithm.describe(fields);
     return "Options of recipes and --set, beside those of `train` (key, type, default, range):\n" +
            describe_fields(fields);
   });
-  command->callback([arguments] { with_context("augment", [&] { augment(*arguments); }); });
+  command.run([arguments] { augment(*arguments); });
 }
 
 }  // namespace domainfusion

@@ -6,7 +6,6 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 
 #include "domainfusion/cli/commands.h"
@@ -272,33 +271,30 @@ void bench_ldm(const BenchOptions& options) {
 
 }  // namespace
 
-void add_bench_command(CLI::App& app) {
-  auto* bench = app.add_subcommand("bench", "measure this machine");
-  bench->require_subcommand(1);
-  add_bench_data_command(*bench);
-  add_bench_classifier_command(*bench);
-  auto* ldm = bench->add_subcommand(
+void add_bench_command(Command& app) {
+  Command bench = app.add("bench", "measure this machine");
+  bench.require_command();
+  add_bench_data_command(bench);
+  add_bench_classifier_command(bench);
+  Command ldm = bench.add(
       "ldm",
       "seconds of each network of an LDM with random weights, beside stock libtorch operations (the plain path)");
   auto options = std::make_shared<BenchOptions>();
-  ldm->add_option("--config", options->config,
-                  "sd15, sd21 or a diffusers folder, of which only the config.json files are read")
-      ->capture_default_str();
-  ldm->add_option("--latent", options->latents, "latent height and width; several with commas")
-      ->delimiter(',')
-      ->check(CLI::Range(1, 512))
-      ->capture_default_str();
-  ldm->add_option("--batch", options->batches, "images a U-Net call; several with commas")
-      ->delimiter(',')
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  ldm->add_option("--repeats", options->repeats, "of which the best counts")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  add_placement_options(*ldm, options->device, options->dtype);
-  ldm->add_flag("!--no-plain", options->plain,
-                "leave out the plain path, which takes longest, and hold each weight once");
-  ldm->callback([options] { with_context("bench ldm", [&] { bench_ldm(*options); }); });
+  ldm.option("--config", options->config,
+             "sd15, sd21 or a diffusers folder, of which only the config.json files are read")
+      .default_shown();
+  ldm.option("--latent", options->latents, "latent height and width; several with commas")
+      .commas()
+      .within(1, 512)
+      .default_shown();
+  ldm.option("--batch", options->batches, "images a U-Net call; several with commas")
+      .commas()
+      .within(1, 1024)
+      .default_shown();
+  ldm.option("--repeats", options->repeats, "of which the best counts").within(1, 1000).default_shown();
+  add_placement_options(ldm, options->device, options->dtype);
+  ldm.flag("!--no-plain", options->plain, "leave out the plain path, which takes longest, and hold each weight once");
+  ldm.run([options] { bench_ldm(*options); });
 }
 
 }  // namespace domainfusion

@@ -1,7 +1,6 @@
 // domainfusion bench classifier: seconds of a training step, with the batch in memory and with the loader beside it.
 #include <torch/types.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <limits>
 
@@ -83,32 +82,20 @@ void bench_classifier(const BenchClassifierArguments& arguments) {
 
 }  // namespace
 
-void add_bench_classifier_command(CLI::App& bench) {
-  auto* command = bench.add_subcommand("classifier", "seconds of a training step on the images of a set");
+void add_bench_classifier_command(Command& bench) {
+  Command command = bench.add("classifier", "seconds of a training step on the images of a set");
   auto arguments = std::make_shared<BenchClassifierArguments>();
   arguments->loader.image_size_px = 224;
   arguments->data.cache = ImageCache::kNone;
-  command->add_option("--data", arguments->data.root, "folder <domain>/<class>/<image>")->required()->take_last();
-  command->add_option("--backbone", arguments->classifier.backbone, "see `domainfusion inspect backbones`")
-      ->take_last()
-      ->capture_default_str();
-  command->add_option("--batch", arguments->loader.batch_size, "images per domain and step")
-      ->check(CLI::Range(1, 4096))
-      ->capture_default_str();
-  command->add_option("--size", arguments->loader.image_size_px, "image size in pixels")
-      ->check(CLI::Range(8, 4096))
-      ->capture_default_str();
-  command->add_option("--workers", arguments->loader.workers, "loader threads")
-      ->check(CLI::Range(0, 256))
-      ->capture_default_str();
-  add_device_option(*command, arguments->device);
-  command->add_option("--precision", arguments->precision, "of the products: float32, or bfloat16 (mixed)")
-      ->capture_default_str()
-      ->take_last();
-  command->add_option("--steps", arguments->steps, "steps of each kind")
-      ->check(CLI::Range(1, 100000))
-      ->capture_default_str();
-  command->callback([arguments] { with_context("bench classifier", [&] { bench_classifier(*arguments); }); });
+  command.option("--data", arguments->data.root, "folder <domain>/<class>/<image>").required();
+  command.option("--backbone", arguments->classifier.backbone, "see `domainfusion inspect backbones`").default_shown();
+  command.option("--batch", arguments->loader.batch_size, "images per domain and step").within(1, 4096).default_shown();
+  command.option("--size", arguments->loader.image_size_px, "image size in pixels").within(8, 4096).default_shown();
+  command.option("--workers", arguments->loader.workers, "loader threads").within(0, 256).default_shown();
+  add_device_option(command, arguments->device);
+  command.option("--precision", arguments->precision, "of the products: float32, or bfloat16 (mixed)").default_shown();
+  command.option("--steps", arguments->steps, "steps of each kind").within(1, 100000).default_shown();
+  command.run([arguments] { bench_classifier(*arguments); });
 }
 
 }  // namespace domainfusion

@@ -1,5 +1,4 @@
 // domainfusion bench data: how many augmented images a second the training loader makes of a set.
-#include <CLI/CLI.hpp>
 #include <chrono>
 
 #include "domainfusion/cli/commands.h"
@@ -54,27 +53,23 @@ void bench_data(BenchDataArguments arguments) {
 
 }  // namespace
 
-void add_bench_data_command(CLI::App& bench) {
-  auto* command = bench.add_subcommand(
-      "data", "augmented images a second from a set: decoded each time, and from the packed cache");
+void add_bench_data_command(Command& bench) {
+  Command command =
+      bench.add("data", "augmented images a second from a set: decoded each time, and from the packed cache");
   auto arguments = std::make_shared<BenchDataArguments>();
-  command->add_option("--data", arguments->data.root, "folder <domain>/<class>/<image>")->required()->take_last();
-  command
-      ->add_option("--cache-folder", arguments->data.cache_folder,
-                   "folder for packed images; default ~/.cache/domainfusion")
-      ->take_last();
-  command->add_option("--workers", arguments->workers, "loader threads; several with commas")
-      ->delimiter(',')
-      ->check(CLI::Range(0, 256))
-      ->capture_default_str();
-  command->add_option("--size", arguments->sizes_px, "image sizes in pixels; several with commas")
-      ->delimiter(',')
-      ->check(CLI::Range(8, 4096))
-      ->capture_default_str();
-  command->add_option("--seconds", arguments->seconds, "least time of each measurement")
-      ->check(CLI::Range(0.1, 3600.0))
-      ->capture_default_str();
-  command->callback([arguments] { with_context("bench data", [&] { bench_data(*arguments); }); });
+  command.option("--data", arguments->data.root, "folder <domain>/<class>/<image>").required();
+  command.option("--cache-folder", arguments->data.cache_folder,
+                 "folder for packed images; default ~/.cache/domainfusion");
+  command.option("--workers", arguments->workers, "loader threads; several with commas")
+      .commas()
+      .within(0, 256)
+      .default_shown();
+  command.option("--size", arguments->sizes_px, "image sizes in pixels; several with commas")
+      .commas()
+      .within(8, 4096)
+      .default_shown();
+  command.option("--seconds", arguments->seconds, "least time of each measurement").within(0.1, 3600.0).default_shown();
+  command.run([arguments] { bench_data(*arguments); });
 }
 
 }  // namespace domainfusion

@@ -1,5 +1,4 @@
 // domainfusion compare: what two groups of runs differ in, and whether that shows beyond the noise of seeds.
-#include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/result_tables.h"
@@ -12,7 +11,7 @@ namespace {
 
 struct CompareArguments {
   std::string a, b, system_a, system_b;
-  SelectionRule rule = SelectionRule::kTrainingDomain;
+  SelectionArgument selection;
 };
 
 std::vector<ProtocolRun> side(const std::string& folder, const std::string& system) {
@@ -32,22 +31,22 @@ void compare(const CompareArguments& arguments) {
   fmt::print("A: {}, {} runs\nB: {}, {} runs\n", arguments.a, a.size(), arguments.b, b.size());
   fmt::print("{}", lines.empty() ? "options, code, data and weights are the same\n" : "what differs (A | B):\n");
   for (const std::string& line : lines) fmt::print("  {}\n", line);
-  fmt::print("\n{}", describe_gap(paired_figures(a, b, arguments.rule)));
+  fmt::print("\n{}", describe_gap(paired_figures(a, b, arguments.selection.rule())));
 }
 
 }  // namespace
 
-void add_compare_command(CLI::App& app) {
-  auto* command = app.add_subcommand(
-      "compare",
-      "what two runs or folders of runs differ in, and whether their gap is inside seed noise (paired t-test)");
+void add_compare_command(Command& app) {
+  Command command =
+      app.add("compare",
+              "what two runs or folders of runs differ in, and whether their gap is inside seed noise (paired t-test)");
   auto arguments = std::make_shared<CompareArguments>();
-  command->add_option("a", arguments->a, "run folder, or folder of runs")->required();
-  command->add_option("b", arguments->b, "the same")->required();
-  command->add_option("--system-a", arguments->system_a, "row of `domainfusion tables`, where A holds several systems");
-  command->add_option("--system-b", arguments->system_b, "the same for B");
-  add_selection_option(*command, arguments->rule);
-  command->callback([arguments] { with_context("compare", [&] { compare(*arguments); }); });
+  command.option("a", arguments->a, "run folder, or folder of runs").required();
+  command.option("b", arguments->b, "the same").required();
+  command.option("--system-a", arguments->system_a, "row of `domainfusion tables`, where A holds several systems");
+  command.option("--system-b", arguments->system_b, "the same for B");
+  arguments->selection.add_to(command);
+  command.run([arguments] { compare(*arguments); });
 }
 
 }  // namespace domainfusion

@@ -1,5 +1,4 @@
 // domainfusion convert: weights of any known format as safetensors, models as a diffusers folder.
-#include <CLI/CLI.hpp>
 #include <filesystem>
 
 #include "domainfusion/cli/commands.h"
@@ -36,25 +35,23 @@ void convert(const ConvertArguments& arguments) {
 
 }  // namespace
 
-void add_convert_command(CLI::App& app) {
-  auto* command =
-      app.add_subcommand("convert", "weights as safetensors; a latent diffusion model as a diffusers folder");
+void add_convert_command(Command& app) {
+  Command command = app.add("convert", "weights as safetensors; a latent diffusion model as a diffusers folder");
   auto arguments = std::make_shared<ConvertArguments>();
   command
-      ->add_option("in", arguments->in,
-                   "safetensors, PyTorch checkpoint (.pth, .pt, .ckpt, .bin), *.index.json, or a model")
-      ->required();
+      .option("in", arguments->in, "safetensors, PyTorch checkpoint (.pth, .pt, .ckpt, .bin), *.index.json, or a model")
+      .required();
   command
-      ->add_option("out", arguments->out,
-                   "OUT.safetensors for the tensors as they are; else the folder to make of a model (CompVis file, "
-                   "diffusers folder)")
-      ->required();
-  command->add_option("--dtype", arguments->dtype, "of floating-point tensors; default: as they are")
-      ->check(CLI::IsMember({"float32", "float16", "bfloat16"}));
-  command->add_option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none");
-  command->add_option("--prediction-type", arguments->prediction_type, "what the U-Net of a CompVis file predicts")
-      ->check(CLI::IsMember({"epsilon", "v_prediction", "sample"}));
-  command->callback([arguments] { with_context("convert", [&] { convert(*arguments); }); });
+      .option("out", arguments->out,
+              "OUT.safetensors for the tensors as they are; else the folder to make of a model (CompVis file, "
+              "diffusers folder)")
+      .required();
+  command.option("--dtype", arguments->dtype, "of floating-point tensors; default: as they are")
+      .one_of({"float32", "float16", "bfloat16"});
+  command.option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none");
+  command.option("--prediction-type", arguments->prediction_type, "what the U-Net of a CompVis file predicts")
+      .one_of({"epsilon", "v_prediction", "sample"});
+  command.run([arguments] { convert(*arguments); });
 }
 
 }  // namespace domainfusion

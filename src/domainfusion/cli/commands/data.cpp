@@ -1,5 +1,4 @@
 // domainfusion data: which sets are known, and whether a folder holds what it should.
-#include <CLI/CLI.hpp>
 #include <chrono>
 
 #include "domainfusion/cli/commands.h"
@@ -152,57 +151,50 @@ void fetch(const FetchArguments& arguments) {
              known.name.empty() ? "" : " --set " + known.name);
 }
 
-void add_fetch(CLI::App& data) {
-  auto* command = data.add_subcommand("fetch", "download a set; the only command that contacts another machine");
+void add_fetch(Command& data) {
+  Command command = data.add("fetch", "download a set; the only command that contacts another machine");
   auto arguments = std::make_shared<FetchArguments>();
-  command->add_option("set", arguments->set, "its name, see `domainfusion data ls`")->required();
-  command->add_option("--to", arguments->to, "folder that becomes the set")->required()->take_last();
-  command
-      ->add_option("--mirror", arguments->mirrors,
-                   "address of an archive (zip, tar), or, with '/' at its end, of a folder of the known archives; may "
-                   "be given often")
-      ->allow_extra_args(false);
-  command->add_option("--mirrors", arguments->mirrors_file, "JSON file {\"SET\": [addresses]}")->take_last();
-  command->add_option("--inner", arguments->inner, "folder inside the archive that holds the domain folders")
-      ->take_last();
-  command->add_option("--max-gib", arguments->max_gigabytes, "largest size, unpacked")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  command->add_flag("--keep", arguments->keep, "keep the archives in DIR/.fetch");
-  command->callback([arguments] { with_context("data fetch", [&] { fetch(*arguments); }); });
+  command.option("set", arguments->set, "its name, see `domainfusion data ls`").required();
+  command.option("--to", arguments->to, "folder that becomes the set").required();
+  command.option("--mirror", arguments->mirrors,
+                 "address of an archive (zip, tar), or, with '/' at its end, of a folder of the known archives; may "
+                 "be given often");
+  command.option("--mirrors", arguments->mirrors_file, "JSON file {\"SET\": [addresses]}");
+  command.option("--inner", arguments->inner, "folder inside the archive that holds the domain folders");
+  command.option("--max-gib", arguments->max_gigabytes, "largest size, unpacked").within(1, 1 << 20).default_shown();
+  command.flag("--keep", arguments->keep, "keep the archives in DIR/.fetch");
+  command.run([arguments] { fetch(*arguments); });
 }
 
-void add_ls(CLI::App& data) {
-  auto* command = data.add_subcommand("ls", "the known sets, or the images per domain and class of a folder");
+void add_ls(Command& data) {
+  Command command = data.add("ls", "the known sets, or the images per domain and class of a folder");
   auto arguments = std::make_shared<ListArguments>();
-  command->add_option("--data", arguments->data, "folder <domain>/<class>/<image>")->take_last();
-  command->add_option("--exclude", arguments->exclude, "text file of images to leave out")->take_last();
-  command->callback([arguments] { with_context("data ls", [&] { list_sets(*arguments); }); });
+  command.option("--data", arguments->data, "folder <domain>/<class>/<image>");
+  command.option("--exclude", arguments->exclude, "text file of images to leave out");
+  command.run([arguments] { list_sets(*arguments); });
 }
 
-void add_verify(CLI::App& data) {
-  auto* command = data.add_subcommand(
+void add_verify(Command& data) {
+  Command command = data.add(
       "verify",
       "read every file: counts against known figures, unreadable images, hashes, pictures that lie in two domains");
   auto arguments = std::make_shared<VerifyArguments>();
-  command->add_option("data", arguments->data, "folder <domain>/<class>/<image>")->required();
-  command->add_option("--set", arguments->set, "known set that it has to be, whole; else the one that it looks like")
-      ->take_last();
-  command->add_option("--exclude", arguments->exclude, "text file of images to leave out")->take_last();
-  command->add_option("--write", arguments->write, "write the hashes of all files there, as sha256sum does")
-      ->take_last();
-  command->add_option("--manifest", arguments->manifest, "compare with the hashes in this file")->take_last();
-  command->callback([arguments] { with_context("data verify", [&] { verify(*arguments); }); });
+  command.option("data", arguments->data, "folder <domain>/<class>/<image>").required();
+  command.option("--set", arguments->set, "known set that it has to be, whole; else the one that it looks like");
+  command.option("--exclude", arguments->exclude, "text file of images to leave out");
+  command.option("--write", arguments->write, "write the hashes of all files there, as sha256sum does");
+  command.option("--manifest", arguments->manifest, "compare with the hashes in this file");
+  command.run([arguments] { verify(*arguments); });
 }
 
 }  // namespace
 
-void add_data_command(CLI::App& app) {
-  auto* data = app.add_subcommand("data", "list, verify and fetch sets of images");
-  data->require_subcommand(1);
-  add_ls(*data);
-  add_verify(*data);
-  add_fetch(*data);
+void add_data_command(Command& app) {
+  Command data = app.add("data", "list, verify and fetch sets of images");
+  data.require_command();
+  add_ls(data);
+  add_verify(data);
+  add_fetch(data);
 }
 
 }  // namespace domainfusion

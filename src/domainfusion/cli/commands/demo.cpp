@@ -1,5 +1,4 @@
 // domainfusion demo: the whole method on the embedded set, against ERM, with pictures.
-#include <CLI/CLI.hpp>
 #include <chrono>
 
 #include "domainfusion/cli/commands.h"
@@ -161,23 +160,15 @@ bool Demo::run() {
 
 }  // namespace
 
-void add_demo_command(CLI::App& app) {
-  auto* command =
-      app.add_subcommand("demo", "make the embedded set, train ERM and DomainFusion on it, compare, show pictures");
+void add_demo_command(Command& app) {
+  Command command = app.add("demo", "make the embedded set, train ERM and DomainFusion on it, compare, show pictures");
   auto arguments = std::make_shared<DemoArguments>();
-  command->add_option("--out", arguments->out, "folder for data, runs and pictures; finished runs are kept")
-      ->capture_default_str()
-      ->take_last();
-  command->add_option("--ldm", arguments->ldm, "another compact LDM than assets/demo_ldm")->take_last();
-  command->add_option("--seeds", arguments->seeds, "runs of each system")
-      ->check(CLI::Range(1, 100))
-      ->capture_default_str();
-  command->add_option("--set", arguments->overrides, "one option of both runs, key=value; may be given often")
-      ->allow_extra_args(false);
-  command->callback([arguments] {
-    with_context("demo", [&] {
-      if (!Demo(*arguments).run()) log_info("stopped; the same command continues");
-    });
+  command.option("--out", arguments->out, "folder for data, runs and pictures; finished runs are kept").default_shown();
+  command.option("--ldm", arguments->ldm, "another compact LDM than assets/demo_ldm");
+  command.option("--seeds", arguments->seeds, "runs of each system").within(1, 100).default_shown();
+  command.option("--set", arguments->overrides, "one option of both runs, key=value; may be given often");
+  command.run([arguments] {
+    if (!Demo(*arguments).run()) log_info("stopped; the same command continues");
   });
 }
 

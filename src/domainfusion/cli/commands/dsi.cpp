@@ -1,5 +1,4 @@
 // domainfusion dsi: translations into the source domains at test time, for the held-out domain of finished runs.
-#include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
@@ -46,30 +45,25 @@ void dsi(const DsiArguments& arguments) {
 
 }  // namespace
 
-void add_dsi_command(CLI::App& app) {
-  auto* command = app.add_subcommand(
-      "dsi", "classify the held-out domain by averages over its images' translations into the source domains");
+void add_dsi_command(Command& app) {
+  Command command =
+      app.add("dsi", "classify the held-out domain by averages over its images' translations into the source domains");
   auto a = std::make_shared<DsiArguments>();
-  command->add_option("runs", a->runs, "finished run folders")->required();
-  command
-      ->add_option("--ldm", a->ldms,
-                   "DOMAIN=FOLDER: a source domain and its model (see finetune); once for each domain")
-      ->required()
-      ->allow_extra_args(false);
-  command
-      ->add_option("--translations", a->translations,
-                   "folder that keeps the translations, which all runs may share; default: RUN/dsi")
-      ->take_last();
-  command->add_option("--model", a->model, kModelHelp)->capture_default_str()->take_last();
-  command->add_option("--data", a->data, "where the run's images lie now")->take_last();
-  add_placement_options(*command, a->device, a->dtype);
-  command->add_option("--recipe", a->recipe, "TOML file of options")->take_last();
-  command->add_option("--set", a->overrides, "one option, key=value; may be given often")->allow_extra_args(false);
-  command->footer([] {
+  command.option("runs", a->runs, "finished run folders").required();
+  command.option("--ldm", a->ldms, "DOMAIN=FOLDER: a source domain and its model (see finetune); once for each domain")
+      .required();
+  command.option("--translations", a->translations,
+                 "folder that keeps the translations, which all runs may share; default: RUN/dsi");
+  command.option("--model", a->model, kModelHelp).default_shown();
+  command.option("--data", a->data, "where the run's images lie now");
+  add_placement_options(command, a->device, a->dtype);
+  command.option("--recipe", a->recipe, "TOML file of options");
+  command.option("--set", a->overrides, "one option, key=value; may be given often");
+  command.more_help([] {
     DsiConfig config;
     return "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));
   });
-  command->callback([a] { with_context("dsi", [&] { dsi(*a); }); });
+  command.run([a] { dsi(*a); });
 }
 
 }  // namespace domainfusion

@@ -1,8 +1,6 @@
 // domainfusion evaluate: tables of finished runs, or a run's model on chosen images.
 #include <torch/types.h>
 
-#include <CLI/CLI.hpp>
-
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/core/machine/placement.h"
@@ -163,26 +161,21 @@ void evaluate(const EvaluateArguments& arguments) {
 
 }  // namespace
 
-void add_evaluate_command(CLI::App& app) {
-  auto* command = app.add_subcommand(
+void add_evaluate_command(Command& app) {
+  Command command = app.add(
       "evaluate", "results of runs: one run in full, several as a table with standard errors; or a model on a domain");
   auto arguments = std::make_shared<EvaluateArguments>();
-  command->add_option("runs", arguments->runs, "run folders")->required();
-  command->add_option("--domain", arguments->domain, "classify this domain's images anew with the runs' models");
-  command->add_option("--data", arguments->data,
-                      "another set with the same classes: its --domain, or all of its domains");
-  command->add_option("--split", arguments->split, "which images of --domain")
-      ->check(CLI::IsMember({"in", "out", "all"}))
-      ->capture_default_str();
-  command->add_option("--model", arguments->model, kModelHelp)->capture_default_str();
-  add_device_option(*command, arguments->device);
-  command->add_flag("--markdown", arguments->markdown, "tables in Markdown");
-  command->add_flag("--by-folder", arguments->by_folder,
-                    "runs in one folder are runs of one system, of the folder's name");
-  command->add_flag(
-      "--cost", arguments->cost,
-      "also source validation by held-out domain, and images generated and time, means over a system's runs");
-  command->callback([arguments] { with_context("evaluate", [&] { evaluate(*arguments); }); });
+  command.option("runs", arguments->runs, "run folders").required();
+  command.option("--domain", arguments->domain, "classify this domain's images anew with the runs' models");
+  command.option("--data", arguments->data, "another set with the same classes: its --domain, or all of its domains");
+  command.option("--split", arguments->split, "which images of --domain").one_of({"in", "out", "all"}).default_shown();
+  command.option("--model", arguments->model, kModelHelp).default_shown();
+  add_device_option(command, arguments->device);
+  command.flag("--markdown", arguments->markdown, "tables in Markdown");
+  command.flag("--by-folder", arguments->by_folder, "runs in one folder are runs of one system, of the folder's name");
+  command.flag("--cost", arguments->cost,
+               "also source validation by held-out domain, and images generated and time, means over a system's runs");
+  command.run([arguments] { evaluate(*arguments); });
 }
 
 }  // namespace domainfusion

@@ -1,8 +1,6 @@
 // domainfusion export: a run's model for other programs.
 #include <torch/types.h>
 
-#include <CLI/CLI.hpp>
-
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/data/transforms/image_tensor.h"
@@ -49,21 +47,20 @@ void export_model(const ExportArguments& arguments) {
 
 }  // namespace
 
-void add_export_command(CLI::App& app) {
-  auto* command = app.add_subcommand("export", "write a run's model for other programs");
+void add_export_command(Command& app) {
+  Command command = app.add("export", "write a run's model for other programs");
   auto arguments = std::make_shared<ExportArguments>();
-  command->add_option("run", arguments->run, "run folder")->required();
+  command.option("run", arguments->run, "run folder").required();
   command
-      ->add_option(
-          "--format", arguments->format,
-          "safetensors, pth: the state dict, with torchvision's names or CLIP's; torchscript: a program with class "
-          "names and preprocessing, checked against the model")
-      ->check(CLI::IsMember({"safetensors", "pth", "torchscript"}))
-      ->capture_default_str();
-  command->add_option("--out", arguments->out, "file to write")->required();
-  command->add_option("--model", arguments->model, kModelHelp)->capture_default_str();
-  command->add_flag("--overwrite", arguments->overwrite, "replace the file");
-  command->callback([arguments] { with_context("export", [&] { export_model(*arguments); }); });
+      .option("--format", arguments->format,
+              "safetensors, pth: the state dict, with torchvision's names or CLIP's; torchscript: a program with class "
+              "names and preprocessing, checked against the model")
+      .one_of({"safetensors", "pth", "torchscript"})
+      .default_shown();
+  command.option("--out", arguments->out, "file to write").required();
+  command.option("--model", arguments->model, kModelHelp).default_shown();
+  command.flag("--overwrite", arguments->overwrite, "replace the file");
+  command.run([arguments] { export_model(*arguments); });
 }
 
 }  // namespace domainfusion

@@ -1,5 +1,4 @@
 // domainfusion finetune: makes a latent diffusion model a translator to one domain.
-#include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
@@ -64,34 +63,30 @@ void finetune(const FinetuneArguments& arguments) {
   }
 }
 
-void add_options(CLI::App& command, FinetuneArguments& a) {
+void add_options(Command& command, FinetuneArguments& a) {
   a.base.add_to(command);
-  command.add_option("--data", a.data, "folder <domain>/<class>/<image>")->required()->take_last();
-  command.add_option("--domain", a.domain, "the one domain to learn from: never the one to be tested on")
-      ->required()
-      ->take_last();
-  command.add_option("--out", a.out, "LDM folder to make")->required()->take_last();
-  command
-      .add_option("--descriptions", a.descriptions, "JSON file with the words for classes, for a prompt with {class}")
-      ->take_last();
-  command.add_option("--recipe", a.recipe, "TOML file of options")->take_last();
-  command.add_option("--set", a.overrides, "one option, key=value; may be given often")->allow_extra_args(false);
-  auto* resume = command.add_flag("--resume", a.resume, "continue the training in --out");
-  command.add_flag("--overwrite", a.overwrite, "remove what lies in --out and start anew")->excludes(resume);
-  command.add_flag("--skip-broken-images", a.skip_broken_images, "list and leave out images that cannot be read");
+  command.option("--data", a.data, "folder <domain>/<class>/<image>").required();
+  command.option("--domain", a.domain, "the one domain to learn from: never the one to be tested on").required();
+  command.option("--out", a.out, "LDM folder to make").required();
+  command.option("--descriptions", a.descriptions, "JSON file with the words for classes, for a prompt with {class}");
+  command.option("--recipe", a.recipe, "TOML file of options");
+  command.option("--set", a.overrides, "one option, key=value; may be given often");
+  const CommandOption resume = command.flag("--resume", a.resume, "continue the training in --out");
+  command.flag("--overwrite", a.overwrite, "remove what lies in --out and start anew").excludes(resume);
+  command.flag("--skip-broken-images", a.skip_broken_images, "list and leave out images that cannot be read");
 }
 
 }  // namespace
 
-void add_finetune_command(CLI::App& app) {
-  auto* command = app.add_subcommand("finetune", "finetune a latent diffusion model's U-Net on one source domain");
+void add_finetune_command(Command& app) {
+  Command command = app.add("finetune", "finetune a latent diffusion model's U-Net on one source domain");
   auto arguments = std::make_shared<FinetuneArguments>();
-  add_options(*command, *arguments);
-  command->footer([] {
+  add_options(command, *arguments);
+  command.more_help([] {
     LdmFinetuningConfig config;
     return "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));
   });
-  command->callback([arguments] { with_context("finetune", [&] { finetune(*arguments); }); });
+  command.run([arguments] { finetune(*arguments); });
 }
 
 }  // namespace domainfusion

@@ -1,5 +1,4 @@
 // domainfusion generate: image-to-image or inversion over a folder of pictures.
-#include <CLI/CLI.hpp>
 #include <optional>
 
 #include "domainfusion/cli/commands.h"
@@ -75,46 +74,39 @@ void generate(const GenerateArguments& arguments) {
         report.failed.size());
 }
 
-void add_options(CLI::App& command, GenerateArguments& a) {
+void add_options(Command& command, GenerateArguments& a) {
   a.model.add_to(command);
-  command.add_option("--images", a.images, "folder of pictures, with folders below it")->required()->take_last();
-  command.add_option("--out", a.out, "folder to make, of the same tree; one that was begun is continued")
-      ->required()
-      ->take_last();
-  command.add_option("--prompt", a.prompt, "what the new images show; {folder}: the name of the image's folder")
-      ->take_last();
-  command.add_option("--negative-prompt", a.negative_prompt, "what guidance leads away from")->take_last();
-  command.add_option("--inversion-prompt", a.inversion_prompt, "what the images show before (mode inversion)")
-      ->take_last();
-  command.add_option("--mode", a.mode, "img2img or inversion")->take_last();
-  command.add_option("--strength", a.strength, "0: the VAE's round trip … 1: all the way")->take_last();
-  command.add_option("--steps", a.steps, "denoising steps of the whole schedule")->take_last();
-  command.add_option("--guidance", a.guidance_scale, "classifier-free guidance; up to 1: none")->take_last();
-  command.add_option("--scheduler", a.scheduler, "a name of `inspect schedulers`; auto: the model's own")->take_last();
-  command.add_option("--eta", a.eta, "noise of ddim's steps")->take_last();
-  command.add_option("--seed", a.seed, "of all noise")->take_last();
-  command.add_option("--size", a.size_px, "width and height of the new images")->take_last();
-  command.add_option("--batch", a.batch_size, "images that are made together")->take_last();
-  command
-      .add_option("--vae-tile", a.vae_tile_px,
-                  "side of the tiles in which the VAE works, for less memory; 0: whole images")
-      ->take_last();
-  command.add_option("--recipe", a.recipe, "TOML file of options")->take_last();
-  command.add_option("--set", a.overrides, "one option, key=value; may be given often")->allow_extra_args(false);
+  command.option("--images", a.images, "folder of pictures, with folders below it").required();
+  command.option("--out", a.out, "folder to make, of the same tree; one that was begun is continued").required();
+  command.option("--prompt", a.prompt, "what the new images show; {folder}: the name of the image's folder");
+  command.option("--negative-prompt", a.negative_prompt, "what guidance leads away from");
+  command.option("--inversion-prompt", a.inversion_prompt, "what the images show before (mode inversion)");
+  command.option("--mode", a.mode, "img2img or inversion");
+  command.option("--strength", a.strength, "0: the VAE's round trip … 1: all the way");
+  command.option("--steps", a.steps, "denoising steps of the whole schedule");
+  command.option("--guidance", a.guidance_scale, "classifier-free guidance; up to 1: none");
+  command.option("--scheduler", a.scheduler, "a name of `inspect schedulers`; auto: the model's own");
+  command.option("--eta", a.eta, "noise of ddim's steps");
+  command.option("--seed", a.seed, "of all noise");
+  command.option("--size", a.size_px, "width and height of the new images");
+  command.option("--batch", a.batch_size, "images that are made together");
+  command.option("--vae-tile", a.vae_tile_px,
+                 "side of the tiles in which the VAE works, for less memory; 0: whole images");
+  command.option("--recipe", a.recipe, "TOML file of options");
+  command.option("--set", a.overrides, "one option, key=value; may be given often");
 }
 
 }  // namespace
 
-void add_generate_command(CLI::App& app) {
-  auto* command =
-      app.add_subcommand("generate", "make an image of every picture in a folder, by image-to-image or inversion");
+void add_generate_command(Command& app) {
+  Command command = app.add("generate", "make an image of every picture in a folder, by image-to-image or inversion");
   auto arguments = std::make_shared<GenerateArguments>();
-  add_options(*command, *arguments);
-  command->footer([] {
+  add_options(command, *arguments);
+  command.more_help([] {
     GenerateConfig config;
     return "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));
   });
-  command->callback([arguments] { with_context("generate", [&] { generate(*arguments); }); });
+  command.run([arguments] { generate(*arguments); });
 }
 
 }  // namespace domainfusion

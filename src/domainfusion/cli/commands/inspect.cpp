@@ -1,5 +1,4 @@
 // domainfusion inspect: what the program knows, by kind.
-#include <CLI/CLI.hpp>
 
 #include "domainfusion/augmentation/styles/style_content.h"
 #include "domainfusion/classifiers/classifier.h"
@@ -27,25 +26,25 @@ void print_datasets() {
   fmt::print("Any other folder <domain>/<class>/<image> works too: its names are its descriptions.\n");
 }
 
-void add_listing(CLI::App& inspect, const std::string& name, const std::string& help, std::function<void()> print) {
-  inspect.add_subcommand(name, help)->callback(std::move(print));
+void add_listing(Command& inspect, const std::string& name, const std::string& help, std::function<void()> print) {
+  inspect.add(name, help).run(std::move(print));
 }
 
 }  // namespace
 
-void add_inspect_command(CLI::App& app) {
-  auto* inspect = app.add_subcommand(
+void add_inspect_command(Command& app) {
+  Command inspect = app.add(
       "inspect", "list what can be named in options, or lies in files of weights; measure an LDM for distillation");
-  inspect->require_subcommand(1);
-  add_listing(*inspect, "algorithms", "training algorithms", [] { print_registry(algorithms()); });
-  add_listing(*inspect, "averaging", "averages of weights over training", [] { print_registry(averaging_methods()); });
-  add_listing(*inspect, "backbones", "classifier networks", [] { print_registry(backbones()); });
-  add_listing(*inspect, "schedulers", "samplers of diffusion models", [] { print_registry(scheduler_registry()); });
-  add_listing(*inspect, "decompositions", "style and content", [] { print_registry(decompositions()); });
-  add_listing(*inspect, "datasets", "sets whose domains have descriptions for prompts", print_datasets);
-  add_inspect_weights_command(*inspect);
-  add_inspect_premise_command(*inspect);
-  add_inspect_latent_curve_command(*inspect);
+  inspect.require_command();
+  add_listing(inspect, "algorithms", "training algorithms", [] { print_registry(algorithms()); });
+  add_listing(inspect, "averaging", "averages of weights over training", [] { print_registry(averaging_methods()); });
+  add_listing(inspect, "backbones", "classifier networks", [] { print_registry(backbones()); });
+  add_listing(inspect, "schedulers", "samplers of diffusion models", [] { print_registry(scheduler_registry()); });
+  add_listing(inspect, "decompositions", "style and content", [] { print_registry(decompositions()); });
+  add_listing(inspect, "datasets", "sets whose domains have descriptions for prompts", print_datasets);
+  add_inspect_weights_command(inspect);
+  add_inspect_premise_command(inspect);
+  add_inspect_latent_curve_command(inspect);
 }
 
 }  // namespace domainfusion

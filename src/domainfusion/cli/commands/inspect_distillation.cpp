@@ -1,5 +1,4 @@
 // domainfusion inspect premise | latent-curve: what latent distillation can expect of an LDM, measured before a run.
-#include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
@@ -113,23 +112,19 @@ void inspect_latent_curve(const InspectArguments& arguments) {
                arguments.json);
 }
 
-void add_options(CLI::App& command, InspectArguments& arguments) {
+void add_options(Command& command, InspectArguments& arguments) {
   arguments.model.add_to(command);
-  command.add_option("--data", arguments.data, "folder <domain>/<class>/<image>")->required()->take_last();
-  command.add_option("--descriptions", arguments.descriptions, "JSON file with the words for domains and classes")
-      ->take_last();
-  command.add_option("--domains", arguments.domains, "domains to take images from: a,b")->required()->delimiter(',');
-  command.add_option("--images", arguments.images, "images, drawn from the seed")
-      ->capture_default_str()
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{4096}));
-  command.add_option("--size", arguments.size_px, "image size in pixels; 0: the one the model was made for")
-      ->capture_default_str()
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{4096}));
-  command.add_option("--seed", arguments.seed, "of images, timesteps and noise")->capture_default_str();
-  command.add_option("--json", arguments.json, "also write the figures to this file")->take_last();
-  command.add_option("--set", arguments.overrides, "one option of distillation, key=value; may be given often")
-      ->allow_extra_args(false);
-  command.footer([] {
+  command.option("--data", arguments.data, "folder <domain>/<class>/<image>").required();
+  command.option("--descriptions", arguments.descriptions, "JSON file with the words for domains and classes");
+  command.option("--domains", arguments.domains, "domains to take images from: a,b").required().commas();
+  command.option("--images", arguments.images, "images, drawn from the seed").default_shown().within(1, 4096);
+  command.option("--size", arguments.size_px, "image size in pixels; 0: the one the model was made for")
+      .default_shown()
+      .within(0, 4096);
+  command.option("--seed", arguments.seed, "of images, timesteps and noise").default_shown();
+  command.option("--json", arguments.json, "also write the figures to this file");
+  command.option("--set", arguments.overrides, "one option of distillation, key=value; may be given often");
+  command.more_help([] {
     DistillationConfig config;
     return "Options of --set (key, type, default, range):\n" + describe_fields(fields_of(config));
   });
@@ -137,27 +132,24 @@ void add_options(CLI::App& command, InspectArguments& arguments) {
 
 }  // namespace
 
-void add_inspect_premise_command(CLI::App& inspect) {
-  auto* command =
-      inspect.add_subcommand("premise", "does this LDM raise or lower confidence? loss and gradient over p");
+void add_inspect_premise_command(Command& inspect) {
+  Command command = inspect.add("premise", "does this LDM raise or lower confidence? loss and gradient over p");
   auto arguments = std::make_shared<InspectArguments>();
   auto request = std::make_shared<PremiseRequest>();
   auto plot = std::make_shared<std::string>();
-  add_options(*command, *arguments);
-  command->add_option("--draws", request->draws, "draws of timestep and noise per image")
-      ->capture_default_str()
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{100000}));
-  command->add_flag("--class-difference", request->class_difference, "also measure the prompt of a wrong class");
-  command->add_option("--plot", *plot, "PNG file for a plot of the table")->take_last();
-  command->callback([=] { with_context("inspect premise", [&] { inspect_premise(*arguments, *request, *plot); }); });
+  add_options(command, *arguments);
+  command.option("--draws", request->draws, "draws of timestep and noise per image").default_shown().within(1, 100000);
+  command.flag("--class-difference", request->class_difference, "also measure the prompt of a wrong class");
+  command.option("--plot", *plot, "PNG file for a plot of the table");
+  command.run([=] { inspect_premise(*arguments, *request, *plot); });
 }
 
-void add_inspect_latent_curve_command(CLI::App& inspect) {
-  auto* command =
-      inspect.add_subcommand("latent-curve", "can interpolated latents stand in for the encoder? errors of g over K");
+void add_inspect_latent_curve_command(Command& inspect) {
+  Command command =
+      inspect.add("latent-curve", "can interpolated latents stand in for the encoder? errors of g over K");
   auto arguments = std::make_shared<InspectArguments>();
-  add_options(*command, *arguments);
-  command->callback([=] { with_context("inspect latent-curve", [&] { inspect_latent_curve(*arguments); }); });
+  add_options(command, *arguments);
+  command.run([=] { inspect_latent_curve(*arguments); });
 }
 
 }  // namespace domainfusion

@@ -1,5 +1,4 @@
 // domainfusion inspect weights: what lies in files of weights.
-#include <CLI/CLI.hpp>
 #include <filesystem>
 
 #include "domainfusion/cli/commands.h"
@@ -79,12 +78,12 @@ void inspect_weights(const fs::path& path) {
 
 }  // namespace
 
-void add_inspect_weights_command(CLI::App& inspect) {
-  auto* command = inspect.add_subcommand(
-      "weights", "list the tensors of weights: safetensors, PyTorch checkpoints, folders of them");
+void add_inspect_weights_command(Command& inspect) {
+  Command command =
+      inspect.add("weights", "list the tensors of weights: safetensors, PyTorch checkpoints, folders of them");
   auto path = std::make_shared<std::string>();
-  command->add_option("path", *path, "file or folder")->required();
-  command->callback([path] { with_context("inspect weights", [&] { inspect_weights(*path); }); });
+  command.option("path", *path, "file or folder").required();
+  command.run([path] { inspect_weights(*path); });
 }
 
 }  // namespace domainfusion

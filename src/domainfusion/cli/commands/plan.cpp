@@ -1,5 +1,4 @@
 // domainfusion plan: what runs will cost, algorithms side by side, and plans beside what runs have cost.
-#include <CLI/CLI.hpp>
 #include <iostream>
 
 #include "domainfusion/cli/commands.h"
@@ -109,25 +108,19 @@ void plan(const PlanArguments& arguments) {
 
 }  // namespace
 
-void add_plan_command(CLI::App& app) {
-  auto* command =
-      app.add_subcommand("plan", "images, passes, time, memory and disk that a run will take, before it runs");
+void add_plan_command(Command& app) {
+  Command command = app.add("plan", "images, passes, time, memory and disk that a run will take, before it runs");
   auto arguments = std::make_shared<PlanArguments>();
-  command->add_option("runs", arguments->runs, "run folders: their plans beside what they have really cost");
-  command->add_option("--recipe", arguments->recipes, "TOML file of options; several stand side by side");
-  command
-      ->add_option("--data", arguments->data,
-                   "folder <domain>/<class>/<image>; needless where `benchmark` names a known set")
-      ->take_last();
-  command->add_option("--test-domain", arguments->test_domain, "domain to hold out; the first unless given")
-      ->take_last();
-  command->add_option("--ldm", arguments->ldm, "latent diffusion model, to be measured")->take_last();
-  command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")
-      ->allow_extra_args(false);
-  command->add_flag("--compare", arguments->compare,
-                    "all algorithms beside the recipe's, with the options that they share");
-  command->add_flag("--json", arguments->as_json, "the figures as JSON");
-  command->callback([arguments] { with_context("plan", [&] { plan(*arguments); }); });
+  command.option("runs", arguments->runs, "run folders: their plans beside what they have really cost");
+  command.option("--recipe", arguments->recipes, "TOML file of options; several stand side by side");
+  command.option("--data", arguments->data,
+                 "folder <domain>/<class>/<image>; needless where `benchmark` names a known set");
+  command.option("--test-domain", arguments->test_domain, "domain to hold out; the first unless given");
+  command.option("--ldm", arguments->ldm, "latent diffusion model, to be measured");
+  command.option("--set", arguments->overrides, "one option, key=value; may be given often");
+  command.flag("--compare", arguments->compare, "all algorithms beside the recipe's, with the options that they share");
+  command.flag("--json", arguments->as_json, "the figures as JSON");
+  command.run([arguments] { plan(*arguments); });
 }
 
 }  // namespace domainfusion

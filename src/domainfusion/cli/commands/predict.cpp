@@ -1,8 +1,6 @@
 // domainfusion predict: a run's model on pictures, one JSON line each.
 #include <torch/types.h>
 
-#include <CLI/CLI.hpp>
-
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/core/machine/placement.h"
@@ -91,14 +89,14 @@ void predict(const PredictArguments& arguments) {
 
 }  // namespace
 
-void add_predict_command(CLI::App& app) {
-  auto* command = app.add_subcommand("predict", "classify pictures with a run's model; prints JSON lines");
+void add_predict_command(Command& app) {
+  Command command = app.add("predict", "classify pictures with a run's model; prints JSON lines");
   auto arguments = std::make_shared<PredictArguments>();
-  command->add_option("run", arguments->run, "run folder")->required();
-  command->add_option("images", arguments->images, "JPEG, PNG or WebP files, or folders of them")->required();
-  command->add_option("--model", arguments->model, kModelHelp)->capture_default_str();
-  add_device_option(*command, arguments->device);
-  command->callback([arguments] { with_context("predict", [&] { predict(*arguments); }); });
+  command.option("run", arguments->run, "run folder").required();
+  command.option("images", arguments->images, "JPEG, PNG or WebP files, or folders of them").required();
+  command.option("--model", arguments->model, kModelHelp).default_shown();
+  add_device_option(command, arguments->device);
+  command.run([arguments] { predict(*arguments); });
 }
 
 }  // namespace domainfusion

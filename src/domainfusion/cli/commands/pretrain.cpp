@@ -1,5 +1,4 @@
 // domainfusion pretrain: trains a compact latent diffusion model on the IN images of named domains.
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <fstream>
 
@@ -78,29 +77,26 @@ void pretrain(const PretrainArguments& arguments) {
 
 }  // namespace
 
-void add_pretrain_command(CLI::App& app) {
-  auto* command = app.add_subcommand("pretrain", "train a compact latent diffusion model on source domains");
+void add_pretrain_command(Command& app) {
+  Command command = app.add("pretrain", "train a compact latent diffusion model on source domains");
   auto arguments = std::make_shared<PretrainArguments>();
-  command->add_option("--data", arguments->data, "folder <domain>/<class>/<image>")->required()->take_last();
-  command->add_option("--domains", arguments->domains, "domains to learn from, a,b,…: never the one to be tested on")
-      ->required()
-      ->delimiter(',');
-  command->add_option("--out", arguments->out, "LDM folder to make")->required()->take_last();
-  command->add_option("--descriptions", arguments->descriptions, "JSON file with the words for domains and classes")
-      ->take_last();
-  add_placement_options(*command, arguments->device, arguments->dtype);
-  command->add_option("--recipe", arguments->recipe, "TOML file of options")->take_last();
-  command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")
-      ->allow_extra_args(false);
-  auto* resume = command->add_flag("--resume", arguments->resume, "continue the training in --out");
-  command->add_flag("--overwrite", arguments->overwrite, "remove what lies in --out and start anew")->excludes(resume);
-  command->add_flag("--skip-broken-images", arguments->skip_broken_images,
-                    "list and leave out images that cannot be read");
-  command->footer([] {
+  command.option("--data", arguments->data, "folder <domain>/<class>/<image>").required();
+  command.option("--domains", arguments->domains, "domains to learn from, a,b,…: never the one to be tested on")
+      .required()
+      .commas();
+  command.option("--out", arguments->out, "LDM folder to make").required();
+  command.option("--descriptions", arguments->descriptions, "JSON file with the words for domains and classes");
+  add_placement_options(command, arguments->device, arguments->dtype);
+  command.option("--recipe", arguments->recipe, "TOML file of options");
+  command.option("--set", arguments->overrides, "one option, key=value; may be given often");
+  const CommandOption resume = command.flag("--resume", arguments->resume, "continue the training in --out");
+  command.flag("--overwrite", arguments->overwrite, "remove what lies in --out and start anew").excludes(resume);
+  command.flag("--skip-broken-images", arguments->skip_broken_images, "list and leave out images that cannot be read");
+  command.more_help([] {
     LdmPretrainingConfig config;
     return "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));
   });
-  command->callback([arguments] { with_context("pretrain", [&] { pretrain(*arguments); }); });
+  command.run([arguments] { pretrain(*arguments); });
 }
 
 }  // namespace domainfusion

@@ -1,5 +1,4 @@
 // domainfusion reproduce: runs again what a run folder records, and compares the figures.
-#include <CLI/CLI.hpp>
 #include <cmath>
 
 #include "domainfusion/cli/commands.h"
@@ -67,19 +66,18 @@ void reproduce(const ReproduceArguments& arguments) {
 
 }  // namespace
 
-void add_reproduce_command(CLI::App& app) {
-  auto* command = app.add_subcommand("reproduce", "run again what a run folder records, and compare the figures");
+void add_reproduce_command(Command& app) {
+  Command command = app.add("reproduce", "run again what a run folder records, and compare the figures");
   auto arguments = std::make_shared<ReproduceArguments>();
-  command->add_option("run", arguments->run, "folder of a finished run")->required();
-  command->add_option("--out", arguments->out, "folder of the repetition; a stopped one is continued")->required();
-  command->add_option("--data", arguments->data, "the set, if it is elsewhere now");
+  command.option("run", arguments->run, "folder of a finished run").required();
+  command.option("--out", arguments->out, "folder of the repetition; a stopped one is continued").required();
+  command.option("--data", arguments->data, "the set, if it is elsewhere now");
   command
-      ->add_option("--tolerance", arguments->tolerance,
-                   "largest difference of an accuracy that is no failure, in percent")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_flag("--yes", arguments->yes, "start even if the estimated cost is over cost_limit_hours");
-  command->callback([arguments] { with_context("reproduce", [&] { reproduce(*arguments); }); });
+      .option("--tolerance", arguments->tolerance, "largest difference of an accuracy that is no failure, in percent")
+      .within(0, 1e300)
+      .default_shown();
+  command.flag("--yes", arguments->yes, "start even if the estimated cost is over cost_limit_hours");
+  command.run([arguments] { reproduce(*arguments); });
 }
 
 }  // namespace domainfusion

@@ -1,5 +1,4 @@
 // domainfusion store: what lies in a candidate store, whether it is whole, and what of it can go.
-#include <CLI/CLI.hpp>
 
 #include "domainfusion/augmentation/candidates/store_upkeep.h"
 #include "domainfusion/cli/commands.h"
@@ -66,27 +65,27 @@ void collect(const StoreArguments& arguments) {
              waste.parts.size(), waste.broken.size(), waste.unused.size());
 }
 
-CLI::App* add_part(CLI::App& store, const char* name, const char* help,
-                   const std::shared_ptr<StoreArguments>& arguments, void (*action)(const StoreArguments&)) {
-  auto* command = store.add_subcommand(name, help);
-  command->add_option("store", arguments->store, "folder of the store")->required();
-  command->callback([arguments, action] { with_context("store", [&] { action(*arguments); }); });
+Command add_part(Command& store, const char* name, const char* help, const std::shared_ptr<StoreArguments>& arguments,
+                 void (*action)(const StoreArguments&)) {
+  Command command = store.add(name, help);
+  command.option("store", arguments->store, "folder of the store").required();
+  command.run([arguments, action] { action(*arguments); });
   return command;
 }
 
 }  // namespace
 
-void add_store_command(CLI::App& app) {
-  auto* store = app.add_subcommand("store", "a store of generated candidates: list, verify, clean up");
-  store->require_subcommand(1);
+void add_store_command(Command& app) {
+  Command store = app.add("store", "a store of generated candidates: list, verify, clean up");
+  store.require_command();
   auto arguments = std::make_shared<StoreArguments>();
-  add_part(*store, "ls", "candidates and bytes by purpose, LDM and options", arguments, list_store)
-      ->add_flag("--lines", arguments->lines, "the provenance of every candidate, one JSON line each");
-  add_part(*store, "verify", "hash every file again; exit code 3 if any is broken", arguments, verify);
-  auto* gc = add_part(*store, "gc", "remove what writers that were killed left behind, and broken candidates",
-                      arguments, collect);
-  gc->add_option("--keep-runs", arguments->runs, "run folders: also remove the candidates that none of them uses");
-  gc->add_flag("--yes", arguments->yes, "do it; without: only say what would be removed");
+  add_part(store, "ls", "candidates and bytes by purpose, LDM and options", arguments, list_store)
+      .flag("--lines", arguments->lines, "the provenance of every candidate, one JSON line each");
+  add_part(store, "verify", "hash every file again; exit code 3 if any is broken", arguments, verify);
+  Command gc = add_part(store, "gc", "remove what writers that were killed left behind, and broken candidates",
+                        arguments, collect);
+  gc.option("--keep-runs", arguments->runs, "run folders: also remove the candidates that none of them uses").many();
+  gc.flag("--yes", arguments->yes, "do it; without: only say what would be removed");
 }
 
 }  // namespace domainfusion

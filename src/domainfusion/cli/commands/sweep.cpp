@@ -1,6 +1,5 @@
 // domainfusion sweep: all runs of a table, planned, run side by side, repeated where they fail, continued where they
 // stopped.
-#include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/result_tables.h"
@@ -29,7 +28,7 @@ struct SweepArguments {
 
 class Sweep {
  public:
-  Sweep(const SweepArguments& arguments, int threads);
+  explicit Sweep(const SweepArguments& arguments);
   void print_plan() const;
   void write_slurm() const;
   void run() const;
@@ -45,18 +44,21 @@ class Sweep {
 
   const SweepArguments& arguments_;
   fs::path out_;
-  int threads_;
   SetSizes sizes_;
   SweepRequest request_;
   std::vector<PlannedRun> runs_;
 };
 
 std::vector<std::string> targets_of(const std::string& list, const std::vector<std::string>& domains) {
-  return list == "all" ? domains : CLI::detail::split(list, ',');
+  if (list == "all") return domains;
+  std::vector<std::string> names;
+  std::istringstream parts(list);
+  for (std::string name; std::getline(parts, name, ',');) names.push_back(name);
+  return names;
 }
 
-Sweep::Sweep(const SweepArguments& arguments, int threads)
-    : arguments_(arguments), out_(fs::absolute(arguments.out).lexically_normal()), threads_(threads) {
+Sweep::Sweep(const SweepArguments& arguments)
+    : arguments_(arguments), out_(fs::absolute(arguments.out).lexically_normal()) {
   const RunSetup setup = make_run_setup(arguments.recipe, arguments.overrides, common_options());
   sizes_ = sizes_of(setup.config);
   check<ConfigError>(
@@ -93,7 +95,7 @@ RunSetup Sweep::setup_of(const PlannedRun& run) const {
 }
 
 std::vector<std::string> Sweep::command_of(const PlannedRun& run) const {
-  const std::int64_t each = std::max<std::int64_t>(1, threads_ / arguments_.jobs);
+  const std::int64_t each = std::max<std::int64_t>(1, numeric_threads() / arguments_.jobs);
   std::vector<std::string> command{fs::read_symlink("/proc/self/exe").string(),
                                    "--threads",
                                    std::to_string(each),
@@ -172,9 +174,9 @@ void Sweep::run() const {
         fmt::join(report.failed, "\n  "));
 }
 
-void sweep(const SweepArguments& arguments, int threads) {
+void sweep(const SweepArguments& arguments) {
   check<ConfigError>(!arguments.submit || arguments.slurm, "--submit belongs to --slurm");
-  const Sweep sweep(arguments, threads > 0 ? threads : available_cpus());
+  const Sweep sweep(arguments);
   if (arguments.dry_run) return sweep.print_plan();
   if (arguments.slurm) return sweep.write_slurm();
   sweep.run();
@@ -182,42 +184,34 @@ void sweep(const SweepArguments& arguments, int threads) {
 
 }  // namespace
 
-void add_sweep_command(CLI::App& app) {
-  auto* command = app.add_subcommand(
+void add_sweep_command(Command& app) {
+  Command command = app.add(
       "sweep",
       "all runs of a table: targets x trials x hyper-parameter seeds; the same command continues and extends it");
   auto arguments = std::make_shared<SweepArguments>();
-  command->add_option("--recipe", arguments->recipe, "TOML file of options of each run")->take_last();
-  command->add_option("--data", arguments->data, "folder <domain>/<class>/<image>")->take_last();
-  command->add_option("--algorithm", arguments->algorithm, "see `domainfusion inspect algorithms`")->take_last();
-  command->add_option("--ldm", arguments->ldm, "latent diffusion model, for algorithms that use one")->take_last();
-  command->add_option("--set", arguments->overrides, "one option of each run, key=value; may be given often")
-      ->allow_extra_args(false);
-  command->add_option("--targets", arguments->targets, "domains to hold out in turn, with commas between; or all")
-      ->capture_default_str();
-  command->add_option("--trials", arguments->trials, "trial seeds 0, 1, …")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
+  command.option("--recipe", arguments->recipe, "TOML file of options of each run");
+  command.option("--data", arguments->data, "folder <domain>/<class>/<image>");
+  command.option("--algorithm", arguments->algorithm, "see `domainfusion inspect algorithms`");
+  command.option("--ldm", arguments->ldm, "latent diffusion model, for algorithms that use one");
+  command.option("--set", arguments->overrides, "one option of each run, key=value; may be given often");
+  command.option("--targets", arguments->targets, "domains to hold out in turn, with commas between; or all")
+      .default_shown();
+  command.option("--trials", arguments->trials, "trial seeds 0, 1, …").within(1, 1000).default_shown();
   command
-      ->add_option("--hparams", arguments->hparams,
-                   "hyper-parameter seeds 0 (DomainBed's defaults), 1, …; DomainBed uses 20")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  command->add_flag("--cross-validation", arguments->cross_validation,
-                    "also the runs with two held-out domains that leave-one-domain-out selection needs");
-  command->add_option("--jobs", arguments->jobs, "runs at a time; they share the threads")
-      ->check(CLI::Range(1, 10000))
-      ->capture_default_str();
-  command->add_option("--retries", arguments->retries, "further tries of a run that failed")
-      ->check(CLI::Range(0, 100))
-      ->capture_default_str();
-  command->add_option("--out", arguments->out, "folder of the sweep")->required()->take_last();
-  command->add_flag("--slurm", arguments->slurm, "write an array job script for Slurm instead of running");
-  command->add_flag("--submit", arguments->submit, "hand that script to sbatch");
-  command->add_flag("--dry-run", arguments->dry_run, "print runs, steps, images and estimated time");
-  command->add_flag("--yes", arguments->yes, "start runs even if their estimated cost is over cost_limit_hours");
-  command->callback(
-      [arguments, &app] { with_context("sweep", [&] { sweep(*arguments, app.get_option("--threads")->as<int>()); }); });
+      .option("--hparams", arguments->hparams,
+              "hyper-parameter seeds 0 (DomainBed's defaults), 1, …; DomainBed uses 20")
+      .within(1, 1000)
+      .default_shown();
+  command.flag("--cross-validation", arguments->cross_validation,
+               "also the runs with two held-out domains that leave-one-domain-out selection needs");
+  command.option("--jobs", arguments->jobs, "runs at a time; they share the threads").within(1, 10000).default_shown();
+  command.option("--retries", arguments->retries, "further tries of a run that failed").within(0, 100).default_shown();
+  command.option("--out", arguments->out, "folder of the sweep").required();
+  command.flag("--slurm", arguments->slurm, "write an array job script for Slurm instead of running");
+  command.flag("--submit", arguments->submit, "hand that script to sbatch");
+  command.flag("--dry-run", arguments->dry_run, "print runs, steps, images and estimated time");
+  command.flag("--yes", arguments->yes, "start runs even if their estimated cost is over cost_limit_hours");
+  command.run([arguments] { sweep(*arguments); });
 }
 
 }  // namespace domainfusion

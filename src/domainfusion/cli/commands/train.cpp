@@ -1,5 +1,4 @@
 // domainfusion train: one run from a set to a figure on the held-out domain.
-#include <CLI/CLI.hpp>
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/config/config_file.h"
@@ -74,36 +73,28 @@ void train(const TrainArguments& arguments) {
 
 }  // namespace
 
-void add_train_command(CLI::App& app) {
-  auto* command = app.add_subcommand("train", "train a classifier and test it on the held-out domain");
+void add_train_command(Command& app) {
+  Command command = app.add("train", "train a classifier and test it on the held-out domain");
   auto arguments = std::make_shared<TrainArguments>();
-  command->add_option("--data", arguments->data, "folder <domain>/<class>/<image>")->take_last();
-  command->add_option("--test-domain", arguments->test_domain, "domain that training never sees")->take_last();
-  command->add_option("--algorithm", arguments->algorithm, "see `domainfusion inspect algorithms`; default erm")
-      ->take_last();
-  command
-      ->add_option("--ldm", arguments->ldm,
-                   "latent diffusion model (folder or CompVis file), for algorithms that use one")
-      ->take_last();
-  command->add_option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none")
-      ->take_last();
-  command
-      ->add_option("--candidates", arguments->candidates, "store of generated images that runs share; made if absent")
-      ->take_last();
-  command->add_option("--recipe", arguments->recipe, "TOML file of options")->take_last();
-  command->add_option("--set", arguments->overrides, "one option, key=value; may be given often")
-      ->allow_extra_args(false);
-  command->add_option("--out", arguments->out, "run folder to make")->take_last();
-  command->add_flag(
+  command.option("--data", arguments->data, "folder <domain>/<class>/<image>");
+  command.option("--test-domain", arguments->test_domain, "domain that training never sees");
+  command.option("--algorithm", arguments->algorithm, "see `domainfusion inspect algorithms`; default erm");
+  command.option("--ldm", arguments->ldm,
+                 "latent diffusion model (folder or CompVis file), for algorithms that use one");
+  command.option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none");
+  command.option("--candidates", arguments->candidates, "store of generated images that runs share; made if absent");
+  command.option("--recipe", arguments->recipe, "TOML file of options");
+  command.option("--set", arguments->overrides, "one option, key=value; may be given often");
+  command.option("--out", arguments->out, "run folder to make");
+  command.flag(
       "--dry-run", arguments->dry_run,
       "print what the run would take: steps, images, hours; needs no images where `benchmark` names a known set");
-  auto* resume = command->add_flag("--resume", arguments->resume, "continue the run in --out");
-  command->add_flag("--overwrite", arguments->overwrite, "remove the run in --out and start anew")->excludes(resume);
-  command->add_flag("--yes", arguments->yes, "start even if the estimated cost is over cost_limit_hours");
-  command->add_flag("--skip-broken-images", arguments->skip_broken_images,
-                    "list and leave out images that cannot be read");
-  command->footer(options_help);
-  command->callback([arguments] { with_context("train", [&] { train(*arguments); }); });
+  const CommandOption resume = command.flag("--resume", arguments->resume, "continue the run in --out");
+  command.flag("--overwrite", arguments->overwrite, "remove the run in --out and start anew").excludes(resume);
+  command.flag("--yes", arguments->yes, "start even if the estimated cost is over cost_limit_hours");
+  command.flag("--skip-broken-images", arguments->skip_broken_images, "list and leave out images that cannot be read");
+  command.more_help(options_help);
+  command.run([arguments] { train(*arguments); });
 }
 
 }  // namespace domainfusion

@@ -1,7 +1,7 @@
 #include "domainfusion/core/machine/placement.h"
 
+#include <ATen/core/Tensor.h>
 #include <torch/cuda.h>
-#include <torch/types.h>
 
 #ifdef DOMAINFUSION_CUDA
 #include <c10/cuda/CUDACachingAllocator.h>

@@ -1,10 +1,12 @@
 #include "domainfusion/core/machine/threads.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/rand.h>
 #include <dlfcn.h>
 #include <omp.h>
 #include <sched.h>
-#include <torch/types.h>
 
 #include <algorithm>
 #include <chrono>
@@ -49,15 +51,17 @@ int set_threads(int threads) {
   return count;
 }
 
+int numeric_threads() { return at::get_num_threads(); }
+
 double measure_gemm_gflops(std::int64_t n, const Placement& placement) {
   // A GPU may multiply constants faster than other numbers.
-  const at::Tensor a = torch::rand({n, n}).to(placement.device, placement.dtype);
-  at::Tensor c = torch::mm(a, a);
+  const at::Tensor a = at::rand({n, n}).to(placement.device, placement.dtype);
+  at::Tensor c = at::mm(a, a);
   synchronize(placement.device);
   double best = 0;
   for (int i = 0; i < 3; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    torch::mm_out(c, a, a);
+    at::mm_out(c, a, a);
     synchronize(placement.device);
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
     best = std::max(best, 2.0 * static_cast<double>(n * n * n) / elapsed.count() * 1e-9);

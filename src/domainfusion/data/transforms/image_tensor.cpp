@@ -1,7 +1,10 @@
 #include "domainfusion/data/transforms/image_tensor.h"
 
-#include <torch/types.h>
-#include <torch/utils.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
 
 #include "domainfusion/core/error.h"
 
@@ -33,7 +36,7 @@ const Table& normalised_table() {
 }
 
 at::Tensor per_channel(const std::array<float, 3>& values, const at::Tensor& like) {
-  return torch::tensor({values[0], values[1], values[2]}, like.options().requires_grad(false)).view({3, 1, 1});
+  return at::tensor({values[0], values[1], values[2]}, like.options().requires_grad(false)).view({3, 1, 1});
 }
 
 void check_planes(const at::Tensor& image) {
@@ -59,7 +62,7 @@ void write_normalised(const Planes& image, float* target) {
 }
 
 at::Tensor image_to_tensor01(const Image& image) {
-  at::Tensor tensor = torch::empty({3, image.height, image.width}, torch::kFloat32);
+  at::Tensor tensor = at::empty({3, image.height, image.width}, at::kFloat);
   write_tensor01(image, tensor.data_ptr<float>());
   return tensor;
 }
@@ -68,11 +71,11 @@ Image tensor01_to_image(const at::Tensor& image01) {
   check_planes(image01);
   check<ShapeError>(image01.dim() == 3 || (image01.dim() == 4 && image01.size(0) == 1),
                     "a tensor of shape {} is not one image [3, H, W]", fmt::join(image01.sizes(), " x "));
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   at::Tensor values = image01.dim() == 4 ? image01[0] : image01;
-  values = values.to(torch::kCPU, torch::kFloat32);
+  values = values.to(at::kCPU, at::kFloat);
   check<FormatError>(values.isfinite().all().item<bool>(), "an image tensor holds values that are not finite");
-  const at::Tensor bytes = (values.clamp(0, 1) * 255).round().to(torch::kUInt8).permute({1, 2, 0}).contiguous();
+  const at::Tensor bytes = (values.clamp(0, 1) * 255).round().to(at::kByte).permute({1, 2, 0}).contiguous();
   const auto* data = bytes.data_ptr<std::uint8_t>();
   return {static_cast<int>(values.size(1)), static_cast<int>(values.size(2)), {data, data + bytes.numel()}};
 }

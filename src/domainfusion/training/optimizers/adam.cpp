@@ -1,8 +1,14 @@
 #include "domainfusion/training/optimizers/adam.h"
 
 #include <ATen/Parallel.h>
-#include <torch/types.h>
-#include <torch/utils.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_addcdiv.h>
+#include <ATen/ops/_foreach_addcmul.h>
+#include <ATen/ops/_foreach_div.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_sqrt.h>
 
 #include <cmath>
 #include <map>
@@ -60,7 +66,7 @@ Adam::Adam(std::vector<at::Tensor> parameters, AdamOptions options)
       options_(options) {}
 
 void Adam::step() {
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   ++steps_;
   const double correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_));
   const double correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_));

@@ -1,7 +1,12 @@
 #include "domainfusion/training/optimizers/optimizer.h"
 
-#include <torch/types.h>
-#include <torch/utils.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 
@@ -20,7 +25,7 @@ double Optimizer::clip_grad_norm(double max_norm) {
     if (parameter.grad().defined()) gradients.push_back(parameter.grad());
   }
   if (gradients.empty()) return 0;
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const double norm = at::stack(at::_foreach_norm(gradients)).norm().item<double>();
   if (const double factor = max_norm / (norm + kEps); factor < 1) at::_foreach_mul_(gradients, factor);
   return norm;
@@ -40,7 +45,7 @@ void Optimizer::scale_lr(const std::vector<at::Tensor>& parameters, double multi
 std::vector<at::Tensor> Optimizer::zero_buffers() const {
   std::vector<at::Tensor> zeros;
   for (const at::Tensor& parameter : parameters_) {
-    zeros.push_back(torch::zeros_like(parameter, at::MemoryFormat::Contiguous));
+    zeros.push_back(at::zeros_like(parameter, at::MemoryFormat::Contiguous));
   }
   return zeros;
 }
@@ -51,12 +56,12 @@ void Optimizer::name_buffers(TensorMap& state, const std::string& name, const st
 
 TensorMap Optimizer::state() const {
   TensorMap state = buffers();
-  state["steps"] = torch::tensor({steps_}, torch::kInt64);
+  state["steps"] = at::tensor({steps_}, at::kLong);
   return state;
 }
 
 void Optimizer::load_state(const TensorMap& state) {
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   for (auto& [name, tensor] : this->state()) {
     const auto found = state.find(name);
     check<FormatError>(found != state.end(), "optimizer state has no tensor '{}': the checkpoint is incomplete", name);

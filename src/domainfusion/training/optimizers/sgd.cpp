@@ -1,7 +1,7 @@
 #include "domainfusion/training/optimizers/sgd.h"
 
-#include <torch/types.h>
-#include <torch/utils.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
 
 namespace domainfusion {
 
@@ -11,7 +11,7 @@ Sgd::Sgd(std::vector<at::Tensor> parameters, SgdOptions options)
 }
 
 void Sgd::step() {
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   ++steps_;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     at::Tensor gradient = parameters_[i].grad();
