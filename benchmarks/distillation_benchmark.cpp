@@ -32,12 +32,12 @@ at::Tensor random(at::IntArrayRef sizes) {
   return normal_tensor(stream, sizes);
 }
 
-const LatentTeacher& teacher() {
-  static const LatentTeacher made = [] {
+const LdmFunctions& teacher() {
+  static const LdmFunctions made = [] {
     set_threads(0);
     AutoencoderKl vae = frozen(AutoencoderKl(compact_vae()));
     UNet2dCondition unet = frozen(UNet2dCondition(compact_unet()));
-    LatentTeacher t;
+    LdmFunctions t;
     t.image_size_px = 64;
     t.alphas_cumprod = (1 - torch::linspace(1e-4, 0.02, 1000, torch::kFloat64)).cumprod(0);
     t.encode = [vae](const at::Tensor& x) mutable { return vae->encode(2 * x - 1).mean_NChw; };
@@ -78,7 +78,11 @@ LatentDistillation prepared(EncoderForm encoder, UnetJacobian jacobian, double f
   for (std::int64_t i = 0; i < kImages; ++i) images.push_back({{0, i}, i % kClasses});
   // Random weights say nothing about the gate, so the usual K is taken as it is.
   distillation.prepare(images, {}, 9);
-  if (distillation.curve() != nullptr) distillation.curve()->fill();
+  if (distillation.curve() != nullptr) {
+    std::vector<ImageKey> keys;
+    for (const LabelledKey& image : images) keys.push_back(image.key);
+    distillation.curve()->at(keys, torch::full({kImages}, 0.5));
+  }
   return distillation;
 }
 

@@ -39,10 +39,11 @@ if(DOMAINFUSION_TESTS)
   target_precompile_headers(df_test_pch PRIVATE <torch/types.h> <torch/nn/module.h> <fmt/format.h> <nlohmann/json.hpp> <gtest/gtest.h>)
 endif()
 
-# df_test(NAME x [TORCH] [PARITY] SOURCES a.cpp … MODULES core io … [PRIVATE libraries]): one test program per room. Its files are one
-# unit, so names in anonymous namespaces are unique within it.
+# df_test(NAME x [TORCH] [PARITY] SOURCES a.cpp … MODULES core io … [PRIVATE libraries] [SUITES A B …]): one test program per room. Its
+# files are one unit, so names in anonymous namespaces are unique within it. SUITES are entries of their own, which ctest runs side by
+# side; what is in none of them stays in the entry of the program, so that no test can be forgotten.
 function(df_test)
-  cmake_parse_arguments(A "TORCH;PARITY" "NAME" "SOURCES;MODULES;PRIVATE" ${ARGN})
+  cmake_parse_arguments(A "TORCH;PARITY" "NAME" "SOURCES;MODULES;PRIVATE;SUITES" ${ARGN})
   add_executable(test_${A_NAME} ${A_SOURCES})
   list(TRANSFORM A_MODULES PREPEND df_)
   target_link_libraries(test_${A_NAME} PRIVATE ${A_MODULES} ${A_PRIVATE} df_test_base)
@@ -50,7 +51,12 @@ function(df_test)
     target_link_libraries(test_${A_NAME} PRIVATE df_torch_base)
     target_precompile_headers(test_${A_NAME} REUSE_FROM df_test_pch)
   endif()
-  add_test(NAME ${A_NAME} COMMAND test_${A_NAME})
+  set(in_suites "")
+  foreach(suite ${A_SUITES})
+    add_test(NAME ${A_NAME}.${suite} COMMAND test_${A_NAME} --gtest_filter=${suite}.*:*/${suite}.*)
+    string(APPEND in_suites ":${suite}.*:*/${suite}.*")
+  endforeach()
+  add_test(NAME ${A_NAME} COMMAND test_${A_NAME} --gtest_filter=*-${in_suites})
   if(A_PARITY)
     set_tests_properties(${A_NAME} PROPERTIES LABELS parity)
   endif()

@@ -70,7 +70,7 @@ class TinySet final : public DomainDataset {
 class TinyGenerator final : public CandidateGenerator {
  public:
   std::int64_t image_size_px() const override { return 12; }
-  std::string weights_hash() const override { return hash; }
+  LdmIdentity ldm() const override { return {hash, 12, dtype}; }
   at::Tensor candidate_latents(const at::Tensor& z_x, const std::vector<std::string>& prompts,
                                std::vector<RandomStream> noise) const override {
     const at::Tensor z = z_x.clone();
@@ -88,7 +88,7 @@ class TinyGenerator final : public CandidateGenerator {
     return ((z + 1) / 2 * kept_light).repeat_interleave(2, 2).repeat_interleave(2, 3).clamp(0, 1);
   }
 
-  std::string hash = "tiny";
+  std::string hash = "tiny", dtype = "float32";
   double change = 0.3;    // standard deviation of what makes a candidate differ
   double kept_light = 1;  // what decoding leaves of it
   std::function<void(std::int64_t call, at::Tensor& latent)> spoil;

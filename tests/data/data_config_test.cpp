@@ -45,7 +45,7 @@ class OpenDataset : public testing::Test {
       ASSERT_EQ(a.size(d), b.size(d));
       for (std::int64_t i = 0; i < a.size(d); ++i) {
         EXPECT_EQ(a.image(d, i), b.image(d, i)) << a.info(d, i).path;
-        EXPECT_EQ(a.image_hash(d, i), b.image_hash(d, i));
+        EXPECT_EQ(a.file_hash(d, i), b.file_hash(d, i));
       }
     }
   }
@@ -154,6 +154,17 @@ TEST(FileHashes, AreRememberedUntilTheFileChanges) {
   folder.write("x", "other");
   EXPECT_EQ(hashes.sha256(file), sha256_hex("other"));
   EXPECT_THROW(hashes.sha256(folder / "none"), IoError);
+}
+
+TEST(PixelIdentity, FollowsWhatIsDoneToThePixelsAndTheHashOfTheFileDoesNot) {
+  const auto set = std::make_shared<MadeDataset>(std::vector<std::int64_t>{3});
+  const ShrunkDataset shrunk(set, 16);
+  const CachedDataset cached(std::make_shared<ShrunkDataset>(set, 16), 1 << 20);
+  EXPECT_EQ(shrunk.file_hash(0, 1), set->file_hash(0, 1));
+  EXPECT_EQ(set->pixel_identity(0, 1), set->file_hash(0, 1));
+  EXPECT_NE(shrunk.pixel_identity(0, 1), set->pixel_identity(0, 1));
+  EXPECT_NE(shrunk.pixel_identity(0, 1), ShrunkDataset(set, 17).pixel_identity(0, 1));
+  EXPECT_EQ(cached.pixel_identity(0, 1), shrunk.pixel_identity(0, 1));
 }
 
 }  // namespace domainfusion

@@ -4,6 +4,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "domainfusion/data/caches/shrunk_dataset.h"
 #include "domainfusion/distillation/teachers/latent_distillation.h"
 #include "tiny_models.h"
 
@@ -52,26 +53,26 @@ TEST(DistillationSources, KeysCarryLabelsAndImagesComeResizedInTheirOrder) {
 
 TEST(DistillationSources, ALoadedModelTeachesAsItsFunctionsDo) {
   const LatentDiffusion model = tiny_model();
-  const LatentTeacher teacher = latent_teacher_of(model);
+  const LdmFunctions ldm = ldm_functions_of(model);
   const at::Tensor image01 = torch::rand({2, 3, model.image_size_px(), model.image_size_px()});
   torch::NoGradGuard no_graph;
-  EXPECT_EQ(teacher.image_size_px, model.image_size_px());
-  EXPECT_TRUE(torch::equal(teacher.encode(image01), model.encode(image01)));
-  const at::Tensor t = torch::tensor({20, 900}), z = model.encode(image01), condition = teacher.embed({"a", "b"});
-  EXPECT_TRUE(torch::equal(teacher.predict_epsilon(z, t, condition), model.predict_epsilon(z, t, condition)));
-  EXPECT_EQ(teacher.alphas_cumprod.scalar_type(), torch::kFloat64);
+  EXPECT_EQ(ldm.image_size_px, model.image_size_px());
+  EXPECT_TRUE(torch::equal(ldm.encode(image01), model.encode(image01)));
+  const at::Tensor t = torch::tensor({20, 900}), z = model.encode(image01), condition = ldm.embed({"a", "b"});
+  EXPECT_TRUE(torch::equal(ldm.predict_epsilon(z, t, condition), model.predict_epsilon(z, t, condition)));
+  EXPECT_EQ(ldm.alphas_cumprod.scalar_type(), torch::kFloat64);
 }
 
 TEST(DistillationSources, AStepWithARealNetworkAgreesBetweenExactAndDifference) {
-  const LatentTeacher teacher = latent_teacher_of(tiny_model());
+  const LdmFunctions ldm = ldm_functions_of(tiny_model());
   const auto dataset = std::make_shared<FlatColours>();
   const auto step = [&](EncoderForm encoder) {
     DistillationConfig config;
     config.encoder = encoder;
     config.fraction = 1;
     config.lambda_ld_mode = LambdaMode::kFixed;
-    LatentDistillation distillation(config, teacher, dataset->class_names(),
-                                    plain_image_source(dataset, teacher.image_size_px), 1);
+    LatentDistillation distillation(config, ldm, dataset->class_names(), plain_image_source(dataset, ldm.image_size_px),
+                                    1);
     const at::Tensor logits = torch::arange(18).reshape({6, 3}).remainder(5).to(torch::kFloat32).requires_grad_();
     return distillation
         .step({logits,
@@ -95,6 +96,8 @@ TEST(DistillationSources, TheIdentityOfCurvesFollowsTheImages) {
   EXPECT_EQ(curve_identity(model, one, keys), curve_identity(model, same, keys));
   EXPECT_NE(curve_identity(model, one, keys), curve_identity(model, brighter, keys));
   EXPECT_NE(curve_identity(model, one, keys), curve_identity(model, one, labelled_keys(one, {{0, {0}}})));
+  const ShrunkDataset shrunk(std::make_shared<FlatColours>(), 4);
+  EXPECT_NE(curve_identity(model, one, keys), curve_identity(model, shrunk, keys));
 }
 
 }  // namespace domainfusion

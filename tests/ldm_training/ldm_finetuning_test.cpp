@@ -80,8 +80,7 @@ double denoising_loss_on(const LatentDiffusion& ldm, std::int64_t domain) {
 
 std::set<std::string> in_hashes(std::int64_t domain) {
   std::set<std::string> hashes;
-  for (const std::int64_t index : holdout_split(20, 0, domain).in)
-    hashes.insert(ToyDataset().image_hash(domain, index));
+  for (const std::int64_t index : holdout_split(20, 0, domain).in) hashes.insert(ToyDataset().file_hash(domain, index));
   return hashes;
 }
 

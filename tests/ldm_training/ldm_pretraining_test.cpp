@@ -109,7 +109,7 @@ TEST(LdmPretraining, WritesAFolderThatLoadsAndSaysWhatItSaw) {
   const SmallSet set;
   std::set<std::string> in;
   for (std::int64_t domain : {0, 1}) {
-    for (std::int64_t index : holdout_split(20, 0, domain).in) in.insert(set.image_hash(domain, index));
+    for (std::int64_t index : holdout_split(20, 0, domain).in) in.insert(set.file_hash(domain, index));
   }
   EXPECT_EQ(seen.at("image_hashes").get<std::set<std::string>>(), in);
 }

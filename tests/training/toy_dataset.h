@@ -38,7 +38,7 @@ class ToyDataset : public DomainDataset {
     return picture(domain, index);
   }
   // As of a file: comparing hashes reads no image.
-  std::string image_hash(std::int64_t domain, std::int64_t index) const override {
+  std::string file_hash(std::int64_t domain, std::int64_t index) const override {
     return sha256_hex(encode_png(picture(domain, index)));
   }
 

@@ -101,6 +101,11 @@ TargetGuard::TargetGuard(const std::map<std::string, std::string>& description_o
   for (std::string_view word : kFunctionWords) forbidden_.erase(std::string(word));
 }
 
+bool TargetGuard::allows(std::string_view text) const {
+  const std::vector<std::string> words = words_of(text);
+  return std::none_of(words.begin(), words.end(), [&](const std::string& word) { return forbidden_.contains(word); });
+}
+
 void TargetGuard::check_prompt(std::string_view prompt, std::string_view role) const {
   for (const std::string& word : words_of(prompt)) {
     check<ConfigError>(

@@ -24,8 +24,8 @@ std::vector<std::string> words_of(std::string_view text);
 // Refuses prompts that name the target domain.
 // The rule: the words of the target's name and of its description are forbidden as whole words, except function words
 // without a meaning of their own ("a", "of", "and", "with", "less", …: kFunctionWords in the source). A word that a
-// source domain's description or a class name shares with the target is forbidden as well: such a set needs another
-// description.
+// source domain's description or a class name shares with the target is forbidden as well (source_descriptions finds
+// other words for the domain).
 class TargetGuard {
  public:
   // No target: everything is allowed.
@@ -33,6 +33,8 @@ class TargetGuard {
   // The held-out domains' names and descriptions; a description may be empty.
   explicit TargetGuard(const std::map<std::string, std::string>& description_of_target);
 
+  // Whether no word of the text is forbidden.
+  bool allows(std::string_view text) const;
   // ConfigError that names the word, the prompt and `role` ("prompt", "negative prompt") if the text holds a forbidden
   // word.
   void check_prompt(std::string_view prompt, std::string_view role) const;

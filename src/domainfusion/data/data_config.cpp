@@ -77,4 +77,10 @@ std::shared_ptr<const DomainDataset> open_dataset(const DataConfig& config) {
   return std::make_shared<PackedDataset>(dataset, config.folder_of_caches(), identity_of(*folder, config));
 }
 
+std::shared_ptr<const DomainDataset> kept_in_memory(std::shared_ptr<const DomainDataset> images,
+                                                    const DataConfig& config) {
+  if (config.cache == ImageCache::kNone) return images;
+  return std::make_shared<CachedDataset>(std::move(images), config.cache_mb << 20);
+}
+
 }  // namespace domainfusion

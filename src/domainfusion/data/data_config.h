@@ -33,4 +33,9 @@ struct DataConfig {
 // description file does not fit the set; else what FolderDataset and PackedDataset throw.
 std::shared_ptr<const DomainDataset> open_dataset(const DataConfig& config);
 
+// `images`, which a run has made for itself, behind a memory like that of the set: config.cache_mb, unless the cache is
+// "none".
+std::shared_ptr<const DomainDataset> kept_in_memory(std::shared_ptr<const DomainDataset> images,
+                                                    const DataConfig& config);
+
 }  // namespace domainfusion

@@ -19,6 +19,14 @@
 
 namespace domainfusion {
 
+// What of a model decides its outputs, up to the rounding of another processor or batch. What names such outputs takes
+// it apart by a structured binding, so that a field that comes to it cannot be passed over.
+struct LdmIdentity {
+  std::string weights_hash;
+  std::int64_t image_size_px;
+  std::string dtype;  // in which the networks compute: "float32", …
+};
+
 // Copies share the networks. All functions may be called with gradients on; the parameters themselves take none.
 class LatentDiffusion {
  public:
@@ -73,6 +81,7 @@ class LatentDiffusion {
   // SHA-256 over the content of all files that the model was read from (and over options that change it); equal folders
   // have equal hashes. Computed on first use.
   std::string weights_hash() const;
+  LdmIdentity identity() const { return {weights_hash(), image_size_px(), name_of(placement().dtype)}; }
   // The content of domainfusion.json (domains and image hashes the model was trained on), or nullptr.
   const nlohmann::json* provenance() const { return provenance_.is_null() ? nullptr : &provenance_; }
   const std::filesystem::path& folder() const { return folder_; }  // the path it was loaded from

@@ -7,17 +7,17 @@
 
 namespace domainfusion {
 
-LatentTeacher latent_teacher_of(const LatentDiffusion& model) {
-  LatentTeacher teacher;
-  teacher.encode = [model](const at::Tensor& image01) { return model.encode(image01); };
-  teacher.predict_epsilon = [model](const at::Tensor& z_t, const at::Tensor& t_N, const at::Tensor& condition) {
+LdmFunctions ldm_functions_of(const LatentDiffusion& model) {
+  LdmFunctions ldm;
+  ldm.encode = [model](const at::Tensor& image01) { return model.encode(image01); };
+  ldm.predict_epsilon = [model](const at::Tensor& z_t, const at::Tensor& t_N, const at::Tensor& condition) {
     return model.predict_epsilon(z_t, t_N, condition);
   };
-  teacher.embed = [model](const std::vector<std::string>& prompts) { return model.embed(prompts); };
-  teacher.alphas_cumprod = model.alphas_cumprod().to(torch::kCPU, torch::kFloat64);
-  teacher.image_size_px = model.image_size_px();
-  teacher.device = model.placement().device;
-  return teacher;
+  ldm.embed = [model](const std::vector<std::string>& prompts) { return model.embed(prompts); };
+  ldm.alphas_cumprod = model.alphas_cumprod().to(torch::kCPU, torch::kFloat64);
+  ldm.image_size_px = model.image_size_px();
+  ldm.device = model.placement().device;
+  return ldm;
 }
 
 ImageSource plain_image_source(std::shared_ptr<const DomainDataset> dataset, std::int64_t size_px) {
@@ -43,10 +43,10 @@ std::vector<LabelledKey> labelled_keys(const DomainDataset& dataset, const std::
 
 std::string curve_identity(const LatentDiffusion& model, const DomainDataset& dataset,
                            const std::vector<LabelledKey>& images) {
-  std::string hashes;
-  for (const LabelledKey& image : images) hashes += dataset.image_hash(image.key.domain, image.key.index);
-  return fmt::format("model {} in {} at {} px, images {}", model.weights_hash(), c10::toString(model.placement().dtype),
-                     model.image_size_px(), sha256_hex(hashes));
+  std::string identities;
+  for (const LabelledKey& image : images) identities += dataset.pixel_identity(image.key.domain, image.key.index);
+  const auto& [weights_hash, size_px, dtype] = model.identity();
+  return fmt::format("model {} in {} at {} px, images {}", weights_hash, dtype, size_px, sha256_hex(identities));
 }
 
 }  // namespace domainfusion

@@ -7,12 +7,12 @@
 
 #include "domainfusion/data/batch_loader.h"
 #include "domainfusion/diffusion/latent_diffusion.h"
-#include "domainfusion/distillation/latent_teacher.h"
+#include "domainfusion/distillation/ldm_functions.h"
 
 namespace domainfusion {
 
 // The functions of `model`, which shares its networks with the result.
-LatentTeacher latent_teacher_of(const LatentDiffusion& model);
+LdmFunctions ldm_functions_of(const LatentDiffusion& model);
 
 // Whole images of `dataset`, resized to size_px x size_px (plain_images01).
 ImageSource plain_image_source(std::shared_ptr<const DomainDataset> dataset, std::int64_t size_px);
@@ -20,8 +20,8 @@ ImageSource plain_image_source(std::shared_ptr<const DomainDataset> dataset, std
 // All images of the selections with their labels, in order.
 std::vector<LabelledKey> labelled_keys(const DomainDataset& dataset, const std::vector<DomainSelection>& selections);
 
-// Text that changes whenever the latent curves of `images` would: the model's weights hash, its data type, the size,
-// and one hash over the hashes of the images, in order. Reads every image file once.
+// Text that changes whenever the latent curves of `images` would: the model's identity, and one hash over the pixel
+// identities of the images, in order. Reads every image file once.
 std::string curve_identity(const LatentDiffusion& model, const DomainDataset& dataset,
                            const std::vector<LabelledKey>& images);
 

@@ -35,8 +35,8 @@ TEST(RoundPlan, a_run_stays_below_its_share_of_cdgas_count) {
   const RoundPlan plan(config, 1000, 3, 4, 3);  // CDGA 2000, 200 candidates, 50 images
   EXPECT_EQ(plan.images_of_run(), 50);
   EXPECT_EQ(plan.count(0) + plan.count(1) + plan.count(2), 50);
-  EXPECT_EQ(plan.count(0), 16);
-  EXPECT_EQ(plan.first(2), 33);
+  EXPECT_EQ(plan.count(0), 17);
+  EXPECT_EQ(plan.first(2), 34);
   EXPECT_THROW(plan.count(3), ConfigError);
 }
 
@@ -57,6 +57,27 @@ TEST(RoundPlan, a_budget_without_an_image_says_so) {
   const std::string message = message_of<ConfigError>([&] { RoundPlan(config, 100, 3, 4, 2); });
   EXPECT_NE(message.find("budget_share"), std::string::npos) << message;
   EXPECT_NE(message.find("200"), std::string::npos) << message;
+}
+
+// Online augmentation begins before the first step, also on a small budget.
+TEST(RoundPlan, a_budget_below_the_number_of_rounds_pays_for_the_first_ones) {
+  BudgetConfig config;
+  config.budget_share = 0.03;
+  const RoundPlan plan(config, 87, 3, 4, 8);  // CDGA 174, 5 candidates, 1 image
+  EXPECT_EQ(plan.images_of_run(), 1);
+  EXPECT_EQ(plan.count(0), 1);
+  EXPECT_FALSE(plan.is_evenly_shared());
+  config.budget_share = 0.1;
+  const RoundPlan four(config, 80, 3, 4, 10);  // 4 images over 10 rounds
+  for (std::int64_t round = 0; round < 10; ++round)
+    EXPECT_EQ(four.count(round), round == 0 || round == 2 || round == 5 || round == 7) << round;
+  config.budget_share = 0;
+  EXPECT_TRUE(RoundPlan(config, 80, 3, 4, 10).is_evenly_shared());
+}
+
+TEST(RoundPlan, one_source_domain_has_no_count_of_cdgas_to_take_a_share_of) {
+  const std::string message = message_of<ConfigError>([] { RoundPlan({}, 100, 1, 4, 2); });
+  EXPECT_NE(message.find("set it to 0"), std::string::npos) << message;
 }
 
 TEST(ImageWalk, takes_groups_in_turn_and_covers_every_image_once) {

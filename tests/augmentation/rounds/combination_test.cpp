@@ -92,7 +92,7 @@ TEST_P(CombinationRules, ModeMakesAnImageThatTheJudgeFindsHarderThanTheEvenMixtu
   };
   const StyleContent x = decomposition_->decompose(x_);
   const at::Tensor styles = at::cat({x.style, decomposition_->decompose(candidates_).style});
-  const at::Tensor even = decomposition_->combine(x, {styles.mean(0, true), x.content}, x);
+  const at::Tensor even = decomposition_->fused(x, {styles.mean(0, true), x.content}, x);
   const Combined found = combined(CombineRule::kMode);
   EXPECT_GT(loss(found.values), loss(even));
   EXPECT_EQ(found.style_weights.size(), 4U);
@@ -108,7 +108,7 @@ TEST_P(CombinedRounds, equal_seeds_give_equal_bytes_whatever_the_grouping) {
   rounds("a").run(0);
   config_.batch_images = 1;
   AugmentationRounds single = rounds("b");
-  EXPECT_EQ(single.run(0)->kept, 0);
+  EXPECT_EQ(single.run(0)->unchanged, 0);
   EXPECT_EQ(images_below("a"), images_below("b"));
   EXPECT_FALSE(images_below("a").empty());
 }
@@ -145,7 +145,7 @@ TEST_P(CombinedRounds, failed_candidates_are_never_drawn) {
     if (call % 3 != 1) latent.fill_(std::numeric_limits<float>::quiet_NaN());
   };
   AugmentationRounds run = rounds("a");
-  EXPECT_EQ(run.run(0)->kept, 0);
+  EXPECT_EQ(run.run(0)->unchanged, 0);
   for (const SyntheticRecord* record : run.store().records(0)) {
     EXPECT_EQ(record->candidates, (std::vector<std::int64_t>{1}));
     if (rule() != CombineRule::kMode) {

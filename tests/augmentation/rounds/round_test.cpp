@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "augmentation/tiny_rounds.h"
+#include "domainfusion/data/caches/shrunk_dataset.h"
 
 namespace domainfusion {
 namespace {
@@ -21,7 +22,7 @@ TEST_P(RoundTest, makes_the_planned_images_and_counts_them) {
   AugmentationRounds run = rounds("a");
   const RoundSummary first = *run.run(0);
   EXPECT_EQ(first.covered, 7);
-  EXPECT_EQ(first.kept, 0);
+  EXPECT_EQ(first.unchanged, 0);
   EXPECT_EQ(first.generated, 21);
   EXPECT_EQ(generator_.made, 21);
   EXPECT_EQ(first.cdga, 12);
@@ -129,11 +130,11 @@ TEST_P(RoundTest, failed_candidates_are_dropped_and_counted) {
   AugmentationRounds run = rounds("a");
   const RoundSummary summary = *run.run(0);
   EXPECT_EQ(summary.failed, 3 + 6);
-  EXPECT_EQ(summary.kept, 1);
+  EXPECT_EQ(summary.unchanged, 1);
   EXPECT_EQ(summary.generated, 21);
   EXPECT_EQ(run.as_of(0)->total(), 6);
   for (const SyntheticRecord* record : run.store().records(0)) {
-    if (record->kept()) continue;
+    if (record->unchanged()) continue;
     EXPECT_EQ(record->candidates, (std::vector<std::int64_t>{1, 2}));
     EXPECT_GE(record->style_candidate, 1);
     EXPECT_GE(record->content_candidate, 1);
@@ -262,8 +263,34 @@ TEST_F(RoundsOfOneRun, config_reads_its_own_echo) {
   fields.from_json(defaults);
   fields.from_json({{"reference", "raw"}, {"mix", 0.5}});
   EXPECT_EQ(config.reference, StyleReference::kRaw);
-  EXPECT_EQ(config.combine.mix, 0.5);
+  EXPECT_EQ(config.decomposition_options.mix, 0.5);
 }
 
 }  // namespace
+// Images of a model in bfloat16 are no images of the same model in float32.
+TEST(RoundIdentity, CountsTheTypeInWhichTheModelComputes) {
+  struct Open : TinyRounds {
+    void reopen() {
+      rounds("a").run(0);
+      EXPECT_NO_THROW(rounds("a"));
+      generator_.dtype = "bfloat16";
+      EXPECT_THROW(rounds("a"), ConfigError);
+    }
+  } open;
+  open.reopen();
+}
+
+TEST(RoundIdentity, CountsWhatIsDoneToThePixels) {
+  struct Open : TinyRounds {
+    void reopen() {
+      rounds("a").run(0);
+      const auto shrunk = std::make_shared<ShrunkDataset>(set_, 6);
+      const CandidatePrompts prompts(config_.prompt_template, "", set_->class_names(), descriptions_, {});
+      EXPECT_THROW(AugmentationRounds(config_, shrunk, set_->everything(), prompts, generator_, folder_ / "a", 4, 3),
+                   ConfigError);
+    }
+  } open;
+  open.reopen();
+}
+
 }  // namespace domainfusion

@@ -21,9 +21,7 @@ class GivenSimilarities final : public Decomposition {
   at::Tensor content_similarity(const StyleContent&, const StyleContent& c, SimilarityForm) const override {
     return c.content;
   }
-  at::Tensor combine(const StyleContent&, const StyleContent&, const StyleContent& c) const override {
-    return c.content;
-  }
+  at::Tensor fused(const StyleContent&, const StyleContent&, const StyleContent& c) const override { return c.content; }
 };
 
 Selection select(std::vector<float> styles, std::vector<float> contents) {

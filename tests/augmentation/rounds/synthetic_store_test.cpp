@@ -51,7 +51,7 @@ TEST_F(SyntheticStoreTest, finds_everything_again_when_reopened) {
     return expected.to_json();
   }());
   EXPECT_EQ(SyntheticStore::image(store.folder(), *store.find(0, {0, 1})).rgb[0], 10);
-  EXPECT_TRUE(store.find(0, {1, 0})->kept());
+  EXPECT_TRUE(store.find(0, {1, 0})->unchanged());
   EXPECT_EQ(store.find(1, {0, 1}), nullptr);
   EXPECT_EQ(store.summary(0)->at("covered"), 2);
   EXPECT_FALSE(store.summary(1).has_value());
@@ -129,7 +129,7 @@ TEST_F(SyntheticStoreTest, the_set_of_a_round_holds_the_newest_image_of_each_par
   EXPECT_EQ(last.image(0, 1).rgb[0], 40);
   EXPECT_EQ(last.parent(0, 1), (ParentId{0, 2}));
   EXPECT_EQ(last.class_names(), set_->class_names());
-  EXPECT_EQ(last.image_hash(0, 1).size(), 64U);
+  EXPECT_EQ(last.file_hash(0, 1).size(), 64U);
   EXPECT_THROW(last.info(0, 2), ConfigError);
 }
 

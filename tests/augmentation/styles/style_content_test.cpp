@@ -82,9 +82,9 @@ TEST(Fourier, a_swap_of_amplitudes_gives_the_style_of_the_other) {
   // 1 0 0 0 with twice the amplitude everywhere is 2 0 0 0: clamped to 1.
   const StyleContent x = fourier.decompose(row({0.5, 0, 0, 0}));
   const StyleContent brighter = fourier.decompose(row({0.9, 0, 0, 0}));
-  EXPECT_LT(largest_difference(fourier.combine(x, brighter, x), row({0.9, 0, 0, 0})), 1e-12);
+  EXPECT_LT(largest_difference(fourier.fused(x, brighter, x), row({0.9, 0, 0, 0})), 1e-12);
   const StyleContent beyond = fourier.decompose(row({1.8, 0, 0, 0}));
-  EXPECT_LT(largest_difference(fourier.combine(x, beyond, x), row({1, 0, 0, 0})), 1e-12);
+  EXPECT_LT(largest_difference(fourier.fused(x, beyond, x), row({1, 0, 0, 0})), 1e-12);
 }
 
 TEST(Adain, statistics_are_the_hand_computed_ones) {
@@ -149,7 +149,7 @@ TEST_P(EveryDecomposition, combining_an_image_with_itself_returns_it) {
     for (double mix : {0.0, 0.3, 1.0}) {
       const auto decomposition = make(mix);
       const StyleContent x = decomposition->decompose(image);
-      EXPECT_LT(largest_difference(decomposition->combine(x, x, x), image), 1e-9) << mix;
+      EXPECT_LT(largest_difference(decomposition->fused(x, x, x), image), 1e-9) << mix;
     }
   }
 }
@@ -159,7 +159,7 @@ TEST_P(EveryDecomposition, mix_0_keeps_the_style_of_x) {
   const at::Tensor image = random_image(4);
   const StyleContent x = decomposition->decompose(image);
   const StyleContent other = decomposition->decompose(random_image(5));
-  EXPECT_LT(largest_difference(decomposition->combine(x, other, x), image), 1e-9);
+  EXPECT_LT(largest_difference(decomposition->fused(x, other, x), image), 1e-9);
 }
 
 TEST_P(EveryDecomposition, combined_style_and_content_are_the_chosen_ones) {
@@ -168,7 +168,7 @@ TEST_P(EveryDecomposition, combined_style_and_content_are_the_chosen_ones) {
   const StyleContent x = decomposition->decompose(random_image(6) * 0.2 + 0.4);
   const StyleContent style = decomposition->decompose(random_image(7) * 0.2 + 0.4);
   const StyleContent content = decomposition->decompose(random_image(8) * 0.2 + 0.4);
-  const StyleContent again = decomposition->decompose(decomposition->combine(x, style, content));
+  const StyleContent again = decomposition->decompose(decomposition->fused(x, style, content));
   EXPECT_LT(largest_difference(again.style, style.style), 1e-3);
   EXPECT_GT(decomposition->content_similarity(content, again, SimilarityForm::kCosine).item<double>(), 0.95);
 }
@@ -198,7 +198,7 @@ TEST_P(EveryDecomposition, candidates_do_not_depend_on_their_batch) {
 TEST_P(EveryDecomposition, float32_stays_float32) {
   const auto decomposition = make();
   const StyleContent x = decomposition->decompose(random_image(16).to(at::kFloat));
-  EXPECT_EQ(decomposition->combine(x, x, x).scalar_type(), at::kFloat);
+  EXPECT_EQ(decomposition->fused(x, x, x).scalar_type(), at::kFloat);
 }
 
 TEST_P(EveryDecomposition, wrong_shapes_are_shape_errors) {
@@ -210,7 +210,7 @@ TEST_P(EveryDecomposition, wrong_shapes_are_shape_errors) {
   const StyleContent other = decomposition->decompose(random_image(18, {1, 2, 8, 6}));
   EXPECT_THROW(decomposition->style_similarity(x, other, SimilarityForm::kCosine), ShapeError);
   EXPECT_THROW(decomposition->content_similarity(x, other, SimilarityForm::kL2), ShapeError);
-  EXPECT_THROW(decomposition->combine(x, other, x), ShapeError);
+  EXPECT_THROW(decomposition->fused(x, other, x), ShapeError);
 }
 
 INSTANTIATE_TEST_SUITE_P(Registry, EveryDecomposition, ::testing::ValuesIn(decompositions().names()),

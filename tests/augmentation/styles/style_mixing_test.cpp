@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "domainfusion/augmentation/styles/fourier.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/random/random_tensor.h"
 
@@ -15,6 +16,13 @@ at::Tensor maps(std::uint64_t seed) {
 }
 
 bool close(const at::Tensor& a, const at::Tensor& b) { return at::allclose(a, b, 1e-6, 1e-6); }
+
+at::Tensor pictures(std::uint64_t seed, std::int64_t count) {
+  RandomStream stream(seed, "pictures");
+  return (normal_tensor(stream, {count, 3, 8, 6}) * 0.2 + 0.5).clamp(0, 1);
+}
+
+const RandomStream kSpectraStream{1, "shared styles", {7}};
 
 at::Tensor all(double share) { return at::full({3}, share, at::kDouble); }
 
@@ -63,6 +71,42 @@ TEST(StyleMixing, OtherShapesAreRefused) {
   EXPECT_THROW(mix_statistics(maps(1), maps(2).narrow(0, 0, 2), all(1)), ShapeError);
   EXPECT_THROW(match_distribution(maps(1), maps(2).narrow(2, 0, 2), all(1)), ShapeError);
   EXPECT_THROW(match_distribution(maps(1), maps(2), at::ones({2}, at::kDouble)), ShapeError);
+}
+
+TEST(SpectraMixing, EachImageKeepsItsPhaseAndTakesAShareOfADrawnAmplitude) {
+  const at::Tensor image01 = pictures(1, 5), style01 = pictures(2, 3);
+  const at::Tensor mixed = mix_spectra(image01, style01, 0.6, kSpectraStream);
+  RandomStream draws = kSpectraStream;
+  for (std::int64_t i = 0; i < 5; ++i) {
+    const at::Tensor drawn = style01.narrow(0, static_cast<std::int64_t>(draws.below(3)), 1);
+    const double share = draws.uniform(0, 0.6);
+    const StyleContent own = fourier_spectrum(image01.narrow(0, i, 1));
+    const at::Tensor expected =
+        image_from_spectrum(mix_amplitudes(own.style, fourier_spectrum(drawn).style, share, 0), own.content);
+    EXPECT_TRUE(at::allclose(mixed.narrow(0, i, 1), expected.clamp(0, 1), 1e-4, 1e-5)) << i;
+  }
+}
+
+TEST(SpectraMixing, NoShareIsTheImageItself) {
+  EXPECT_TRUE(at::allclose(mix_spectra(pictures(1, 4), pictures(2, 2), 0, kSpectraStream), pictures(1, 4), 1e-4, 1e-5));
+}
+
+TEST(SpectraMixing, StaysAPicture) {
+  const at::Tensor mixed = mix_spectra(pictures(1, 4) * 5 - 2, pictures(2, 3), 1, kSpectraStream);
+  EXPECT_EQ(mixed.min().item<double>(), 0);
+  EXPECT_EQ(mixed.max().item<double>(), 1);
+}
+
+TEST(SpectraMixing, EqualStreamsGiveEqualBits) {
+  const auto images = [](std::uint64_t step) {
+    return mix_spectra(pictures(1, 4), pictures(2, 3), 1, {1, "shared styles", {step}});
+  };
+  EXPECT_TRUE(at::equal(images(3), images(3)));
+  EXPECT_FALSE(at::equal(images(3), images(4)));
+}
+
+TEST(SpectraMixing, OtherSizesAreRefused) {
+  EXPECT_THROW(mix_spectra(pictures(1, 4), at::zeros({2, 3, 8, 8}), 1, kSpectraStream), ShapeError);
 }
 
 }  // namespace domainfusion

@@ -52,4 +52,17 @@ TEST(RandomStream, APermutationHoldsEveryIndexOnce) {
   EXPECT_EQ(*std::max_element(order.begin(), order.end()), 49);
 }
 
+TEST(RandomStream, ACycleLeavesNothingInItsPlace) {
+  for (std::int64_t n = 2; n < 20; ++n) {
+    const auto order = RandomStream(7, "cycle", {static_cast<std::uint64_t>(n)}).cycle(n);
+    std::int64_t place = 0, steps = 0;
+    do {
+      place = order[static_cast<std::size_t>(place)];
+      ++steps;
+    } while (place != 0 && steps <= n);
+    EXPECT_EQ(steps, n);
+  }
+  EXPECT_EQ(RandomStream(7, "cycle").cycle(1), std::vector<std::int64_t>{0});
+}
+
 }  // namespace domainfusion

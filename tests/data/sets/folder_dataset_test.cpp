@@ -52,8 +52,8 @@ TEST(FolderDataset, ImagesAndHashesAreThoseOfTheFiles) {
   ASSERT_EQ(dataset.size(0), 4);
   // Labels sort the files: cat 0, 2, then dog 1, 3.
   EXPECT_EQ(dataset.image(0, 1), made.image(0, 2));
-  EXPECT_EQ(dataset.image_hash(0, 1), sha256_hex_of_file(folder / "a/cat/2.png"));
-  EXPECT_EQ(dataset.image_hash(0, 1), made.image_hash(0, 2));
+  EXPECT_EQ(dataset.file_hash(0, 1), sha256_hex_of_file(folder / "a/cat/2.png"));
+  EXPECT_EQ(dataset.file_hash(0, 1), made.file_hash(0, 2));
 }
 
 TEST(FolderDataset, AMissingFolderAndAFileAreErrorsThatSayWhatIsExpected) {

@@ -15,7 +15,7 @@ TEST(JoinedDataset, HoldsInEachDomainTheImagesOfTheFirstThenThoseOfTheSecond) {
   EXPECT_EQ(joined.image(1, 0), first->image(1, 0));
   EXPECT_EQ(joined.image(1, 3), second->image(1, 2));
   EXPECT_EQ(joined.info(1, 3).path, second->info(1, 2).path);
-  EXPECT_EQ(joined.image_hash(1, 3), second->image_hash(1, 2));
+  EXPECT_EQ(joined.file_hash(1, 3), second->file_hash(1, 2));
 }
 
 TEST(JoinedDataset, OfOtherDomainsIsRefused) {

@@ -8,7 +8,7 @@
 #include <csignal>
 #include <fstream>
 
-#include "distillation/tiny_teacher.h"
+#include "distillation/tiny_ldm.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/distillation/curves/curve_gate.h"
 
@@ -32,7 +32,7 @@ class LatentCurveTest : public ::testing::Test {
     };
   }
   LatentCurve make(LatentCurveConfig config = {}, const std::string& identity = "a") {
-    return LatentCurve(tiny_teacher(torch::kFloat32), counting(), keys_, 9, config, identity);
+    return LatentCurve(tiny_ldm(torch::kFloat32), counting(), keys_, 9, config, identity);
   }
   LatentCurveConfig on_file() const {
     LatentCurveConfig config;
@@ -69,31 +69,30 @@ std::string message_of(Action action) {
 TEST_F(LatentCurveTest, FollowsTheEncoder) {
   LatentCurve curve = make();
   const auto got = curve.at(keys_, p_);
-  const LatentTeacher teacher = tiny_teacher();
+  const LdmFunctions ldm = tiny_ldm();
   const at::Tensor image01 = plain_images(tiny_images(), keys_, 16, torch::kCPU).to(torch::kFloat64);
-  const at::Tensor z = teacher.encode(p_.reshape({-1, 1, 1, 1}).to(torch::kFloat64) * image01);
+  const at::Tensor z = ldm.encode(p_.reshape({-1, 1, 1, 1}).to(torch::kFloat64) * image01);
   const double h = 1e-4;
-  const at::Tensor up = teacher.encode((p_.to(torch::kFloat64) + h).reshape({-1, 1, 1, 1}) * image01);
-  const at::Tensor down = teacher.encode((p_.to(torch::kFloat64) - h).reshape({-1, 1, 1, 1}) * image01);
+  const at::Tensor up = ldm.encode((p_.to(torch::kFloat64) + h).reshape({-1, 1, 1, 1}) * image01);
+  const at::Tensor down = ldm.encode((p_.to(torch::kFloat64) - h).reshape({-1, 1, 1, 1}) * image01);
   const at::Tensor dz = (up - down) / (2 * h);
   EXPECT_LT(((got.value_NChw - z).norm() / z.norm()).item<double>(), 0.01);
   EXPECT_LT(((got.derivative_NChw - dz).norm() / dz.norm()).item<double>(), 0.1);
 }
 
-TEST_F(LatentCurveTest, EncodesAnImageOnceWhetherAskedForOrFilled) {
+TEST_F(LatentCurveTest, EncodesAnImageOnce) {
   LatentCurve curve = make();
   EXPECT_EQ(curve.filled(), 0);
   curve.at({keys_[2], keys_[2], keys_[4]}, torch::tensor({0.1, 0.2, 0.3}));
   EXPECT_EQ(curve.filled(), 2);
   EXPECT_EQ(asked_, 2);
-  curve.fill();
   curve.at(keys_, p_);
   EXPECT_EQ(asked_, 6);
 }
 
 TEST_F(LatentCurveTest, NodesDoNotDependOnTheOrderOfEncoding) {
   LatentCurve one = make(), other = make();
-  one.fill();
+  one.at(keys_, p_);
   for (std::size_t i = keys_.size(); i-- > 0;) other.at({keys_[i]}, torch::tensor({0.5}));
   EXPECT_TRUE(torch::equal(one.at(keys_, p_).derivative_NChw, other.at(keys_, p_).derivative_NChw));
 }
@@ -119,18 +118,18 @@ TEST_F(LatentCurveTest, RunsAtTheSameTimeShareAFile) {
   EXPECT_EQ(other.filled(), 2);
   EXPECT_TRUE(torch::equal(other.at({keys_[0], keys_[3]}, p).value_NChw, value));
   EXPECT_EQ(asked_, 2);
-  other.fill();
+  other.at(keys_, p_);
   EXPECT_EQ(one.filled(), 6);
 }
 
 TEST_F(LatentCurveTest, AnotherIdentityHasAFileOfItsOwn) {
-  make(on_file()).fill();
+  make(on_file()).at(keys_, p_);
   EXPECT_EQ(make(on_file(), "another LDM").filled(), 0);
   EXPECT_EQ(make(on_file()).filled(), 6);
 }
 
 TEST_F(LatentCurveTest, ATornFileIsMadeAnew) {
-  make(on_file()).fill();
+  make(on_file()).at(keys_, p_);
   std::filesystem::resize_file(file(), 100);
   EXPECT_EQ(make(on_file()).filled(), 0);
 }
@@ -174,38 +173,38 @@ TEST_F(LatentCurveTest, UnknownKeysRepeatsAndWrongImagesAreRefused) {
             }).find("image 1 of domain 7"),
             std::string::npos);
   const ImageSource wrong = [](const std::vector<ImageKey>&) { return torch::zeros({1, 3, 8, 8}); };
-  LatentCurve bad(tiny_teacher(torch::kFloat32), wrong, keys_, 5, {}, {});
-  EXPECT_NE(message_of<ShapeError>([&] { bad.fill(); }).find("[1, 3, 8, 8]"), std::string::npos);
+  LatentCurve bad(tiny_ldm(torch::kFloat32), wrong, keys_, 5, {}, {});
+  EXPECT_NE(message_of<ShapeError>([&] { bad.at(keys_, p_); }).find("[1, 3, 8, 8]"), std::string::npos);
   keys_.push_back(keys_[0]);
   EXPECT_THROW(make(), Error);
 }
 
 namespace {
 
-CurveGateResult gate_of(const LatentTeacher& teacher, DistillationConfig config, GateExtent extent) {
+CurveGateResult gate_of(const LdmFunctions& ldm, DistillationConfig config, GateExtent extent) {
   config.curve.gate_images = 10;
-  const ClassConditions conditions(teacher, config, {"dog", "guitar", "house"});
-  return measure_curve_gate(teacher, config, conditions, tiny_images(), tiny_keys(30), 5, extent);
+  const ClassConditions conditions(ldm, config, {"dog", "guitar", "house"});
+  return measure_curve_gate(ldm, config, conditions, tiny_images(), tiny_keys(30), 5, extent);
 }
 
 }  // namespace
 
 TEST(CurveGate, ASmoothEncoderPassesAndErrorsFallWithK) {
-  const auto all = gate_of(tiny_teacher(), {}, GateExtent::kAll);
+  const auto all = gate_of(tiny_ldm(), {}, GateExtent::kAll);
   ASSERT_EQ(all.rows.size(), 4u);
   EXPECT_EQ(all.images, 10);
   EXPECT_TRUE(all.chosen_points == 9 || all.chosen_points == 17) << all.table();
   EXPECT_GT(all.rows[0].rms_error, all.rows[1].rms_error);
   EXPECT_GT(all.rows[1].rms_error, all.rows[2].rms_error);
   EXPECT_GT(all.rows[2].cosine, 0.999) << all.table();
-  const auto first = gate_of(tiny_teacher(), {}, GateExtent::kFirstPassing);
+  const auto first = gate_of(tiny_ldm(), {}, GateExtent::kFirstPassing);
   EXPECT_EQ(first.chosen_points, all.chosen_points);
   EXPECT_EQ(first.rows.back().points, first.chosen_points);
   EXPECT_EQ(first.rows.back().rms_error, all.rows[first.rows.size() - 1].rms_error);
 }
 
 TEST(CurveGate, ARoughEncoderPassesAtNoK) {
-  const auto result = gate_of(tiny_teacher(torch::kFloat64, 0.5), {}, GateExtent::kFirstPassing);
+  const auto result = gate_of(tiny_ldm(torch::kFloat64, 0.5), {}, GateExtent::kFirstPassing);
   EXPECT_EQ(result.rows.size(), 4u);
   EXPECT_EQ(result.chosen_points, 0);
   EXPECT_NE(result.table().find("the exact encoder is used"), std::string::npos);
@@ -214,7 +213,7 @@ TEST(CurveGate, ARoughEncoderPassesAtNoK) {
 TEST(CurveGate, ANumberOfPointsThatIsGivenIsTheOnlyOneMeasured) {
   DistillationConfig config;
   config.curve.points = 17;
-  const auto result = gate_of(tiny_teacher(), config, GateExtent::kAll);
+  const auto result = gate_of(tiny_ldm(), config, GateExtent::kAll);
   ASSERT_EQ(result.rows.size(), 1u);
   EXPECT_EQ(result.rows[0].points, 17);
 }
@@ -224,6 +223,31 @@ TEST(DrawImages, TakesDistinctImagesInTheirOrderOrAll) {
   ASSERT_EQ(drawn.size(), 20u);
   for (std::size_t i = 1; i < drawn.size(); ++i) EXPECT_NE(drawn[i].key, drawn[i - 1].key);
   EXPECT_EQ(draw_images(tiny_keys(5), 20, 1, "x").size(), 5u);
+}
+
+// Found before anything is measured, so that an hour of the gate is not lost to it.
+TEST(CurveGate, CurvesOverTheLimitAreRefusedBeforeTheFirstPass) {
+  LdmFunctions ldm = tiny_ldm();
+  int passes = 0;
+  ldm.predict_epsilon = [&, predict = ldm.predict_epsilon](const auto& z, const auto& t, const auto& condition) {
+    ++passes;
+    return predict(z, t, condition);
+  };
+  DistillationConfig config;
+  config.curve.limit_mb = 1;
+  const ClassConditions conditions(ldm, config, {"dog", "guitar", "house"});
+  const std::string message = message_of<ConfigError>([&] {
+    measure_curve_gate(ldm, config, conditions, tiny_images(), tiny_keys(2000), 5, GateExtent::kFirstPassing);
+  });
+  EXPECT_NE(message.find("at K = 5 need"), std::string::npos) << message;
+  EXPECT_EQ(passes, 0);
+}
+
+TEST(CurveGate, AVerdictIsReadAsItWasWritten) {
+  const auto made = gate_of(tiny_ldm(), {}, GateExtent::kFirstPassing);
+  EXPECT_EQ(CurveGateResult::from_json(made.to_json()).to_json(), made.to_json());
+  EXPECT_EQ(CurveGateResult::from_json(made.to_json()).table(), made.table());
+  EXPECT_THROW(CurveGateResult::from_json({{"rows", 3}}), FormatError);
 }
 
 }  // namespace domainfusion

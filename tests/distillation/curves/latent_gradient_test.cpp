@@ -4,7 +4,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
-#include "distillation/tiny_teacher.h"
+#include "distillation/tiny_ldm.h"
 #include "domainfusion/core/error.h"
 
 namespace domainfusion {
@@ -12,7 +12,7 @@ namespace {
 
 // A batch of five images at different confidences, with their noise.
 struct GradientCase {
-  LatentTeacher teacher = tiny_teacher();
+  LdmFunctions ldm = tiny_ldm();
   DistillationConfig config;
   std::vector<ImageKey> keys;
   at::Tensor image01, p = torch::tensor({0.02, 0.2, 0.5, 0.8, 0.99}, torch::kFloat64);
@@ -23,19 +23,19 @@ struct GradientCase {
     for (const LabelledKey& image : tiny_keys(5)) keys.push_back(image.key);
     image01 = plain_images(tiny_images(), keys, 16, torch::kCPU).to(torch::kFloat64);
     noise = draw_noise(1, "test", 3, keys, 20, 980, {4, 4, 4});
-    condition = ClassConditions(teacher, config, kTinyClasses).of(torch::tensor({0, 1, 2, 0, 1}));
+    condition = ClassConditions(ldm, config, kTinyClasses).of(torch::tensor({0, 1, 2, 0, 1}));
   }
   LatentGradient gradient(const EncodedPoint& point) const {
-    return latent_gradient(teacher, config, point, noise, condition);
+    return latent_gradient(ldm, config, point, noise, condition);
   }
-  LatentGradient exact() const { return gradient(encode_exact(teacher, image01, p)); }
+  LatentGradient exact() const { return gradient(encode_exact(ldm, image01, p)); }
   // w(t) mean(r^2) at confidences q.
   at::Tensor loss(const at::Tensor& q) const {
-    const at::Tensor abar = teacher.alphas_cumprod.index_select(0, noise.t_N);
-    const at::Tensor z = teacher.encode(q.reshape({-1, 1, 1, 1}) * image01),
+    const at::Tensor abar = ldm.alphas_cumprod.index_select(0, noise.t_N);
+    const at::Tensor z = ldm.encode(q.reshape({-1, 1, 1, 1}) * image01),
                      epsilon = noise.epsilon_NChw.to(torch::kFloat64);
     const at::Tensor z_t = abar.sqrt().reshape({-1, 1, 1, 1}) * z + (1 - abar).sqrt().reshape({-1, 1, 1, 1}) * epsilon;
-    const at::Tensor r = teacher.predict_epsilon(z_t, noise.t_N, condition.prompt) - epsilon;
+    const at::Tensor r = ldm.predict_epsilon(z_t, noise.t_N, condition.prompt) - epsilon;
     return timestep_weight(config.weighting, abar) * r.square().flatten(1).mean(1);
   }
 };
@@ -50,14 +50,13 @@ TEST(LatentGradient, DroppedJacobianIsTheWeightedMeanOfResidualTimesCurveDerivat
     config.weighting = weighting;
     GradientCase c(config);
     const double h = 1e-5;
-    const at::Tensor up = c.teacher.encode((c.p + h).reshape({-1, 1, 1, 1}) * c.image01);
-    const at::Tensor down = c.teacher.encode((c.p - h).reshape({-1, 1, 1, 1}) * c.image01);
-    const at::Tensor z = c.teacher.encode(c.p.reshape({-1, 1, 1, 1}) * c.image01);
-    const at::Tensor abar = c.teacher.alphas_cumprod.index_select(0, c.noise.t_N).reshape({-1, 1, 1, 1});
+    const at::Tensor up = c.ldm.encode((c.p + h).reshape({-1, 1, 1, 1}) * c.image01);
+    const at::Tensor down = c.ldm.encode((c.p - h).reshape({-1, 1, 1, 1}) * c.image01);
+    const at::Tensor z = c.ldm.encode(c.p.reshape({-1, 1, 1, 1}) * c.image01);
+    const at::Tensor abar = c.ldm.alphas_cumprod.index_select(0, c.noise.t_N).reshape({-1, 1, 1, 1});
     const at::Tensor epsilon = c.noise.epsilon_NChw.to(torch::kFloat64);
     const at::Tensor r =
-        c.teacher.predict_epsilon(abar.sqrt() * z + (1 - abar).sqrt() * epsilon, c.noise.t_N, c.condition.prompt) -
-        epsilon;
+        c.ldm.predict_epsilon(abar.sqrt() * z + (1 - abar).sqrt() * epsilon, c.noise.t_N, c.condition.prompt) - epsilon;
     const at::Tensor g = timestep_weight(weighting, abar).flatten() * (r * (up - down) / (2 * h)).flatten(1).mean(1);
     EXPECT_LT(relative_error(c.exact().g_N, g), 1e-7);
     EXPECT_TRUE(torch::allclose(c.exact().squared_residual_N, r.square().flatten(1).mean(1)));
@@ -79,8 +78,8 @@ TEST(LatentGradient, ExactAndDifferenceAgree) {
     config.jacobian = jacobian;
     const GradientCase c(config);
     const at::Tensor exact = c.exact().g_N;
-    EXPECT_LT(relative_error(c.gradient(encode_difference(c.teacher, c.image01, c.p, 1e-3)).g_N, exact), 1e-3);
-    EXPECT_LT(relative_error(c.gradient(encode_difference(c.teacher, c.image01, c.p, 1e-4)).g_N, exact), 1e-5);
+    EXPECT_LT(relative_error(c.gradient(encode_difference(c.ldm, c.image01, c.p, 1e-3)).g_N, exact), 1e-3);
+    EXPECT_LT(relative_error(c.gradient(encode_difference(c.ldm, c.image01, c.p, 1e-4)).g_N, exact), 1e-5);
   }
 }
 
@@ -99,16 +98,15 @@ TEST(LatentGradient, GuidanceMixesTheEmptyPrompt) {
   config.guidance = 3;
   const GradientCase three(config);
   const at::Tensor zeros = torch::zeros({5, 4, 4, 4}, torch::kFloat64), ones = torch::ones_like(zeros);
-  LatentTeacher teacher = tiny_teacher();
+  LdmFunctions ldm = tiny_ldm();
   // A U-Net that answers with the sum of the condition, so that guided = empty + 3 (prompt - empty) is known.
-  teacher.predict_epsilon = [&](const at::Tensor& z, const at::Tensor&, const at::Tensor& condition) {
+  ldm.predict_epsilon = [&](const at::Tensor& z, const at::Tensor&, const at::Tensor& condition) {
     return condition.flatten(1).sum(1).reshape({-1, 1, 1, 1}) * torch::ones_like(z);
   };
   const EncodedPoint point = encoded_from_curve({zeros, ones});
-  const auto got =
-      latent_gradient(teacher, config, point, {three.noise.t_N, torch::zeros({5, 4, 4, 4})}, three.condition);
+  const auto got = latent_gradient(ldm, config, point, {three.noise.t_N, torch::zeros({5, 4, 4, 4})}, three.condition);
   const at::Tensor prompt = three.condition.prompt.flatten(1).sum(1), empty = three.condition.empty.flatten(1).sum(1);
-  const at::Tensor w = 1 - teacher.alphas_cumprod.index_select(0, three.noise.t_N);
+  const at::Tensor w = 1 - ldm.alphas_cumprod.index_select(0, three.noise.t_N);
   EXPECT_TRUE(torch::allclose(got.g_N, w * (empty + 3 * (prompt - empty))));
 }
 
@@ -142,7 +140,7 @@ TEST(TimestepWeight, FollowsItsFormulas) {
 }
 
 TEST(ClassConditions, LabelsOutsideTheClassesAreRefused) {
-  const ClassConditions conditions(tiny_teacher(), {}, kTinyClasses);
+  const ClassConditions conditions(tiny_ldm(), {}, kTinyClasses);
   EXPECT_EQ(conditions.prompts()[1], "an image of a guitar");
   EXPECT_THROW(conditions.of(torch::tensor({0, 3})), ShapeError);
   EXPECT_THROW(conditions.of(torch::tensor({-1})), ShapeError);

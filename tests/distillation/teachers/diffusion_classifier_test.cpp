@@ -4,7 +4,7 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/types.h>
 
-#include "distillation/tiny_teacher.h"
+#include "distillation/tiny_ldm.h"
 
 namespace domainfusion {
 namespace {
@@ -19,7 +19,7 @@ DistillationConfig whole_batch_posterior() {
 }
 
 DiffusionClassifier make_classifier(const DistillationConfig& config,
-                                    const LatentTeacher& ldm = tiny_teacher(torch::kFloat32)) {
+                                    const LdmFunctions& ldm = tiny_ldm(torch::kFloat32)) {
   return DiffusionClassifier(config, ldm, kFourClasses, tiny_images(), 7);
 }
 
@@ -45,7 +45,7 @@ at::Tensor all_classes(std::int64_t images) { return torch::arange(4, torch::kIn
 }  // namespace
 
 TEST(DiffusionClassifier, ThePosteriorIsTheSoftmaxOfTheSummedSquaredErrorsAtSharedNoise) {
-  const LatentTeacher ldm = tiny_teacher(torch::kFloat32);
+  const LdmFunctions ldm = tiny_ldm(torch::kFloat32);
   const ImageKey key{1, 2};
   const at::Tensor z = ldm.encode(tiny_images()({key}));
   const NoiseDraw noise = draw_noise(7, "diffusion classifier", 5, {key}, 20, 980, z.sizes().slice(1));
@@ -69,7 +69,7 @@ TEST(DiffusionClassifier, TheGradientInTheLogitsIsTheDifferenceOfThePosteriors) 
   config.classifier.weight = 0.5;
   DiffusionClassifier teacher = make_classifier(config);
   std::vector<at::Tensor> z;
-  for (const ImageKey& key : c.keys) z.push_back(tiny_teacher(torch::kFloat32).encode(tiny_images()({key})));
+  for (const ImageKey& key : c.keys) z.push_back(tiny_ldm(torch::kFloat32).encode(tiny_images()({key})));
   const at::Tensor q = teacher.log_posterior(torch::cat(z), all_classes(6), c.keys, 3).exp();
   const at::Tensor got = torch::autograd::grad({teacher.teach(c.batch, 3).loss}, {c.logits_NK})[0];
   EXPECT_TRUE(torch::allclose(got, 0.5 * (c.logits_NK.detach().softmax(1) - q) / 6, 1e-4, 1e-6));
@@ -95,7 +95,7 @@ TEST(DiffusionClassifier, GroupingIntoPassesAndKeepingLatentsChangeNothing) {
   EXPECT_NEAR(make_classifier(config).teach(c.batch, 2).loss.item<double>(), together, 1e-5 * std::abs(together));
 
   std::int64_t encoded = 0;
-  LatentTeacher counting = tiny_teacher(torch::kFloat32);
+  LdmFunctions counting = tiny_ldm(torch::kFloat32);
   counting.encode = [&, encode = counting.encode](const at::Tensor& x) {
     encoded += x.size(0);
     return encode(x);
@@ -111,7 +111,7 @@ TEST(DiffusionClassifier, GroupingIntoPassesAndKeepingLatentsChangeNothing) {
 // say so.
 TEST(DiffusionClassifier, AnLdmThatDenoisesOneClassTeachesThatClass) {
   PosteriorCase c;
-  LatentTeacher knows = tiny_teacher(torch::kFloat32);
+  LdmFunctions knows = tiny_ldm(torch::kFloat32);
   const at::Tensor house = knows.embed({"an image of a house"}).sum();
   knows.predict_epsilon = [=](const at::Tensor& z_t, const at::Tensor&, const at::Tensor& condition) {
     return z_t * (condition.sum({1, 2}) - house).abs().gt(1e-6).to(torch::kFloat32).reshape({-1, 1, 1, 1}) * 10;

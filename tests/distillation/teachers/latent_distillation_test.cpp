@@ -7,7 +7,7 @@
 #include <cmath>
 #include <set>
 
-#include "distillation/tiny_teacher.h"
+#include "distillation/tiny_ldm.h"
 #include "domainfusion/core/error.h"
 
 namespace domainfusion {
@@ -21,7 +21,7 @@ DistillationConfig whole_batch(EncoderForm encoder = EncoderForm::kExact) {
   return config;
 }
 
-LatentDistillation make(const DistillationConfig& config, const LatentTeacher& teacher = tiny_teacher()) {
+LatentDistillation make(const DistillationConfig& config, const LdmFunctions& teacher = tiny_ldm()) {
   return LatentDistillation(config, teacher, kTinyClasses, tiny_images(), 7);
 }
 
@@ -167,7 +167,7 @@ TEST(LatentDistillation, TheThreeEncoderFormsAgree) {
 
 TEST(LatentDistillation, ACurveThatFailsTheGateFallsBackToTheExactEncoder) {
   const StepCase c;
-  const LatentTeacher rough = tiny_teacher(torch::kFloat64, 0.5);
+  const LdmFunctions rough = tiny_ldm(torch::kFloat64, 0.5);
   LatentDistillation distillation = make(whole_batch(EncoderForm::kCurve), rough);
   EXPECT_THROW(distillation.step(c.batch, 0), Error);
   EXPECT_EQ(distillation.prepare(c.images, {})->chosen_points, 0);
@@ -215,9 +215,9 @@ TEST(LatentDistillation, BinsOfTheTimestepHoldEveryDrawnImage) {
 
 TEST(LatentDistillation, ADivergedClassifierOrLdmIsAnErrorThatNamesTheImage) {
   StepCase c;
-  LatentTeacher broken = tiny_teacher();
+  LdmFunctions broken = tiny_ldm();
   broken.predict_epsilon = [](const at::Tensor& z, const at::Tensor&, const at::Tensor&) { return z * NAN; };
-  const auto message = [&](const LatentTeacher& teacher) -> std::string {
+  const auto message = [&](const LdmFunctions& teacher) -> std::string {
     try {
       make(whole_batch(), teacher).step(c.batch, 12);
     } catch (const Error& error) {
@@ -225,10 +225,10 @@ TEST(LatentDistillation, ADivergedClassifierOrLdmIsAnErrorThatNamesTheImage) {
     }
     return "";
   };
-  EXPECT_NE(message(broken).find("step 12: g of image 0 of domain 0 is nan; the LDM diverged"), std::string::npos);
-  c.batch.logits_NK = torch::full({8, 3}, NAN, torch::kFloat64);
-  EXPECT_NE(message(tiny_teacher()).find("p of image 0 of domain 0 is nan; the classifier diverged"),
+  EXPECT_NE(message(broken).find("step 12: g of image 0 of domain 0 is nan; the frozen LDM gives no number"),
             std::string::npos);
+  c.batch.logits_NK = torch::full({8, 3}, NAN, torch::kFloat64);
+  EXPECT_NE(message(tiny_ldm()).find("p of image 0 of domain 0 is nan; the classifier diverged"), std::string::npos);
 }
 
 TEST(LatentDistillation, OptionsThatDoNotGoTogetherAreRefused) {
@@ -264,6 +264,19 @@ TEST(DistillationConfig, EveryFieldGoesToJsonAndBack) {
 TEST(ConfidenceWarning, SpeaksOnlyWhenPositiveGDominates) {
   EXPECT_TRUE(confidence_warning(0.5, 100).empty());
   EXPECT_NE(confidence_warning(0.07, 100).find("g > 0 for 93 % of 100 images"), std::string::npos);
+}
+
+// Of one drawn image every control is the image itself: the experiment would say nothing.
+TEST(LatentDistillationControls, NeedTwoDrawnImages) {
+  DistillationConfig config = whole_batch();
+  config.fraction = 0.25;
+  EXPECT_NO_THROW(make(config).check_batch_size(1));
+  config.control = GradientControl::kShuffled;
+  EXPECT_THROW(make(config).check_batch_size(4), ConfigError);
+  EXPECT_NO_THROW(make(config).check_batch_size(8));
+  config.control = GradientControl::kNone;
+  config.g_mode = GradientMode::kCentered;
+  EXPECT_THROW(make(config).check_batch_size(4), ConfigError);
 }
 
 }  // namespace domainfusion

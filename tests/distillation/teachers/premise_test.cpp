@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
-#include "distillation/tiny_teacher.h"
+#include "distillation/tiny_ldm.h"
 #include "domainfusion/core/error.h"
 
 namespace domainfusion {
@@ -17,15 +17,15 @@ PremiseRequest small() {
   return request;
 }
 
-PremiseResult measure(const LatentTeacher& teacher, const PremiseRequest& request, std::int64_t images = 20) {
-  const ClassConditions conditions(teacher, {}, kTinyClasses);
-  return measure_premise(teacher, {}, conditions, tiny_images(), tiny_keys(images), 3, request);
+PremiseResult measure(const LdmFunctions& ldm, const PremiseRequest& request, std::int64_t images = 20) {
+  const ClassConditions conditions(ldm, {}, kTinyClasses);
+  return measure_premise(ldm, {}, conditions, tiny_images(), tiny_keys(images), 3, request);
 }
 
 }  // namespace
 
 TEST(Premise, HasOneRowPerConfidenceAndIsReproducible) {
-  const auto a = measure(tiny_teacher(), small()), b = measure(tiny_teacher(), small());
+  const auto a = measure(tiny_ldm(), small()), b = measure(tiny_ldm(), small());
   ASSERT_EQ(a.rows.size(), 3u);
   EXPECT_EQ(a.images, 6);
   EXPECT_EQ(a.rows[1].p, 0.5);
@@ -38,13 +38,13 @@ TEST(Premise, HasOneRowPerConfidenceAndIsReproducible) {
 }
 
 TEST(Premise, TheMeanOfLFollowsTheMeanOfGWhenTheJacobianIsFull) {
-  const LatentTeacher teacher = tiny_teacher();
+  const LdmFunctions ldm = tiny_ldm();
   DistillationConfig config;
   config.jacobian = UnetJacobian::kFull;
   config.weighting = TimestepWeighting::kUniform;
   PremiseRequest request = small();
   request.confidences = {0.4999, 0.5, 0.5001};
-  const auto result = measure_premise(teacher, config, ClassConditions(teacher, config, kTinyClasses), tiny_images(),
+  const auto result = measure_premise(ldm, config, ClassConditions(ldm, config, kTinyClasses), tiny_images(),
                                       tiny_keys(20), 3, request);
   const double slope = (result.rows[2].loss.mean - result.rows[0].loss.mean) / 0.0002;
   EXPECT_NEAR(slope, result.rows[1].g.mean, 1e-4 * std::abs(slope));
@@ -52,9 +52,9 @@ TEST(Premise, TheMeanOfLFollowsTheMeanOfGWhenTheJacobianIsFull) {
 
 TEST(Premise, TheWrongClassIsComparedOnlyWhenAsked) {
   PremiseRequest request = small();
-  EXPECT_EQ(measure(tiny_teacher(), request).table().find("wrong class"), std::string::npos);
+  EXPECT_EQ(measure(tiny_ldm(), request).table().find("wrong class"), std::string::npos);
   request.class_difference = true;
-  const auto result = measure(tiny_teacher(), request);
+  const auto result = measure(tiny_ldm(), request);
   EXPECT_NE(result.rows[0].class_difference.mean, 0);
   EXPECT_NE(result.table().find("wrong class"), std::string::npos);
 }
@@ -71,11 +71,11 @@ TEST(Premise, AnLdmThatLowersConfidenceIsCalledSo) {
 
 TEST(Premise, BadRequestsAreRefused) {
   PremiseRequest request = small();
-  EXPECT_THROW(measure(tiny_teacher(), request, 0), ConfigError);
+  EXPECT_THROW(measure(tiny_ldm(), request, 0), ConfigError);
   request.confidences = {0.5, 1.5};
-  EXPECT_THROW(measure(tiny_teacher(), request), ConfigError);
+  EXPECT_THROW(measure(tiny_ldm(), request), ConfigError);
   request.confidences = {};
-  EXPECT_THROW(measure(tiny_teacher(), request), ConfigError);
+  EXPECT_THROW(measure(tiny_ldm(), request), ConfigError);
 }
 
 }  // namespace domainfusion

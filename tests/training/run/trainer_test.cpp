@@ -180,13 +180,15 @@ TEST(Trainer, KeepsEveryCheckpointIfAsked) {
 
 TEST(Trainer, MixedPrecisionLearnsAndKeepsWeightsInFloat32) {
   TemporaryFolder place;
-  const std::vector<std::string> options{"steps=60", "checkpoint_frequency=20", "loader.augment=false"};
+  const std::vector<std::string> options{"steps=150", "checkpoint_frequency=50", "loader.augment=false",
+                                         "classifier.dropout=0"};
   std::vector<std::string> mixed = options;
   mixed.push_back("precision=bfloat16");
   const auto result = toy_run("erm", place / "mixed", std::make_shared<ToyDataset>(40), RunMode::kNew, mixed);
-  ASSERT_TRUE(result);
+  const auto full = toy_run("erm", place / "full", std::make_shared<ToyDataset>(40), RunMode::kNew, options);
+  ASSERT_TRUE(result && full);
+  EXPECT_GT(full->accuracy, 0.95);
   EXPECT_GT(result->accuracy, 0.9);
-  ASSERT_TRUE(toy_run("erm", place / "full", std::make_shared<ToyDataset>(40), RunMode::kNew, options));
   EXPECT_EQ(load_tensors(place / "mixed/best.safetensors").at("conv1.weight").scalar_type(), torch::kFloat32);
   EXPECT_FALSE(read_file(place / "mixed/best.safetensors") == read_file(place / "full/best.safetensors"));
   mixed.back() = "precision=float16";
@@ -271,7 +273,7 @@ TEST(HoldoutGuard, CountsImagesOfTargetAndOutSplitsByTheirHashes) {
   auto dataset = std::make_shared<ToyDataset>();
   const HoldoutGuard guard(dataset, {2}, {{0, 1}, {4}, {0}});
   EXPECT_EQ(guard.target_name(), "red");
-  const std::set<std::string> hashes{dataset->image_hash(2, 7), dataset->image_hash(1, 4), dataset->image_hash(0, 3)};
+  const std::set<std::string> hashes{dataset->file_hash(2, 7), dataset->file_hash(1, 4), dataset->file_hash(0, 3)};
   EXPECT_EQ(guard.target_images_among(hashes), 1);
   EXPECT_EQ(guard.out_images_among(hashes), 1);
 }
@@ -285,6 +287,33 @@ TEST(RunRecords, GoOutAndComeBack) {
   EXPECT_EQ(test_record(to_json(test)).confusion, test.confusion);
   EXPECT_EQ(step_record(to_json(StepRecord{4, {{"loss", 2.0}}})).scalars.at("loss"), 2.0);
   EXPECT_THROW(test_record(to_json(validation)), FormatError);
+}
+
+// A run may start from the weights of another only if that one held out what this one holds out.
+TEST(Trainer, WeightsThatSawTheTargetAreRefusedAndUnknownOnesAreTold) {
+  TemporaryFolder place;
+  const auto start_from = [&](const std::filesystem::path& weights, const std::string& folder,
+                              const std::vector<std::string>& more = {}) {
+    std::vector<std::string> options{"classifier.weights=" + weights.string()};
+    options.insert(options.end(), more.begin(), more.end());
+    return toy_run("erm", place / folder, std::make_shared<ToyDataset>(), RunMode::kNew, options);
+  };
+  ASSERT_TRUE(toy_run("erm", place / "red", std::make_shared<ToyDataset>()));
+  ASSERT_TRUE(toy_run("erm", place / "green", std::make_shared<ToyDataset>(), RunMode::kNew, {"test_domain=green"}));
+  const std::string refused = message_of<ConfigError>([&] { start_from(place / "green/best.safetensors", "refused"); });
+  EXPECT_NE(refused.find("trained with 'green' held out, not 'red'"), std::string::npos) << refused;
+  EXPECT_FALSE(std::filesystem::exists(place / "refused"));
+
+  ASSERT_TRUE(start_from(place / "red/best.safetensors", "known"));
+  std::filesystem::copy_file(place / "red/best.safetensors", place / "alone.safetensors");
+  ASSERT_TRUE(start_from(place / "alone.safetensors", "unknown"));
+  const auto unknown_origin = [&](const std::string& folder) {
+    for (const auto& line : read_json_lines(place / folder / "records.jsonl"))
+      if (line.at("type") == "guard") return guard_record(line).weights_of_unknown_origin;
+    return std::string("no guard record");
+  };
+  EXPECT_EQ(unknown_origin("known"), "");
+  EXPECT_EQ(unknown_origin("unknown"), (place / "alone.safetensors").string());
 }
 
 }  // namespace domainfusion

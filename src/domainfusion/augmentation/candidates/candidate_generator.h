@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "domainfusion/core/random/random.h"
+#include "domainfusion/diffusion/latent_diffusion.h"
 
 namespace domainfusion {
 
@@ -18,8 +19,8 @@ class CandidateGenerator {
   virtual ~CandidateGenerator() = default;
 
   virtual std::int64_t image_size_px() const = 0;
-  // Changes when the weights change: part of a synthetic set's identity.
-  virtual std::string weights_hash() const = 0;
+  // Of the model: part of a synthetic set's identity.
+  virtual LdmIdentity ldm() const = 0;
 
   // Image-to-image or inversion: the final scaled latents of N candidates, [N, c, h, w]. Candidate i starts from image
   // i, given as encode() returns it, follows prompt i and draws all its noise from stream i, so that the grouping into

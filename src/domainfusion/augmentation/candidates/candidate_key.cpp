@@ -33,14 +33,15 @@ std::string CandidateKey::hash() const { return sha256_hex(json_text(to_json()))
 
 json generation_options(const LatentDiffusion& model, const ImageToImageRequest& request) {
   const bool inversion = request.mode == GenerationMode::kInversion;
+  const auto& [weights_hash, size_px, dtype] = model.identity();  // the first stands in the key itself
   return {{"mode", mode_name(request.mode)},
           {"strength", request.strength},
           {"steps", request.steps},
           {"guidance_scale", request.guidance_scale},
           {"scheduler", inversion ? "ddim" : resolved_scheduler_name(request.scheduler, model.scheduler_config())},
           {"negative_prompt", request.negative_prompt},
-          {"size_px", model.image_size_px()},
-          {"dtype", name_of(model.placement().dtype)}};
+          {"size_px", size_px},
+          {"dtype", dtype}};
 }
 
 std::string hash_of_latents(const at::Tensor& z) {

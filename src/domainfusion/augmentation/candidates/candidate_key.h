@@ -10,7 +10,7 @@ namespace domainfusion {
 
 // Equal keys mean equal images, up to the rounding of another processor, batch or thread count.
 struct CandidateKey {
-  std::string source;        // SHA-256 of what the candidate starts from: an image's file, or latents (hash_of_latents)
+  std::string source;        // what the candidate starts from: an image (pixel_identity), or latents (hash_of_latents)
   std::string weights_hash;  // of the diffusion model
   nlohmann::json options;    // generation_options()
   std::string prompt;

@@ -70,6 +70,7 @@ ImageWalk::ImageWalk(const DomainDataset& dataset, const std::vector<DomainSelec
   std::vector<Group> groups = shuffled(groups_of(dataset, selections), RandomStream(seed, "augmentation groups"));
   check<ConfigError>(!groups.empty(),
                      "augmentation got no image to start from; give it the IN split of the source domains");
+  groups_ = static_cast<std::int64_t>(groups.size());
   std::size_t longest = 0;
   for (Group& group : groups) {
     const auto domain = static_cast<std::uint64_t>(group.front().domain);
@@ -105,14 +106,18 @@ RoundPlan::RoundPlan(const BudgetConfig& config, std::int64_t images_in, std::in
         std::floor(config.budget_share * static_cast<double>(cdga_) / static_cast<double>(candidates));
     if (images < static_cast<double>(run_limit)) run_limit = static_cast<std::int64_t>(images);
   }
+  check<ConfigError>(
+      rounds == 0 || cdga_ > 0 || config.budget_share == 0,
+      "augmentation.budget_share is a share of what CDGA would generate, which is nothing for one source "
+      "domain: set it to 0 (no limit) and bound the rounds with augmentation.images_per_round");
   check<ConfigError>(rounds == 0 || run_limit >= 1,
                      "augmentation.budget_share = {} of CDGA's {} images does not pay for one image "
                      "with {} candidates; raise it (0: no limit), or take an algorithm without augmentation",
                      config.budget_share, cdga_, candidates);
   for (std::int64_t round = 0; round < rounds; ++round) {
-    // Even shares of what the run may cover; rounding never loses an image.
-    const std::int64_t end = run_limit * (round + 1) / rounds;
-    first_.push_back(std::min(end, first_.back() + round_limit));
+    const std::int64_t share = run_limit * (round + 1), end = (share + rounds - 1) / rounds;
+    evenly_shared_ = evenly_shared_ && share % rounds == 0;
+    first_.push_back(end);  // no round is over its limit: run_limit <= rounds * round_limit
   }
 }
 

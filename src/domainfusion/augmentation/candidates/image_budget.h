@@ -45,14 +45,18 @@ class ImageWalk {
   ImageWalk(const DomainDataset& dataset, const std::vector<DomainSelection>& selections, std::uint64_t seed);
 
   std::int64_t size() const { return static_cast<std::int64_t>(order_.size()); }
+  // Pairs of domain and class that have images.
+  std::int64_t groups() const { return groups_; }
   // `count` <= size() images from place `first` >= 0 of the cycle.
   std::vector<ParentId> window(std::int64_t first, std::int64_t count) const;
 
  private:
+  std::int64_t groups_;
   std::vector<ParentId> order_;
 };
 
 // The raw images that each round of a run covers: an even share of the run's budget, a pure function of the arguments.
+// Shares are rounded up from the start of the run, so that a budget of few images pays for the first rounds.
 class RoundPlan {
  public:
   // candidates: generated images per covered image. ConfigError if the budget covers no image at all (the message says
@@ -68,9 +72,12 @@ class RoundPlan {
   std::int64_t images_of_run() const { return first_.back(); }
   std::int64_t candidates() const { return candidates_; }
   std::int64_t cdga() const { return cdga_; }
+  // Whether rounding down, as versions before did, would give the same rounds.
+  bool is_evenly_shared() const { return evenly_shared_; }
 
  private:
   std::vector<std::int64_t> first_;  // rounds + 1 places
+  bool evenly_shared_ = true;
   std::int64_t candidates_, cdga_;
 };
 

@@ -12,7 +12,7 @@ StoredCandidates::StoredCandidates(std::unique_ptr<CandidateGenerator> generator
 CandidateKey StoredCandidates::key_of(const at::Tensor& z_chw, const std::string& prompt, RandomStream noise) const {
   std::string numbers;
   for (int i = 0; i < 4; ++i) numbers += fmt::format("{:016x}", noise.next_u64());
-  return {hash_of_latents(z_chw), generator_->weights_hash(), options_, prompt, {{"stream", numbers}}};
+  return {hash_of_latents(z_chw), generator_->ldm().weights_hash, options_, prompt, {{"stream", numbers}}};
 }
 
 at::Tensor StoredCandidates::candidate_latents(const at::Tensor& z_Nchw, const std::vector<std::string>& prompts,

@@ -20,7 +20,7 @@ class StoredCandidates final : public CandidateGenerator {
                    const std::filesystem::path& list);
 
   std::int64_t image_size_px() const override { return generator_->image_size_px(); }
-  std::string weights_hash() const override { return generator_->weights_hash(); }
+  LdmIdentity ldm() const override { return generator_->ldm(); }
   at::Tensor candidate_latents(const at::Tensor& z_Nchw, const std::vector<std::string>& prompts,
                                std::vector<RandomStream> noise) const override;
   at::Tensor encode(const at::Tensor& image01_N3SS) const override { return generator_->encode(image01_N3SS); }

@@ -25,14 +25,14 @@ using State = CandidateStore::State;
 
 bool is_missing(State state) { return state == State::kAbsent || state == State::kBroken; }
 
-std::vector<std::vector<std::string>> hashes_of(const DomainDataset& set) {
-  std::vector<std::vector<std::string>> hashes;
+std::vector<std::vector<std::string>> identities_of(const DomainDataset& set) {
+  std::vector<std::vector<std::string>> identities;
   for (std::int64_t domain = 0; domain < set.number_of_domains(); ++domain) {
-    std::vector<std::string>& list = hashes.emplace_back(static_cast<std::size_t>(set.size(domain)));
+    std::vector<std::string>& list = identities.emplace_back(static_cast<std::size_t>(set.size(domain)));
     parallel_for_each(list.size(),
-                      [&](std::size_t i) { list[i] = set.image_hash(domain, static_cast<std::int64_t>(i)); });
+                      [&](std::size_t i) { list[i] = set.pixel_identity(domain, static_cast<std::int64_t>(i)); });
   }
-  return hashes;
+  return identities;
 }
 
 }  // namespace
@@ -56,7 +56,7 @@ CdgaImages::CdgaImages(CdgaConfig config, std::shared_ptr<const DomainDataset> s
       prepare_scheduler(models_.towards(destination).scheduler_config(), config_.request());
       options_[destination] = generation_options(models_.towards(destination), config_.request());
     }
-    hashes_ = hashes_of(*source_in_);
+    identities_ = identities_of(*source_in_);
     list_images();
   });
   look_up();
@@ -89,8 +89,8 @@ void CdgaImages::look_up() {
 
 CandidateKey CdgaImages::key_of(const CdgaImage& image) const {
   const auto& [domain, index] = image.parent;
-  return {hashes_[static_cast<std::size_t>(domain)][static_cast<std::size_t>(index)],
-          models_.towards(image.destination).weights_hash(),
+  return {identities_[static_cast<std::size_t>(domain)][static_cast<std::size_t>(index)],
+          models_.towards(image.destination).identity().weights_hash,
           options_.at(image.destination),
           prompt_of(image),
           {{"purpose", "cdga"},
@@ -140,7 +140,7 @@ ImageToImageRequest CdgaImages::request_for(const std::vector<std::size_t>& plac
     request.noise_streams.emplace_back(
         static_cast<std::uint64_t>(config_.seed), "cdga",
         std::initializer_list<std::uint64_t>{
-            leading_bits(hashes_[static_cast<std::size_t>(domain)][static_cast<std::size_t>(index)]),
+            leading_bits(identities_[static_cast<std::size_t>(domain)][static_cast<std::size_t>(index)]),
             leading_bits(sha256_hex(destinations_.at(image.destination))), static_cast<std::uint64_t>(image.copy)});
   }
   request.image01_N3HW = at::stack(images);

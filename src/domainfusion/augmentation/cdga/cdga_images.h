@@ -87,8 +87,8 @@ class CdgaImages {
   CandidatePrompts prompts_;
   CdgaModels models_;
   CandidateStore store_;
-  std::map<std::int64_t, nlohmann::json> options_;  // by destination
-  std::vector<std::vector<std::string>> hashes_;    // of the source images' files
+  std::map<std::int64_t, nlohmann::json> options_;    // by destination
+  std::vector<std::vector<std::string>> identities_;  // of the source images' files
   std::vector<CdgaImage> images_;
   std::vector<CandidateStore::State> states_;  // by place; those of CdgaImage::first count
 };

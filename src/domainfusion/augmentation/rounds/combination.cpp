@@ -41,7 +41,7 @@ Combined styles_of_search(const CombinationInput& input, const StyleSearchConfig
   const std::int64_t count = styles.size(0);
   const at::Tensor every = at::arange(count, at::TensorOptions(at::kLong).device(styles.device())).unsqueeze(0);
   const auto values_of = [&](const at::Tensor& weight_1K) {
-    return input.decomposition.combine(x, {mixed_styles(styles, every, weight_1K), x.content}, x);
+    return input.decomposition.fused(x, {mixed_styles(styles, every, weight_1K), x.content}, x);
   };
   const auto loss = [&](const at::Tensor& weight_1K) {
     const at::Tensor logits = judge.logits(input.image01_of(values_of(weight_1K)));

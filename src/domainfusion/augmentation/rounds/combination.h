@@ -1,13 +1,14 @@
 #pragma once
 // How a round makes one new image of x and its usable candidates (augmentation.combine). DomainFusion's own way is
-// selection.h with Decomposition::combine; beside it stand, for comparison, what the methods that DomainFusion is held
+// selection.h with Decomposition::fused; beside it stand, for comparison, what the methods that DomainFusion is held
 // against would do with the same candidates:
-//   none     one candidate, drawn from the seed, is the new image as it is.
-//   mixstyle x with its channel statistics mixed with those of a drawn candidate (mix_statistics), lambda ~ Beta(alpha,
-//   alpha). efdmix   the same by matching ranks (match_distribution). mode     x's content with a mixture of the styles
-//   of x and all candidates, whose weights a search moves to where a
-//            classifier loses most (style_search.h). This makes the new images depend on a classifier; it is a fixed
-//            one, trained before, whose weights are part of the synthetic set's identity.
+//   none      one candidate, drawn from the seed, is the new image as it is.
+//   mixstyle  x with its channel statistics mixed with those of a drawn candidate (mix_statistics),
+//             lambda ~ Beta(alpha, alpha).
+//   efdmix    the same by matching ranks (match_distribution).
+//   mode      x's content with a mixture of the styles of x and all candidates, whose weights a search moves to where a
+//             classifier loses most (style_search.h). This makes the new images depend on a classifier; it is a fixed
+//             one, trained before, whose weights are part of the synthetic set's identity.
 // mixstyle and efdmix work in the decomposition's space: pixels for fourier, latents for adain.
 
 #include <ATen/core/Tensor.h>

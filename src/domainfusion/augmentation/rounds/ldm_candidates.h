@@ -18,7 +18,7 @@ class LdmCandidates final : public CandidateGenerator {
   LdmCandidates(LatentDiffusion model, const RoundConfig& config);
 
   std::int64_t image_size_px() const override { return model_.image_size_px(); }
-  std::string weights_hash() const override { return model_.weights_hash(); }
+  LdmIdentity ldm() const override { return model_.identity(); }
   at::Tensor candidate_latents(const at::Tensor& z_Nchw, const std::vector<std::string>& prompts,
                                std::vector<RandomStream> noise) const override;
   at::Tensor encode(const at::Tensor& image01_N3SS) const override;
@@ -27,6 +27,8 @@ class LdmCandidates final : public CandidateGenerator {
  private:
   // What the model gives, in float32 if a smaller type overflows.
   at::Tensor finite(const std::function<at::Tensor(const LatentDiffusion&)>& compute) const;
+
+  std::int64_t pixels() const { return image_size_px() * image_size_px(); }  // of an image
 
   LatentDiffusion model_;
   ImageToImageRequest request_;  // without images, prompts and noise

@@ -9,6 +9,7 @@
 #include "domainfusion/augmentation/candidates/model_image.h"
 #include "domainfusion/augmentation/rounds/image_drift.h"
 #include "domainfusion/core/json_text.h"
+#include "domainfusion/core/log.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/diffusion/generation/image_checks.h"
 #include "domainfusion/io/files/atomic_file.h"
@@ -67,12 +68,17 @@ AugmentationRounds::AugmentationRounds(RoundConfig config, std::shared_ptr<const
       prompts_(std::move(prompts)),
       generator_(generator),
       seed_(seed),
-      decomposition_(decompositions().make(config_.decomposition, config_.combine)),
+      decomposition_(decompositions().make(config_.decomposition, config_.decomposition_options)),
       judge_(judge_if_needed(config_.combination.rule, std::move(judge))),
       walk_(*raw_, selections_, seed),
       plan_(config_.budget, walk_.size(), static_cast<std::int64_t>(selections_.size()), config_.candidates, rounds),
       store_(std::move(folder), identity()) {
   check_stored_prompts();
+  if (plan_.rounds() > 0 && plan_.images_of_run() < walk_.groups())
+    log_warning(
+        "the rounds of this run cover {} images, fewer than its {} pairs of source domain and class: raise "
+        "augmentation.budget_share or images_per_round",
+        plan_.images_of_run(), walk_.groups());
 }
 
 // Everything that decides an image; how many are made at a time and how many pictures are kept do not.
@@ -94,14 +100,14 @@ json AugmentationRounds::identity() const {
   }
   // The paths fix the walk; of the pixels only those count that it comes by.
   for (const ParentId& parent : walk_.window(0, std::min(plan_.images_of_run(), walk_.size()))) {
-    images += raw_->image_hash(parent.domain, parent.index) + "\n";
+    images += raw_->pixel_identity(parent.domain, parent.index) + "\n";
   }
-  json identity{{"options", options},
-                {"seed", seed_},
-                {"rounds", plan_.rounds()},
-                {"ldm", generator_.weights_hash()},
-                {"image_size_px", generator_.image_size_px()},
-                {"raw_images", sha256_hex(images)}};
+  const auto& [weights_hash, size_px, dtype] = generator_.ldm();
+  json identity{{"options", options},       {"seed", seed_},
+                {"rounds", plan_.rounds()}, {"ldm", weights_hash},
+                {"image_size_px", size_px}, {"raw_images", sha256_hex(images)}};
+  if (!plan_.is_evenly_shared()) identity["shares"] = "rounded up";
+  if (dtype != "float32") identity["dtype"] = dtype;  // which sets from before it counted all had
   if (judge_.logits) identity["judge"] = judge_.weights_hash;
   return identity;
 }
@@ -147,7 +153,7 @@ std::optional<RoundSummary> AugmentationRounds::run(std::int64_t round, const Ro
       make_candidates(group);
       std::vector<Outcome> outcomes;
       for (std::int64_t place = 0; place < group.size(); ++place) outcomes.push_back(choose(group, place));
-      combine(group, outcomes);
+      decode_combined(group, outcomes);
       measure(group, outcomes, hooks);
       keep_pictures(group, outcomes);
       store_group(group, outcomes);
@@ -158,6 +164,11 @@ std::optional<RoundSummary> AugmentationRounds::run(std::int64_t round, const Ro
   write_picture_list(round);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   const RoundSummary summary = summarise(round, seconds.count());
+  if (summary.covered > 0 && summary.unchanged == summary.covered)
+    log_warning(
+        "round {}: all {} candidates failed and no image was made, so the run learns as if without rounds: the LDM's "
+        "weights are broken, or its type overflows (ldm_dtype = float32)",
+        round, summary.generated);
   store_.finish_round(round, summary.to_json());
   return summary;
 }
@@ -257,7 +268,7 @@ void AugmentationRounds::fuse(const Group& group, std::int64_t place, const at::
   record.content_candidate = record.candidates[static_cast<std::size_t>(selection.content)];
   record.style_similarities = std::move(selection.style_similarities);
   record.content_similarities = std::move(selection.content_similarities);
-  outcome.values = decomposition_->combine(x, usable.at(selection.style), usable.at(selection.content));
+  outcome.values = decomposition_->fused(x, usable.at(selection.style), usable.at(selection.content));
 }
 
 void AugmentationRounds::follow_rule(const Group& group, std::int64_t place, const at::Tensor& usable_values,
@@ -301,7 +312,7 @@ at::Tensor AugmentationRounds::image01_of(const Group& group, const at::Tensor& 
   return with_detail(group, generator_.decode(values.to(group.z_x_Nchw.options())).to(at::kCPU, at::kFloat), places);
 }
 
-void AugmentationRounds::combine(const Group& group, std::vector<Outcome>& outcomes) const {
+void AugmentationRounds::decode_combined(const Group& group, std::vector<Outcome>& outcomes) const {
   std::vector<at::Tensor> values;
   std::vector<std::int64_t> places;
   for (std::size_t place = 0; place < outcomes.size(); ++place) {

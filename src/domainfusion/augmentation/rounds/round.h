@@ -28,7 +28,7 @@ struct RoundFigures {
 struct RoundSummary {
   std::int64_t round = 0;
   std::int64_t covered = 0;           // images
-  std::int64_t kept = 0;              // of these: all candidates failed, x stayed
+  std::int64_t unchanged = 0;         // of these: all candidates failed, x stayed
   std::int64_t generated = 0;         // denoised candidates of this round
   std::int64_t failed = 0;            // of these: dropped
   std::int64_t generated_so_far = 0;  // this round and all before it
@@ -87,7 +87,7 @@ class AugmentationRounds {
   at::Tensor with_detail(const Group& group, const at::Tensor& image01_n3SS,
                          const std::vector<std::int64_t>& places) const;
   at::Tensor image01_of(const Group& group, const at::Tensor& values, const std::vector<std::int64_t>& places) const;
-  void combine(const Group& group, std::vector<Outcome>& outcomes) const;
+  void decode_combined(const Group& group, std::vector<Outcome>& outcomes) const;
   void measure(const Group& group, std::vector<Outcome>& outcomes, const RoundHooks& hooks) const;
   void store_group(const Group& group, const std::vector<Outcome>& outcomes);
   void keep_pictures(const Group& group, const std::vector<Outcome>& outcomes) const;

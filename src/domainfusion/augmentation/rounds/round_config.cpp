@@ -22,7 +22,7 @@ void RoundConfig::describe(ConfigFields& fields) {
   fields.text("decomposition", decomposition,
               fmt::format("how style and content are split: {}", fmt::join(decompositions().names(), " | ")));
   combination.describe(fields);
-  combine.describe(fields);
+  decomposition_options.describe(fields);
   selection.describe(fields);
   fields.choice("reference", reference,
                 std::vector<std::pair<std::string, StyleReference>>{{"current", StyleReference::kCurrent},

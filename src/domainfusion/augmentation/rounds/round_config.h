@@ -24,7 +24,7 @@ struct RoundConfig {
   std::string negative_prompt;
   std::string decomposition = "fourier";
   CombinationConfig combination;
-  DecompositionConfig combine;
+  DecompositionConfig decomposition_options;
   SelectionConfig selection;
   StyleReference reference = StyleReference::kCurrent;
   Detail detail = Detail::kDecoded;

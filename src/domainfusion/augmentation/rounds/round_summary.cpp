@@ -7,7 +7,7 @@ namespace {
 
 using nlohmann::json;
 
-json to_json(const RoundFigures& figures) {
+json json_of(const RoundFigures& figures) {
   return {{"style_distance", figures.drift.style_distance},
           {"content_similarity", figures.drift.content_similarity},
           {"drift", figures.drift.drift},
@@ -49,16 +49,11 @@ RoundFigures mean_figures(const std::vector<const SyntheticRecord*>& records, Im
 }  // namespace
 
 json RoundSummary::to_json() const {
-  return {{"round", round},
-          {"covered", covered},
-          {"kept", kept},
-          {"generated", generated},
-          {"failed", failed},
-          {"generated_so_far", generated_so_far},
-          {"cdga", cdga},
-          {"share_of_cdga", share_of_cdga()},
-          {"made", domainfusion::to_json(made)},
-          {"round_trip", domainfusion::to_json(round_trip)},
+  return {{"round", round},         {"covered", covered},
+          {"unchanged", unchanged}, {"generated", generated},
+          {"failed", failed},       {"generated_so_far", generated_so_far},
+          {"cdga", cdga},           {"share_of_cdga", share_of_cdga()},
+          {"made", json_of(made)},  {"round_trip", json_of(round_trip)},
           {"seconds", seconds}};
 }
 
@@ -67,7 +62,7 @@ RoundSummary RoundSummary::from_json(const json& object) {
   try {
     object.at("round").get_to(s.round);
     object.at("covered").get_to(s.covered);
-    object.at("kept").get_to(s.kept);
+    object.at(object.contains("unchanged") ? "unchanged" : "kept").get_to(s.unchanged);  // older sets: kept
     object.at("generated").get_to(s.generated);
     object.at("failed").get_to(s.failed);
     object.at("generated_so_far").get_to(s.generated_so_far);
@@ -87,7 +82,7 @@ std::string RoundSummary::text() const {
       "  new images:     {}\n"
       "  VAE round trip: {}\n"
       "  generated so far {}, CDGA would generate {} ({:.2f} %)",
-      round, covered, generated, failed, kept, format_seconds(seconds), text_of(made), text_of(round_trip),
+      round, covered, generated, failed, unchanged, format_seconds(seconds), text_of(made), text_of(round_trip),
       generated_so_far, cdga, 100 * share_of_cdga());
 }
 
@@ -97,7 +92,7 @@ RoundSummary AugmentationRounds::summarise(std::int64_t round, double seconds) c
   summary.round = round;
   summary.covered = static_cast<std::int64_t>(records.size());
   for (const SyntheticRecord* record : records) {
-    summary.kept += record->kept() ? 1 : 0;
+    summary.unchanged += record->unchanged() ? 1 : 0;
     summary.failed += record->failed();
   }
   summary.generated = summary.covered * config_.candidates;

@@ -11,7 +11,7 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-json to_json(const ImageDrift& d) {
+json json_of_drift(const ImageDrift& d) {
   return {{"style_distance", d.style_distance}, {"content_similarity", d.content_similarity}, {"drift", d.drift}};
 }
 
@@ -57,8 +57,8 @@ json SyntheticRecord::to_json() const {
             {"content_candidate", content_candidate},
             {"style_similarities", style_similarities},
             {"content_similarities", content_similarities},
-            {"made", domainfusion::to_json(made)},
-            {"round_trip", domainfusion::to_json(round_trip)},
+            {"made", json_of_drift(made)},
+            {"round_trip", json_of_drift(round_trip)},
             {"made_class", class_to_json(made_class)},
             {"round_trip_class", class_to_json(round_trip_class)}};
   if (own_share) line["own_share"] = *own_share;
@@ -157,7 +157,7 @@ const SyntheticRecord* SyntheticStore::newest(std::int64_t round, const ParentId
   for (auto place = records_.upper_bound({parent, round}); place != records_.begin();) {
     --place;
     if (place->first.first != parent) break;
-    if (!place->second.kept()) return &place->second;
+    if (!place->second.unchanged()) return &place->second;
   }
   return nullptr;
 }

@@ -1,8 +1,8 @@
 #pragma once
 // The images that rounds have made, on disk: losslessly as PNG, with a manifest of how each came to be.
 //
-//   <folder>/manifest.jsonl                                     identity line, one line per covered image, one per
-//   finished round <folder>/round-0002/<domain>/<class>/<parent's file>.png    the new images of round 2
+//   <folder>/manifest.jsonl     an identity line, one line per covered image, one per finished round
+//   <folder>/round-0002/<domain>/<class>/<parent's file>.png    the new images of round 2
 //
 // An image file is whole on the disk before its line is written, and a torn last line is dropped when the store is
 // reopened: a killed run finds exactly the images that it had finished.
@@ -45,7 +45,7 @@ struct SyntheticRecord {
   std::optional<std::int64_t> round_trip_class;
   std::uint64_t seed = 0;
 
-  bool kept() const { return file.empty(); }
+  bool unchanged() const { return file.empty(); }
   std::int64_t failed() const { return static_cast<std::int64_t>(prompts.size() - candidates.size()); }
   nlohmann::json to_json() const;
   // FormatError if a field is missing, of a wrong type, or names a file outside of the store.

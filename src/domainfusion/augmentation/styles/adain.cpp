@@ -60,8 +60,8 @@ at::Tensor AdainDecomposition::content_similarity(const StyleContent& x, const S
   return (candidates.content * x.content).flatten(1).mean(1);
 }
 
-at::Tensor AdainDecomposition::combine(const StyleContent& x, const StyleContent& style,
-                                       const StyleContent& content) const {
+at::Tensor AdainDecomposition::fused(const StyleContent& x, const StyleContent& style,
+                                     const StyleContent& content) const {
   check_same_shape(x.style, style.style, "the AdaIN decomposition");
   return apply_adain(content.content, x.style * (1 - config_.mix) + style.style * config_.mix);
 }

@@ -27,7 +27,7 @@ class AdainDecomposition final : public Decomposition {
   at::Tensor content_similarity(const StyleContent& x, const StyleContent& candidates,
                                 SimilarityForm form) const override;
   // The statistics are mixed: (1 - mix) style of x + mix style.
-  at::Tensor combine(const StyleContent& x, const StyleContent& style, const StyleContent& content) const override;
+  at::Tensor fused(const StyleContent& x, const StyleContent& style, const StyleContent& content) const override;
 
  private:
   DecompositionConfig config_;

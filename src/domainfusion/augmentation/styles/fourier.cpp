@@ -74,8 +74,8 @@ at::Tensor FourierDecomposition::content_similarity(const StyleContent& x, const
   return (cosine * weight).sum(1) / weight.sum(1).clamp_min(1e-12);
 }
 
-at::Tensor FourierDecomposition::combine(const StyleContent& x, const StyleContent& style,
-                                         const StyleContent& content) const {
+at::Tensor FourierDecomposition::fused(const StyleContent& x, const StyleContent& style,
+                                       const StyleContent& content) const {
   check_same_shape(x.style, content.content, "the Fourier decomposition");
   const at::Tensor amplitude = mix_amplitudes(x.style, style.style, config_.mix, config_.window);
   return image_from_spectrum(amplitude, content.content).clamp(0, 1);

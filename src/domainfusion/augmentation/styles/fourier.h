@@ -32,7 +32,7 @@ class FourierDecomposition final : public Decomposition {
                               SimilarityForm form) const override;
   at::Tensor content_similarity(const StyleContent& x, const StyleContent& candidates,
                                 SimilarityForm form) const override;
-  at::Tensor combine(const StyleContent& x, const StyleContent& style, const StyleContent& content) const override;
+  at::Tensor fused(const StyleContent& x, const StyleContent& style, const StyleContent& content) const override;
 
  private:
   DecompositionConfig config_;

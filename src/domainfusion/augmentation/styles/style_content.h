@@ -60,7 +60,7 @@ class Decomposition {
 
   // Values (all arguments N = 1, result [1, C, H, W]) with the content of `content` and the style
   // (1 - mix) x + mix style. Pixels come clamped to [0, 1].
-  virtual at::Tensor combine(const StyleContent& x, const StyleContent& style, const StyleContent& content) const = 0;
+  virtual at::Tensor fused(const StyleContent& x, const StyleContent& style, const StyleContent& content) const = 0;
 };
 
 // "fourier" and "adain".

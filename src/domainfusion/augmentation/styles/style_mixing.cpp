@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "domainfusion/augmentation/styles/fourier.h"
 #include "domainfusion/augmentation/styles/tensor_checks.h"
 
 namespace domainfusion {
@@ -53,6 +54,23 @@ at::Tensor match_distribution(const at::Tensor& x_NCHW, const at::Tensor& style_
   const at::Tensor style_of_rank = std::get<0>(sorted(style_NCHW.flatten(2)));
   const at::Tensor matched = at::zeros_like(x).scatter(-1, place_of_rank, style_of_rank).view(x_NCHW.sizes());
   return x_NCHW + (matched - x_NCHW.detach()) * (1 - own);
+}
+
+at::Tensor mix_spectra(const at::Tensor& image01_N3HW, const at::Tensor& style01_M3HW, double max_share,
+                       RandomStream stream) {
+  const c10::NoGradGuard no_grad;
+  std::vector<std::int64_t> style_of;
+  std::vector<float> share;
+  for (std::int64_t image = 0; image < image01_N3HW.size(0); ++image) {
+    style_of.push_back(static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(style01_M3HW.size(0)))));
+    share.push_back(static_cast<float>(stream.uniform(0, max_share)));
+  }
+  const at::Device device = image01_N3HW.device();
+  const at::Tensor styles = style01_M3HW.index_select(0, at::tensor(style_of).to(style01_M3HW.device())).to(device);
+  const at::Tensor share_N111 = at::tensor(share).view({-1, 1, 1, 1}).to(device);
+  const StyleContent own = fourier_spectrum(image01_N3HW), other = fourier_spectrum(styles);
+  check_same_shape(own.style, other.style, "an exchange of styles");
+  return image_from_spectrum(own.style + (other.style - own.style) * share_N111, own.content).clamp(0, 1);
 }
 
 }  // namespace domainfusion

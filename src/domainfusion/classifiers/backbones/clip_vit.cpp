@@ -17,7 +17,7 @@ namespace {
 double inverse_root(int64_t n) { return 1 / std::sqrt(static_cast<double>(n)); }
 
 // OpenAI's VisionTransformer; what it leaves to torch.nn has the defaults of MultiheadAttention, Linear and Conv2d.
-void draw(const std::string& name, const at::Tensor& parameter, const VitShape& shape, RandomStream stream) {
+void draw_clip_vit(const std::string& name, const at::Tensor& parameter, const VitShape& shape, RandomStream stream) {
   if (name.ends_with("_embedding") || name.ends_with(".proj"))
     fill_normal(parameter, inverse_root(shape.hidden), stream);
   if (name.ends_with("in_proj_weight"))
@@ -65,7 +65,7 @@ at::Tensor ClipVit::features(const at::Tensor& image_NCHW) {
 void ClipVit::initialise(std::uint64_t seed) {
   torch::NoGradGuard no_grad;
   for (const auto& item : named_parameters()) {
-    draw(item.key(), item.value(), shape_, RandomStream(seed, "init " + item.key()));
+    draw_clip_vit(item.key(), item.value(), shape_, RandomStream(seed, "init " + item.key()));
   }
 }
 

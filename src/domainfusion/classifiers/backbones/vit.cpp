@@ -24,7 +24,7 @@ double xavier_bound(const at::Tensor& weight) {
 }
 
 // torchvision's VisionTransformer; layer norms keep their ones and zeros, and so does the class token.
-void draw(const std::string& name, const at::Tensor& parameter, RandomStream stream) {
+void draw_vit(const std::string& name, const at::Tensor& parameter, RandomStream stream) {
   if (name == "conv_proj.weight") fill_normal(parameter, std::sqrt(1 / fan_in(parameter)), stream);
   if (name == "conv_proj.bias") parameter.zero_();
   if (name == "encoder.pos_embedding") fill_normal(parameter, 0.02, stream);
@@ -82,7 +82,8 @@ at::Tensor Vit::features(const at::Tensor& image_NCHW) {
 
 void Vit::initialise(std::uint64_t seed) {
   torch::NoGradGuard no_grad;
-  for (const auto& item : named_parameters()) draw(item.key(), item.value(), RandomStream(seed, "init " + item.key()));
+  for (const auto& item : named_parameters())
+    draw_vit(item.key(), item.value(), RandomStream(seed, "init " + item.key()));
 }
 
 void Vit::adapt_weights(TensorMap& weights) const {

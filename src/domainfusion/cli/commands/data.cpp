@@ -98,7 +98,7 @@ SetExamination examine(const FolderDataset& dataset) {
   return examination;
 }
 
-void verify(const VerifyArguments& arguments) {
+void verify_data(const VerifyArguments& arguments) {
   const auto start = std::chrono::steady_clock::now();
   const FolderDataset dataset(arguments.data, {.exclude = arguments.exclude});
   bool good = check_figures(dataset, arguments.set);
@@ -184,7 +184,7 @@ void add_verify(Command& data) {
   command.option("--exclude", arguments->exclude, "text file of images to leave out");
   command.option("--write", arguments->write, "write the hashes of all files there, as sha256sum does");
   command.option("--manifest", arguments->manifest, "compare with the hashes in this file");
-  command.run([arguments] { verify(*arguments); });
+  command.run([arguments] { verify_data(*arguments); });
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ void finetune(const FinetuneArguments& arguments) {
   }
 }
 
-void add_options(Command& command, FinetuneArguments& a) {
+void add_finetune_options(Command& command, FinetuneArguments& a) {
   a.base.add_to(command);
   command.option("--data", a.data, "folder <domain>/<class>/<image>").required();
   command.option("--domain", a.domain, "the one domain to learn from: never the one to be tested on").required();
@@ -81,7 +81,7 @@ void add_options(Command& command, FinetuneArguments& a) {
 void add_finetune_command(Command& app) {
   Command command = app.add("finetune", "finetune a latent diffusion model's U-Net on one source domain");
   auto arguments = std::make_shared<FinetuneArguments>();
-  add_options(command, *arguments);
+  add_finetune_options(command, *arguments);
   command.more_help([] {
     LdmFinetuningConfig config;
     return "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));

@@ -74,7 +74,7 @@ void generate(const GenerateArguments& arguments) {
         report.failed.size());
 }
 
-void add_options(Command& command, GenerateArguments& a) {
+void add_generate_options(Command& command, GenerateArguments& a) {
   a.model.add_to(command);
   command.option("--images", a.images, "folder of pictures, with folders below it").required();
   command.option("--out", a.out, "folder to make, of the same tree; one that was begun is continued").required();
@@ -101,7 +101,7 @@ void add_options(Command& command, GenerateArguments& a) {
 void add_generate_command(Command& app) {
   Command command = app.add("generate", "make an image of every picture in a folder, by image-to-image or inversion");
   auto arguments = std::make_shared<GenerateArguments>();
-  add_options(command, *arguments);
+  add_generate_options(command, *arguments);
   command.more_help([] {
     GenerateConfig config;
     return "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));

@@ -28,13 +28,13 @@ struct InspectArguments {
 // Model, images and options, ready to measure.
 struct Inspection {
   DistillationConfig config;
-  LatentTeacher teacher;
+  LdmFunctions ldm;
   std::shared_ptr<const DomainDataset> dataset;
   std::vector<LabelledKey> images;
   ImageSource source;
   std::vector<std::string> class_words;
 
-  ClassConditions conditions() const { return ClassConditions(teacher, config, class_words); }
+  ClassConditions conditions() const { return ClassConditions(ldm, config, class_words); }
 };
 
 // The training part of the split of trial 0, as an LDM trained here has seen it.
@@ -58,9 +58,9 @@ Inspection prepare(const InspectArguments& arguments) {
   made.class_words =
       PromptWords(made.dataset->domain_names(), made.dataset->class_names(), arguments.descriptions).classes();
   made.images = training_images(*made.dataset, arguments.domains);
-  made.teacher = latent_teacher_of(LatentDiffusion::load(arguments.model.ldm, arguments.model.options()));
-  if (arguments.size_px > 0) made.teacher.image_size_px = arguments.size_px;
-  made.source = plain_image_source(made.dataset, made.teacher.image_size_px);
+  made.ldm = ldm_functions_of(LatentDiffusion::load(arguments.model.ldm, arguments.model.options()));
+  if (arguments.size_px > 0) made.ldm.image_size_px = arguments.size_px;
+  made.source = plain_image_source(made.dataset, made.ldm.image_size_px);
   return made;
 }
 
@@ -100,19 +100,19 @@ void inspect_premise(const InspectArguments& arguments, PremiseRequest request, 
   const Inspection made = prepare(arguments);
   request.images = arguments.images;
   const PremiseResult result =
-      measure_premise(made.teacher, made.config, made.conditions(), made.source, made.images, arguments.seed, request);
+      measure_premise(made.ldm, made.config, made.conditions(), made.source, made.images, arguments.seed, request);
   print_result(result, arguments.json);
   if (!plot.empty()) write_png(plot, premise_picture(result));
 }
 
 void inspect_latent_curve(const InspectArguments& arguments) {
   const Inspection made = prepare(arguments);
-  print_result(measure_curve_gate(made.teacher, made.config, made.conditions(), made.source, made.images,
-                                  arguments.seed, GateExtent::kAll),
+  print_result(measure_curve_gate(made.ldm, made.config, made.conditions(), made.source, made.images, arguments.seed,
+                                  GateExtent::kAll),
                arguments.json);
 }
 
-void add_options(Command& command, InspectArguments& arguments) {
+void add_inspect_distillation_options(Command& command, InspectArguments& arguments) {
   arguments.model.add_to(command);
   command.option("--data", arguments.data, "folder <domain>/<class>/<image>").required();
   command.option("--descriptions", arguments.descriptions, "JSON file with the words for domains and classes");
@@ -137,7 +137,7 @@ void add_inspect_premise_command(Command& inspect) {
   auto arguments = std::make_shared<InspectArguments>();
   auto request = std::make_shared<PremiseRequest>();
   auto plot = std::make_shared<std::string>();
-  add_options(command, *arguments);
+  add_inspect_distillation_options(command, *arguments);
   command.option("--draws", request->draws, "draws of timestep and noise per image").default_shown().within(1, 100000);
   command.flag("--class-difference", request->class_difference, "also measure the prompt of a wrong class");
   command.option("--plot", *plot, "PNG file for a plot of the table");
@@ -148,7 +148,7 @@ void add_inspect_latent_curve_command(Command& inspect) {
   Command command =
       inspect.add("latent-curve", "can interpolated latents stand in for the encoder? errors of g over K");
   auto arguments = std::make_shared<InspectArguments>();
-  add_options(command, *arguments);
+  add_inspect_distillation_options(command, *arguments);
   command.run([=] { inspect_latent_curve(*arguments); });
 }
 

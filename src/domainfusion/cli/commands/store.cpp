@@ -35,7 +35,7 @@ void list_store(const StoreArguments& arguments) {
   fmt::print("{} candidates, {:.1f} MB in {}\n", entries, megabytes(bytes), arguments.store);
 }
 
-void verify(const StoreArguments& arguments) {
+void print_verification(const StoreArguments& arguments) {
   const StoreVerification found = verify_store(arguments.store);
   for (const fs::path& file : found.broken) fmt::print("broken: {}\n", file.string());
   fmt::print("{} candidates, {} broken\n", found.entries, found.broken.size());
@@ -81,7 +81,7 @@ void add_store_command(Command& app) {
   auto arguments = std::make_shared<StoreArguments>();
   add_part(store, "ls", "candidates and bytes by purpose, LDM and options", arguments, list_store)
       .flag("--lines", arguments->lines, "the provenance of every candidate, one JSON line each");
-  add_part(store, "verify", "hash every file again; exit code 3 if any is broken", arguments, verify);
+  add_part(store, "verify", "hash every file again; exit code 3 if any is broken", arguments, print_verification);
   Command gc = add_part(store, "gc", "remove what writers that were killed left behind, and broken candidates",
                         arguments, collect);
   gc.option("--keep-runs", arguments->runs, "run folders: also remove the candidates that none of them uses").many();

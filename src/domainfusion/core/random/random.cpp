@@ -96,4 +96,11 @@ std::vector<std::int64_t> RandomStream::permutation(std::int64_t n) {
   return order;
 }
 
+std::vector<std::int64_t> RandomStream::cycle(std::int64_t n) {
+  std::vector<std::int64_t> order(static_cast<std::size_t>(n));
+  std::iota(order.begin(), order.end(), 0);
+  for (std::int64_t i = n - 1; i > 0; --i) std::swap(order[i], order[below(static_cast<std::uint64_t>(i))]);
+  return order;
+}
+
 }  // namespace domainfusion

@@ -25,6 +25,8 @@ class RandomStream {
   double normal();                                        // N(0, 1), Box-Muller
   void fill_normal(std::span<float> values);              // values.size() draws of N(0, 1)
   std::vector<std::int64_t> permutation(std::int64_t n);  // Fisher-Yates over 0 … n-1
+  // A permutation that is one cycle (Sattolo), so that for n >= 2 nothing stays in its place.
+  std::vector<std::int64_t> cycle(std::int64_t n);
 
  private:
   void refill();

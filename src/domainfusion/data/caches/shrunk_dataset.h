@@ -16,6 +16,9 @@ class ShrunkDataset final : public WrappedDataset {
       : WrappedDataset(std::move(dataset)), side_px_(side_px) {}
 
   Image image(std::int64_t domain, std::int64_t index) const override;
+  std::string pixel_identity(std::int64_t domain, std::int64_t index) const override {
+    return fmt::format("{}-shrunk-{}", inner().pixel_identity(domain, index), side_px_);
+  }
 
  private:
   std::int64_t side_px_;

@@ -45,7 +45,7 @@ Light unit(Light v) {
   return {v.x * n, v.y * n, v.z * n};
 }
 
-double dot(const Light& a, const Light& b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
+double dot3(const Light& a, const Light& b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
 
 double power32(double v) {
   for (int i = 0; i < 5; ++i) v *= v;
@@ -117,8 +117,8 @@ Shading shade(const PixelMap& height, int size_px, const Light& light) {
   for (int y = 0; y < size_px; ++y) {
     for (int x = 0; x < size_px; ++x) {
       const Light normal = unit({(at(x - 1, y) - at(x + 1, y)) / 2, (at(x, y - 1) - at(x, y + 1)) / 2, 1});
-      shading.diffuse[std::size_t(y) * size_px + x] = std::max(dot(normal, light), 0.0);
-      shading.specular[std::size_t(y) * size_px + x] = power32(std::max(dot(normal, half), 0.0));
+      shading.diffuse[std::size_t(y) * size_px + x] = std::max(dot3(normal, light), 0.0);
+      shading.specular[std::size_t(y) * size_px + x] = power32(std::max(dot3(normal, half), 0.0));
     }
   }
   return shading;

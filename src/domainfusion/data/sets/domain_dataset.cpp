@@ -10,7 +10,7 @@
 
 namespace domainfusion {
 
-std::string DomainDataset::image_hash(std::int64_t domain, std::int64_t index) const {
+std::string DomainDataset::file_hash(std::int64_t domain, std::int64_t index) const {
   return sha256_hex(encode_png(image(domain, index)));
 }
 

@@ -32,7 +32,11 @@ class DomainDataset {
   virtual Image image(std::int64_t domain, std::int64_t index) const = 0;
   // SHA-256 (64 hexadecimal digits) of the picture's file; a picture that is no file counts as the PNG that
   // encode_png() makes. Thread-safe.
-  virtual std::string image_hash(std::int64_t domain, std::int64_t index) const;
+  virtual std::string file_hash(std::int64_t domain, std::int64_t index) const;
+  // Changes whenever image() gives other pixels: the file's hash and, after it, what was done to its pixels. Whatever
+  // is made of pixels (curves, candidates, translations) is named by it; what names files (guards, provenance) is not.
+  // Fit for a file's name. Thread-safe.
+  virtual std::string pixel_identity(std::int64_t domain, std::int64_t index) const { return file_hash(domain, index); }
 
   std::int64_t number_of_classes() const { return static_cast<std::int64_t>(class_names().size()); }
   std::int64_t number_of_domains() const { return static_cast<std::int64_t>(domain_names().size()); }

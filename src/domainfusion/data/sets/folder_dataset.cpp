@@ -183,7 +183,7 @@ fs::path FolderDataset::path_of(std::int64_t domain, std::int64_t index) const {
 
 Image FolderDataset::image(std::int64_t domain, std::int64_t index) const { return read_image(path_of(domain, index)); }
 
-std::string FolderDataset::image_hash(std::int64_t domain, std::int64_t index) const {
+std::string FolderDataset::file_hash(std::int64_t domain, std::int64_t index) const {
   return hashes_->sha256(path_of(domain, index));
 }
 

@@ -18,7 +18,7 @@ struct FolderOptions {
   // A text file with one "<domain>/<class>/<file>" a line (DomainBed's domain_net_duplicates.txt, say): these images
   // are not part of the set. Empty: none.
   std::filesystem::path exclude = {};
-  // A file in which image_hash() remembers what it found (FileHashes). Empty: nothing is remembered.
+  // A file in which file_hash() remembers what it found (FileHashes). Empty: nothing is remembered.
   std::filesystem::path hash_memory = {};
 };
 
@@ -46,7 +46,7 @@ class FolderDataset final : public DomainDataset {
   std::int64_t size(std::int64_t domain) const override;
   const SampleInfo& info(std::int64_t domain, std::int64_t index) const override;
   Image image(std::int64_t domain, std::int64_t index) const override;
-  std::string image_hash(std::int64_t domain, std::int64_t index) const override;
+  std::string file_hash(std::int64_t domain, std::int64_t index) const override;
 
   // Where an image lies, below root().
   std::filesystem::path path_of(std::int64_t domain, std::int64_t index) const;

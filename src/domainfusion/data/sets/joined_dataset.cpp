@@ -21,9 +21,14 @@ Image JoinedDataset::image(std::int64_t domain, std::int64_t index) const {
   return index < first ? inner().image(domain, index) : second_->image(domain, index - first);
 }
 
-std::string JoinedDataset::image_hash(std::int64_t domain, std::int64_t index) const {
+std::string JoinedDataset::file_hash(std::int64_t domain, std::int64_t index) const {
   const std::int64_t first = inner().size(domain);
-  return index < first ? inner().image_hash(domain, index) : second_->image_hash(domain, index - first);
+  return index < first ? inner().file_hash(domain, index) : second_->file_hash(domain, index - first);
+}
+
+std::string JoinedDataset::pixel_identity(std::int64_t domain, std::int64_t index) const {
+  const std::int64_t first = inner().size(domain);
+  return index < first ? inner().pixel_identity(domain, index) : second_->pixel_identity(domain, index - first);
 }
 
 }  // namespace domainfusion

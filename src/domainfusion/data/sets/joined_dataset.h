@@ -13,7 +13,8 @@ class JoinedDataset final : public WrappedDataset {
   std::int64_t size(std::int64_t domain) const override { return inner().size(domain) + second_->size(domain); }
   const SampleInfo& info(std::int64_t domain, std::int64_t index) const override;
   Image image(std::int64_t domain, std::int64_t index) const override;
-  std::string image_hash(std::int64_t domain, std::int64_t index) const override;
+  std::string file_hash(std::int64_t domain, std::int64_t index) const override;
+  std::string pixel_identity(std::int64_t domain, std::int64_t index) const override;
 
  private:
   std::shared_ptr<const DomainDataset> second_;

@@ -1,5 +1,6 @@
 #pragma once
 // A set that shows another one's names, places and hashes and gives its images in its own way: the base of caches.
+// One whose pixels are others says so in pixel_identity().
 
 #include <memory>
 #include <utility>
@@ -16,9 +17,11 @@ class WrappedDataset : public DomainDataset {
   const SampleInfo& info(std::int64_t domain, std::int64_t index) const override {
     return dataset_->info(domain, index);
   }
-  // Of the file, whatever becomes of its pixels.
-  std::string image_hash(std::int64_t domain, std::int64_t index) const override {
-    return dataset_->image_hash(domain, index);
+  std::string file_hash(std::int64_t domain, std::int64_t index) const override {
+    return dataset_->file_hash(domain, index);
+  }
+  std::string pixel_identity(std::int64_t domain, std::int64_t index) const override {
+    return dataset_->pixel_identity(domain, index);
   }
 
  protected:

@@ -124,10 +124,8 @@ json FolderGeneration::options() const {
   GenerateConfig config = config_;
   json options = fields_of(config).to_json();
   options.erase("batch_size");
-  return {{"options", options},
-          {"scheduler", scheduler_},
-          {"dtype", name_of(model_.placement().dtype)},
-          {"weights_hash", model_.weights_hash()}};
+  const auto& [weights_hash, own_size_px, dtype] = model_.identity();  // the size is an option
+  return {{"options", options}, {"scheduler", scheduler_}, {"dtype", dtype}, {"weights_hash", weights_hash}};
 }
 
 Image FolderGeneration::resized(const Image& image) const {
@@ -180,13 +178,14 @@ json FolderGeneration::record_of(const Item& item) const {
   json record = fields_of(config).to_json();
   record.erase("batch_size");
   record.erase("size_px");
+  const auto& [weights_hash, own_size_px, dtype] = model_.identity();
   record.update({{"prompt", filled_in(config_.prompt, folder_of(item.source))},
                  {"inversion_prompt", filled_in(config_.inversion_prompt, folder_of(item.source))},
                  {"scheduler", scheduler_},
-                 {"dtype", name_of(model_.placement().dtype)},
+                 {"dtype", dtype},
                  {"width", item.image.width},
                  {"height", item.image.height},
-                 {"weights_hash", model_.weights_hash()}});
+                 {"weights_hash", weights_hash}});
   return record;
 }
 

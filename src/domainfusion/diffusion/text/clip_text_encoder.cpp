@@ -18,7 +18,7 @@ struct NamedGroup : torch::nn::Module {
   void add(const char* name, std::shared_ptr<torch::nn::Module> module) { register_module(name, std::move(module)); }
 };
 
-torch::nn::LayerNorm layer_norm(const ClipTextConfig& c) {
+torch::nn::LayerNorm clip_layer_norm(const ClipTextConfig& c) {
   return torch::nn::LayerNorm(torch::nn::LayerNormOptions({c.hidden_size}).eps(c.layer_norm_eps));
 }
 
@@ -32,8 +32,8 @@ at::Tensor causal_mask(std::int64_t length, const at::Tensor& like) {
 ClipTextLayerImpl::ClipTextLayerImpl(const ClipTextConfig& c)
     : heads_(c.num_attention_heads),
       quick_gelu_(c.hidden_act == "quick_gelu"),
-      layer_norm1_(register_module("layer_norm1", layer_norm(c))),
-      layer_norm2_(register_module("layer_norm2", layer_norm(c))),
+      layer_norm1_(register_module("layer_norm1", clip_layer_norm(c))),
+      layer_norm2_(register_module("layer_norm2", clip_layer_norm(c))),
       q_proj_(c.hidden_size, c.hidden_size),
       k_proj_(c.hidden_size, c.hidden_size),
       v_proj_(c.hidden_size, c.hidden_size),
@@ -61,7 +61,7 @@ ClipTextEncoderImpl::ClipTextEncoderImpl(const ClipTextConfig& config)
     : config_(config),
       token_embedding_(config.vocab_size, config.hidden_size),
       position_embedding_(config.max_position_embeddings, config.hidden_size),
-      final_layer_norm_(layer_norm(config)) {
+      final_layer_norm_(clip_layer_norm(config)) {
   const auto model = register_module("text_model", std::make_shared<NamedGroup>());
   const auto embeddings = std::make_shared<NamedGroup>();
   embeddings->add("token_embedding", token_embedding_.ptr());

@@ -139,7 +139,8 @@ nlohmann::json scheduler_config(const std::string& prediction_type) {
           {"steps_offset", 1}};
 }
 
-std::string prediction_type_of(const CompvisNames& names, const TensorMetadata& metadata, const std::string& wanted) {
+std::string compvis_prediction_type(const CompvisNames& names, const TensorMetadata& metadata,
+                                    const std::string& wanted) {
   if (!wanted.empty()) return wanted;
   const auto step = metadata.find("global_step");
   const bool base = step != metadata.end() && step->second == kBaseStep;
@@ -150,7 +151,7 @@ std::string prediction_type_of(const CompvisNames& names, const TensorMetadata& 
 
 CompvisConfig::CompvisConfig(const TensorShapes& shapes, const CompvisNames& names, const TensorMetadata& metadata,
                              const std::string& prediction_type) {
-  const std::string prediction = prediction_type_of(names, metadata, prediction_type);
+  const std::string prediction = compvis_prediction_type(names, metadata, prediction_type);
   const std::int64_t sample_size = prediction == "v_prediction" ? 96 : 64;
   vae_ = vae_config(shapes, names, sample_size).to_json();
   unet_ = unet_config(shapes, names, sample_size).to_json();

@@ -28,17 +28,18 @@ struct GateImage {
 
 class Gate {
  public:
-  Gate(const LatentTeacher& teacher, const DistillationConfig& config, const ClassConditions& conditions)
-      : teacher_(teacher), config_(config), conditions_(conditions) {
+  Gate(const LdmFunctions& ldm, const DistillationConfig& config, const ClassConditions& conditions)
+      : ldm_(ldm), config_(config), conditions_(conditions) {
     torch::NoGradGuard no_graph;
-    zero_node_1Chw_ =
-        teacher.encode(torch::zeros({1, 3, teacher.image_size_px, teacher.image_size_px}).to(teacher.device));
+    zero_node_1Chw_ = ldm.encode(torch::zeros({1, 3, ldm.image_size_px, ldm.image_size_px}).to(ldm.device));
   }
+
+  std::int64_t latent_elements() const { return zero_node_1Chw_.numel(); }
 
   void add(const ImageSource& source, const LabelledKey& image, std::uint64_t seed) {
     const std::int64_t count = gate_confidences().numel();
     GateImage one;
-    const at::Tensor batch = plain_images(source, {image.key}, teacher_.image_size_px, teacher_.device);
+    const at::Tensor batch = plain_images(source, {image.key}, ldm_.image_size_px, ldm_.device);
     one.image01_3HW = batch[0];
     one.condition = conditions_.of(torch::full({count}, image.label, torch::kInt64));
     std::vector<at::Tensor> t, epsilon;
@@ -49,8 +50,8 @@ class Gate {
       epsilon.push_back(draw.epsilon_NChw);
     }
     one.noise = {torch::cat(t), torch::cat(epsilon)};
-    const EncodedPoint exact = encode_exact(teacher_, batch.expand({count, -1, -1, -1}), gate_confidences());
-    one.exact_g_P = latent_gradient(teacher_, config_, exact, one.noise, one.condition).g_N;
+    const EncodedPoint exact = encode_exact(ldm_, batch.expand({count, -1, -1, -1}), gate_confidences());
+    one.exact_g_P = latent_gradient(ldm_, config_, exact, one.noise, one.condition).g_N;
     images_.push_back(std::move(one));
   }
 
@@ -59,11 +60,11 @@ class Gate {
     Progress progress(fmt::format("latent curve gate, K = {}", points), static_cast<std::int64_t>(images_.size()),
                       "images");
     for (const GateImage& one : images_) {
-      const at::Tensor nodes = torch::cat(
-          {zero_node_1Chw_.to(torch::kCPU, torch::kFloat32), curve_nodes(teacher_, one.image01_3HW, points)});
+      const at::Tensor nodes =
+          torch::cat({zero_node_1Chw_.to(torch::kCPU, torch::kFloat32), curve_nodes(ldm_, one.image01_3HW, points)});
       const at::Tensor batch = nodes.unsqueeze(0).expand({gate_confidences().numel(), -1, -1, -1, -1});
-      const EncodedPoint point = encoded_from_curve(interpolate(batch.to(teacher_.device), gate_confidences()));
-      curve_g.push_back(latent_gradient(teacher_, config_, point, one.noise, one.condition).g_N);
+      const EncodedPoint point = encoded_from_curve(interpolate(batch.to(ldm_.device), gate_confidences()));
+      curve_g.push_back(latent_gradient(ldm_, config_, point, one.noise, one.condition).g_N);
       exact_g.push_back(one.exact_g_P);
       progress.update(static_cast<std::int64_t>(curve_g.size()));
     }
@@ -82,7 +83,7 @@ class Gate {
     return row;
   }
 
-  const LatentTeacher& teacher_;
+  const LdmFunctions& ldm_;
   const DistillationConfig& config_;
   const ClassConditions& conditions_;
   at::Tensor zero_node_1Chw_;
@@ -101,7 +102,7 @@ std::vector<LabelledKey> draw_images(const std::vector<LabelledKey>& images, std
   return drawn;
 }
 
-CurveGateResult measure_curve_gate(const LatentTeacher& teacher, const DistillationConfig& config,
+CurveGateResult measure_curve_gate(const LdmFunctions& ldm, const DistillationConfig& config,
                                    const ClassConditions& conditions, const ImageSource& source,
                                    const std::vector<LabelledKey>& images, std::uint64_t seed, GateExtent extent,
                                    const std::function<void()>& stop_point) {
@@ -109,7 +110,12 @@ CurveGateResult measure_curve_gate(const LatentTeacher& teacher, const Distillat
   const auto sample = draw_images(images, config.curve.gate_images, seed, "curve gate images");
   CurveGateResult result{
       {}, static_cast<std::int64_t>(sample.size()), 0, config.curve.max_rms_error, config.curve.min_sign_agreement};
-  Gate gate(teacher, config, conditions);
+  Gate gate(ldm, config, conditions);
+  const auto check_size = [&](std::int64_t points) {
+    check_curve_size(static_cast<std::int64_t>(images.size()), points, gate.latent_elements(), config.curve);
+  };
+  if (extent == GateExtent::kFirstPassing)
+    check_size(config.curve.points == 0 ? kNestedPointCounts[0] : config.curve.points);
   Progress progress("latent curve gate, exact encoder", result.images, "images");
   for (std::size_t i = 0; i < sample.size(); ++i) {
     if (stop_point) stop_point();
@@ -119,6 +125,7 @@ CurveGateResult measure_curve_gate(const LatentTeacher& teacher, const Distillat
   progress.finish();
   for (std::int64_t points : kNestedPointCounts) {
     if (config.curve.points != 0 && config.curve.points != points) continue;
+    if (extent == GateExtent::kFirstPassing) check_size(points);
     result.rows.push_back(gate.measure(points));
     if (result.chosen_points == 0 && result.rows.back().passes) result.chosen_points = points;
     if (result.chosen_points != 0 && extent == GateExtent::kFirstPassing) break;
@@ -149,7 +156,27 @@ nlohmann::json CurveGateResult::to_json() const {
                     {"cosine", row.cosine},
                     {"passes", row.passes}});
   }
-  return {{"rows", list}, {"images", images}, {"chosen_points", chosen_points}};
+  return {{"rows", list},
+          {"images", images},
+          {"chosen_points", chosen_points},
+          {"max_rms_error", max_rms_error},
+          {"min_sign_agreement", min_sign_agreement}};
+}
+
+CurveGateResult CurveGateResult::from_json(const nlohmann::json& object) {
+  try {
+    CurveGateResult result{{},
+                           object.at("images"),
+                           object.at("chosen_points"),
+                           object.at("max_rms_error"),
+                           object.at("min_sign_agreement")};
+    for (const nlohmann::json& row : object.at("rows"))
+      result.rows.push_back(
+          {row.at("points"), row.at("rms_error"), row.at("sign_agreement"), row.at("cosine"), row.at("passes")});
+    return result;
+  } catch (const nlohmann::json::exception& error) {
+    throw FormatError(fmt::format("this is no verdict of the latent curve gate: {}", error.what()));
+  }
 }
 
 }  // namespace domainfusion

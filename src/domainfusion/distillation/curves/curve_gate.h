@@ -12,6 +12,10 @@
 
 namespace domainfusion {
 
+// Of a run's gate, whatever the run's own seed: runs that differ in nothing but that use the same K, and share its
+// curves.
+inline constexpr std::uint64_t kGateSeed = 0;
+
 // Confidences at which curve and encoder are compared.
 inline constexpr double kGateConfidences[] = {0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 1};
 
@@ -31,6 +35,8 @@ struct CurveGateResult {
 
   std::string table() const;  // text for people, several lines
   nlohmann::json to_json() const;
+  // The verdict that to_json() wrote. FormatError if it is none.
+  static CurveGateResult from_json(const nlohmann::json& object);
 };
 
 // Which sizes to measure: up to the first that passes (what a run needs), or all.
@@ -39,8 +45,9 @@ enum class GateExtent { kFirstPassing, kAll };
 // Measures config.curve.points, or 5, 9, 17, 33 in turn if it is 0, on config.curve.gate_images of `images` (all, if
 // there are fewer) drawn from RandomStream(seed, "curve gate images"); t and eps of image i at confidence k from
 // RandomStream(seed, "curve gate", {k, domain, index}), the same for curve and encoder. ConfigError if `images` is
-// empty. `stop_point` is called between images and may throw.
-CurveGateResult measure_curve_gate(const LatentTeacher& teacher, const DistillationConfig& config,
+// empty and, up to the first that passes, if the curves of all images would be over config.curve.limit_mb at a K that
+// comes up: asked before that K is measured. `stop_point` is called between images and may throw.
+CurveGateResult measure_curve_gate(const LdmFunctions& ldm, const DistillationConfig& config,
                                    const ClassConditions& conditions, const ImageSource& source,
                                    const std::vector<LabelledKey>& images, std::uint64_t seed,
                                    GateExtent extent = GateExtent::kFirstPassing,

@@ -13,7 +13,6 @@
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/json_text.h"
-#include "domainfusion/core/progress.h"
 #include "domainfusion/io/files/atomic_file.h"
 #include "domainfusion/io/files/content_hash.h"
 
@@ -44,11 +43,21 @@ void make_zeros(const std::filesystem::path& path, std::uint64_t bytes) {
 
 }  // namespace
 
-at::Tensor curve_nodes(const LatentTeacher& teacher, const at::Tensor& image01_3HW, std::int64_t points) {
+at::Tensor curve_nodes(const LdmFunctions& ldm, const at::Tensor& image01_3HW, std::int64_t points) {
   torch::NoGradGuard no_graph;
   const at::Tensor p = torch::tensor(chebyshev_points(points), torch::kFloat64).narrow(0, 1, points - 1);
-  const at::Tensor image = image01_3HW.unsqueeze(0).to(teacher.device);
-  return teacher.encode(p.to(image.options()).reshape({-1, 1, 1, 1}) * image).to(torch::kCPU, torch::kFloat32);
+  const at::Tensor image = image01_3HW.unsqueeze(0).to(ldm.device);
+  return ldm.encode(p.to(image.options()).reshape({-1, 1, 1, 1}) * image).to(torch::kCPU, torch::kFloat32);
+}
+
+void check_curve_size(std::int64_t images, std::int64_t points, std::int64_t latent_elements,
+                      const LatentCurveConfig& config) {
+  const std::uint64_t mib = LatentCurve::bytes_needed(images, points, latent_elements) >> 20;
+  check<ConfigError>(
+      mib < static_cast<std::uint64_t>(config.limit_mb),
+      "the latent curves of {} images at K = {} need {} MiB, over distillation.curve.limit_mb = {}: raise it, "
+      "or set distillation.encoder = exact or difference",
+      images, points, mib + 1, config.limit_mb);
 }
 
 std::uint64_t LatentCurve::bytes_needed(std::int64_t images, std::int64_t points, std::int64_t latent_elements) {
@@ -56,23 +65,19 @@ std::uint64_t LatentCurve::bytes_needed(std::int64_t images, std::int64_t points
          static_cast<std::uint64_t>(latent_elements) * sizeof(float);
 }
 
-LatentCurve::LatentCurve(LatentTeacher teacher, ImageSource source, const std::vector<ImageKey>& keys,
-                         std::int64_t points, const LatentCurveConfig& config, const std::string& identity)
-    : teacher_(std::move(teacher)), source_(std::move(source)), keys_(keys), points_(points) {
+LatentCurve::LatentCurve(LdmFunctions ldm, ImageSource source, const std::vector<ImageKey>& keys, std::int64_t points,
+                         const LatentCurveConfig& config, const std::string& identity)
+    : ldm_(std::move(ldm)), source_(std::move(source)), keys_(keys), points_(points) {
   torch::NoGradGuard no_graph;
   check<ConfigError>(!keys.empty(), "a latent curve cache of no images was asked for");
   for (std::size_t i = 0; i < keys.size(); ++i) slots_[packed(keys[i])] = static_cast<std::int64_t>(i);
   check(slots_.size() == keys.size(), "the keys of a latent curve cache repeat: {} of {} differ", slots_.size(),
         keys.size());
-  const at::Tensor black = torch::zeros({1, 3, teacher_.image_size_px, teacher_.image_size_px}).to(teacher_.device);
-  zero_node_Chw_ = teacher_.encode(black)[0].to(torch::kCPU, torch::kFloat32);
+  const at::Tensor black = torch::zeros({1, 3, ldm_.image_size_px, ldm_.image_size_px}).to(ldm_.device);
+  zero_node_Chw_ = ldm_.encode(black)[0].to(torch::kCPU, torch::kFloat32);
   const auto count = static_cast<std::int64_t>(keys.size());
   const std::uint64_t bytes = bytes_needed(count, points, zero_node_Chw_.numel());
-  check<ConfigError>(
-      (bytes >> 20) < static_cast<std::uint64_t>(config.limit_mb),
-      "the latent curves of {} images at K = {} need {} MiB, over distillation.curve.limit_mb = {}: raise it, "
-      "or set distillation.encoder = exact or difference",
-      count, points, (bytes >> 20) + 1, config.limit_mb);
+  check_curve_size(count, points, zero_node_Chw_.numel(), config);
   std::vector<std::int64_t> shape = zero_node_Chw_.sizes().vec();
   shape.insert(shape.begin(), {count, points - 1});
   if (config.folder.empty()) {
@@ -112,8 +117,8 @@ void LatentCurve::ensure(std::int64_t slot) {
   // Another run may be at the same file: the flag is seen after the nodes.
   const std::atomic_ref<std::uint8_t> flag(filled_N_.data_ptr<std::uint8_t>()[slot]);
   if (flag.load(std::memory_order_acquire)) return;
-  const at::Tensor image = plain_images(source_, {keys_[slot]}, teacher_.image_size_px, teacher_.device)[0];
-  const at::Tensor nodes = curve_nodes(teacher_, image, points_);
+  const at::Tensor image = plain_images(source_, {keys_[slot]}, ldm_.image_size_px, ldm_.device)[0];
+  const at::Tensor nodes = curve_nodes(ldm_, image, points_);
   check(nodes.isfinite().all().item<bool>(),
         "the latent of image {} of domain {} is not finite: the VAE or the image is broken", keys_[slot].index,
         keys_[slot].domain);
@@ -129,17 +134,7 @@ ValueAndDerivative LatentCurve::at(const std::vector<ImageKey>& keys, const at::
     ensure(slot);
     nodes.push_back(torch::cat({zero_node_Chw_.unsqueeze(0), nodes_NKChw_[slot]}));
   }
-  return interpolate(torch::stack(nodes).to(teacher_.device), p_N);
-}
-
-void LatentCurve::fill() {
-  Progress progress("latent curves", images(), "images", 1, filled());
-  for (std::int64_t slot = 0, done = filled(); slot < images(); ++slot) {
-    if (filled_N_.data_ptr<std::uint8_t>()[slot]) continue;
-    ensure(slot);
-    progress.update(++done);
-  }
-  progress.finish();
+  return interpolate(torch::stack(nodes).to(ldm_.device), p_N);
 }
 
 std::int64_t LatentCurve::filled() const { return filled_N_.sum(torch::kInt64).item<std::int64_t>(); }

@@ -15,13 +15,17 @@
 
 #include "domainfusion/distillation/curves/chebyshev.h"
 #include "domainfusion/distillation/distillation_config.h"
-#include "domainfusion/distillation/latent_teacher.h"
+#include "domainfusion/distillation/ldm_functions.h"
 
 namespace domainfusion {
 
 // Nodes 1 … K-1 of one image: float32 CPU [K-1, C, h, w]. One encoder pass for one image, so that its bits do not
 // depend on which other images are encoded when.
-at::Tensor curve_nodes(const LatentTeacher& teacher, const at::Tensor& image01_3HW, std::int64_t points);
+at::Tensor curve_nodes(const LdmFunctions& ldm, const at::Tensor& image01_3HW, std::int64_t points);
+
+// ConfigError if the nodes of `images` images, each but the first of K = `points`, need more than config.limit_mb.
+void check_curve_size(std::int64_t images, std::int64_t points, std::int64_t latent_elements,
+                      const LatentCurveConfig& config);
 
 class LatentCurve {
  public:
@@ -32,15 +36,12 @@ class LatentCurve {
   // With config.folder the nodes lie in a memory-mapped file there that is named after K and `identity`, which must
   // change whenever the nodes would (curve_identity). Runs that agree on both share the file, also at the same time:
   // whoever needs an image first encodes it.
-  LatentCurve(LatentTeacher teacher, ImageSource source, const std::vector<ImageKey>& keys, std::int64_t points,
+  LatentCurve(LdmFunctions ldm, ImageSource source, const std::vector<ImageKey>& keys, std::int64_t points,
               const LatentCurveConfig& config, const std::string& identity);
 
-  // z(p) and dz/dp, float32 [N, C, h, w] on the teacher's device. Images not encoded yet are encoded now. Error for an
+  // z(p) and dz/dp, float32 [N, C, h, w] on the LDM's device. Images not encoded yet are encoded now. Error for an
   // unknown key. Not thread-safe.
   ValueAndDerivative at(const std::vector<ImageKey>& keys, const at::Tensor& p_N);
-
-  // Encodes what is missing, with a progress bar.
-  void fill();
 
   std::int64_t points() const { return points_; }
   std::int64_t images() const { return nodes_NKChw_.size(0); }
@@ -54,7 +55,7 @@ class LatentCurve {
   // A byte tensor over the shared file of `bytes`, which is made if there is none.
   at::Tensor open_file(const std::filesystem::path& folder, const std::string& identity, std::uint64_t bytes) const;
 
-  LatentTeacher teacher_;
+  LdmFunctions ldm_;
   ImageSource source_;
   std::vector<ImageKey> keys_;
   std::unordered_map<std::uint64_t, std::int64_t> slots_;

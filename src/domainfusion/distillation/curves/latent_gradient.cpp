@@ -20,12 +20,12 @@ at::Tensor sum_per_image(const at::Tensor& values_NChw) {
 }
 
 // eps_hat = eps_empty + guidance (eps_prompt - eps_empty), Ho & Salimans, classifier-free guidance, eq. 6.
-at::Tensor guided_epsilon(const LatentTeacher& teacher, const at::Tensor& z_t, const at::Tensor& t_N,
+at::Tensor guided_epsilon(const LdmFunctions& ldm, const at::Tensor& z_t, const at::Tensor& t_N,
                           const TextCondition& condition, double guidance) {
-  if (guidance == 1) return teacher.predict_epsilon(z_t, t_N, condition.prompt);
+  if (guidance == 1) return ldm.predict_epsilon(z_t, t_N, condition.prompt);
   const at::Tensor empty = condition.empty.expand_as(condition.prompt);
   const auto both =
-      teacher.predict_epsilon(torch::cat({z_t, z_t}), torch::cat({t_N, t_N}), torch::cat({empty, condition.prompt}))
+      ldm.predict_epsilon(torch::cat({z_t, z_t}), torch::cat({t_N, t_N}), torch::cat({empty, condition.prompt}))
           .chunk(2);
   return both[0] + guidance * (both[1] - both[0]);
 }
@@ -47,8 +47,8 @@ NoiseDraw draw_noise(std::uint64_t seed, std::string_view purpose, std::uint64_t
   return {torch::tensor(t, torch::kInt64), torch::stack(epsilon)};
 }
 
-at::Tensor noised(const LatentTeacher& teacher, const at::Tensor& z, const NoiseDraw& noise) {
-  const at::Tensor abar_N = teacher.alphas_cumprod.index_select(0, noise.t_N).to(torch::kFloat64);
+at::Tensor noised(const LdmFunctions& ldm, const at::Tensor& z, const NoiseDraw& noise) {
+  const at::Tensor abar_N = ldm.alphas_cumprod.index_select(0, noise.t_N).to(torch::kFloat64);
   const at::Tensor epsilon = noise.epsilon_NChw.to(z.options());
   return (per_image(abar_N.sqrt(), z) * z + per_image((1 - abar_N).sqrt(), z) * epsilon).detach();
 }
@@ -65,18 +65,18 @@ at::Tensor timestep_weight(TimestepWeighting weighting, const at::Tensor& abar) 
   throw Error("a weighting without a formula");
 }
 
-EncodedPoint encode_exact(const LatentTeacher& teacher, const at::Tensor& image01_N3HW, const at::Tensor& p_N) {
+EncodedPoint encode_exact(const LdmFunctions& ldm, const at::Tensor& image01_N3HW, const at::Tensor& p_N) {
   torch::AutoGradMode with_graph(true);
   const at::Tensor p = p_N.detach().to(image01_N3HW.options()).clone().requires_grad_();
-  const at::Tensor z = teacher.encode(per_image(p, image01_N3HW) * image01_N3HW.detach());
+  const at::Tensor z = ldm.encode(per_image(p, image01_N3HW) * image01_N3HW.detach());
   return {z.detach(), [z, p](const at::Tensor& cotangent) { return torch::autograd::grad({z}, {p}, {cotangent})[0]; }};
 }
 
-EncodedPoint encode_difference(const LatentTeacher& teacher, const at::Tensor& image01_N3HW, const at::Tensor& p_N,
+EncodedPoint encode_difference(const LdmFunctions& ldm, const at::Tensor& image01_N3HW, const at::Tensor& p_N,
                                double h) {
   torch::NoGradGuard no_graph;
   const at::Tensor p = per_image(p_N.detach(), image01_N3HW);
-  const auto ends = teacher.encode(torch::cat({(p + h) * image01_N3HW, (p - h) * image01_N3HW})).chunk(2);
+  const auto ends = ldm.encode(torch::cat({(p + h) * image01_N3HW, (p - h) * image01_N3HW})).chunk(2);
   return encoded_from_curve({(ends[0] + ends[1]) / 2, (ends[0] - ends[1]) / (2 * h)});
 }
 
@@ -86,12 +86,12 @@ EncodedPoint encoded_from_curve(ValueAndDerivative curve) {
           }};
 }
 
-ClassConditions::ClassConditions(const LatentTeacher& teacher, const DistillationConfig& config,
+ClassConditions::ClassConditions(const LdmFunctions& ldm, const DistillationConfig& config,
                                  const std::vector<std::string>& class_names) {
   torch::NoGradGuard no_graph;
   for (const std::string& name : class_names) prompts_.push_back(distillation_prompt(config.prompt, name));
-  prompt_KTW_ = teacher.embed(prompts_).detach();
-  if (config.guidance != 1) empty_1TW_ = teacher.embed({""}).detach();
+  prompt_KTW_ = ldm.embed(prompts_).detach();
+  if (config.guidance != 1) empty_1TW_ = ldm.embed({""}).detach();
 }
 
 TextCondition ClassConditions::of(const at::Tensor& label_N) const {
@@ -103,17 +103,17 @@ TextCondition ClassConditions::of(const at::Tensor& label_N) const {
   return {prompt_KTW_.index_select(0, label.to(prompt_KTW_.device())), empty_1TW_};
 }
 
-LatentGradient latent_gradient(const LatentTeacher& teacher, const DistillationConfig& config,
-                               const EncodedPoint& point, const NoiseDraw& noise, const TextCondition& condition) {
+LatentGradient latent_gradient(const LdmFunctions& ldm, const DistillationConfig& config, const EncodedPoint& point,
+                               const NoiseDraw& noise, const TextCondition& condition) {
   const bool full = config.jacobian == UnetJacobian::kFull;
   torch::AutoGradMode graph(full);
   const at::Tensor& z = point.z_NChw;
-  const at::Tensor abar_N = teacher.alphas_cumprod.index_select(0, noise.t_N).to(torch::kFloat64);
+  const at::Tensor abar_N = ldm.alphas_cumprod.index_select(0, noise.t_N).to(torch::kFloat64);
   const at::Tensor w = per_image(timestep_weight(config.weighting, abar_N), z);
   const at::Tensor epsilon = noise.epsilon_NChw.to(z.options());
-  at::Tensor z_t = noised(teacher, z, noise);
+  at::Tensor z_t = noised(ldm, z, noise);
   z_t.requires_grad_(full);
-  const at::Tensor epsilon_hat = guided_epsilon(teacher, z_t, noise.t_N.to(z.device()), condition, config.guidance);
+  const at::Tensor epsilon_hat = guided_epsilon(ldm, z_t, noise.t_N.to(z.device()), condition, config.guidance);
   // Half precision would lose the small differences that the mean is made of.
   const at::Tensor r =
       z.scalar_type() == torch::kFloat64 ? epsilon_hat - epsilon : epsilon_hat.to(torch::kFloat32) - epsilon;

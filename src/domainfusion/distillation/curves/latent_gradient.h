@@ -4,9 +4,8 @@
 //   z(p) = s E(2 p x - 1)                                  encode_exact, encode_difference, or an interpolated curve
 //   z_t  = sqrt(abar_t) z + sqrt(1 - abar_t) eps           t and eps: draw_noise
 //   r    = eps_phi(z_t, t, c) - eps
-//   g    = w(t) mean(r * dz/dp)                            jacobian = dropped (score distillation: Poole et al.,
-//   DreamFusion,
-//                                                          ICLR 2023, eq. 3, with theta there = p here)
+//   g    = w(t) mean(r * dz/dp)                            jacobian = dropped: score distillation (Poole et al., ICLR
+//                                                          2023, eq. 3, with theta there = p here)
 //   g    = d/dp [w(t) mean(r^2)]                           jacobian = full
 //        = sqrt(abar_t) w(t) < d mean(r^2) / dz_t , dz/dp >
 // Both have the form g = < v, dz/dp >, with a cotangent v on z that needs no derivative of the encoder.
@@ -19,7 +18,7 @@
 
 #include "domainfusion/distillation/curves/chebyshev.h"
 #include "domainfusion/distillation/distillation_config.h"
-#include "domainfusion/distillation/latent_teacher.h"
+#include "domainfusion/distillation/ldm_functions.h"
 
 namespace domainfusion {
 
@@ -35,7 +34,7 @@ NoiseDraw draw_noise(std::uint64_t seed, std::string_view purpose, std::uint64_t
                      at::IntArrayRef latent_Chw);
 
 // z_t = sqrt(abar_t) z + sqrt(1 - abar_t) eps, without graph.
-at::Tensor noised(const LatentTeacher& teacher, const at::Tensor& z_NChw, const NoiseDraw& noise);
+at::Tensor noised(const LdmFunctions& ldm, const at::Tensor& z_NChw, const NoiseDraw& noise);
 
 // w(t) of `alphas_cumprod` values abar (any shape, kept): 1 - abar, 1, or min(abar / (1 - abar), 5).
 at::Tensor timestep_weight(TimestepWeighting weighting, const at::Tensor& abar);
@@ -47,12 +46,12 @@ struct EncodedPoint {
   std::function<at::Tensor(const at::Tensor& cotangent_NChw)> pull_back;
 };
 
-// Encodes p x with a graph; pull_back is one backward pass through the encoder. `image01_N3HW` on the teacher's device,
+// Encodes p x with a graph; pull_back is one backward pass through the encoder. `image01_N3HW` on the LDM's device,
 // p [N].
-EncodedPoint encode_exact(const LatentTeacher& teacher, const at::Tensor& image01_N3HW, const at::Tensor& p_N);
+EncodedPoint encode_exact(const LdmFunctions& ldm, const at::Tensor& image01_N3HW, const at::Tensor& p_N);
 // Two encodings without graph: dz/dp = (z(p + h) - z(p - h)) / 2h and z(p) = their mean, both with an error of order
 // h^2. p + h may pass 1 and p - h may pass 0: the encoder is smooth beyond the range of pixels.
-EncodedPoint encode_difference(const LatentTeacher& teacher, const at::Tensor& image01_N3HW, const at::Tensor& p_N,
+EncodedPoint encode_difference(const LdmFunctions& ldm, const at::Tensor& image01_N3HW, const at::Tensor& p_N,
                                double h);
 // From an interpolated curve.
 EncodedPoint encoded_from_curve(ValueAndDerivative curve);
@@ -64,7 +63,7 @@ struct TextCondition {
 // Embeds the class prompts once; condition(labels) then picks.
 class ClassConditions {
  public:
-  ClassConditions(const LatentTeacher& teacher, const DistillationConfig& config,
+  ClassConditions(const LdmFunctions& ldm, const DistillationConfig& config,
                   const std::vector<std::string>& class_names);
   TextCondition of(const at::Tensor& label_N) const;  // label int64; ShapeError outside 0 … classes-1
   const std::vector<std::string>& prompts() const { return prompts_; }
@@ -80,7 +79,7 @@ struct LatentGradient {
 };
 
 // g of each image, by the formulas above; consumes `point`. All of one batch pass through the U-Net at once.
-LatentGradient latent_gradient(const LatentTeacher& teacher, const DistillationConfig& config,
-                               const EncodedPoint& point, const NoiseDraw& noise, const TextCondition& condition);
+LatentGradient latent_gradient(const LdmFunctions& ldm, const DistillationConfig& config, const EncodedPoint& point,
+                               const NoiseDraw& noise, const TextCondition& condition);
 
 }  // namespace domainfusion

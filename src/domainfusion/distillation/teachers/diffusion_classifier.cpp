@@ -30,15 +30,19 @@ at::Tensor DiffusionClassifier::latents(const Drawn& drawn) {
   torch::NoGradGuard no_graph;
   const bool keep = cost().encoder_per_drawn == 0;
   std::vector<at::Tensor> rows;
+  for (std::int64_t first = 0; !keep && first < drawn.size(); first += config_.images_per_pass) {
+    rows.push_back(ldm_.encode(images(drawn, first, std::min(config_.images_per_pass, drawn.size() - first))).detach());
+  }
+  if (!keep) return torch::cat(rows);
   for (std::int64_t i = 0; i < drawn.size(); ++i) {
-    const auto found = keep ? kept_.find(drawn.keys[i]) : kept_.end();
+    const auto found = kept_.find(drawn.keys[i]);
     if (found != kept_.end()) {
       rows.push_back(found->second.to(ldm_.device));
       continue;
     }
-    rows.push_back(ldm_.encode(images(drawn, i, 1)).detach());  // one by one: the bits are those of any other batch
+    rows.push_back(ldm_.encode(images(drawn, i, 1)).detach());  // one by one: kept ones have the bits of any batch
     const auto bytes = static_cast<std::int64_t>(rows.back().nbytes());
-    if (!keep || kept_bytes_ + bytes > config_.classifier.limit_mb << 20) continue;
+    if (kept_bytes_ + bytes > config_.classifier.limit_mb << 20) continue;
     kept_[drawn.keys[i]] = rows.back().to(torch::kCPU);
     kept_bytes_ += bytes;
   }

@@ -11,7 +11,7 @@
 namespace domainfusion {
 namespace {
 
-DistillationConfig validated(DistillationConfig config, const LatentTeacher& teacher) {
+DistillationConfig validated(DistillationConfig config, const LdmFunctions& teacher) {
   config.validate();
   check<ConfigError>(config.t_max < teacher.alphas_cumprod.size(0),
                      "distillation.t_max = {}: this LDM has timesteps 0 … {}", config.t_max,
@@ -40,7 +40,7 @@ void check_batch(const DistillationBatch& batch, bool augmented) {
 
 }  // namespace
 
-DistillationTeacher::DistillationTeacher(DistillationConfig config, LatentTeacher ldm,
+DistillationTeacher::DistillationTeacher(DistillationConfig config, LdmFunctions ldm,
                                          const std::vector<std::string>& class_names, ImageSource plain_image,
                                          std::uint64_t seed)
     : config_(validated(std::move(config), ldm)),
@@ -86,12 +86,15 @@ at::Tensor DistillationTeacher::images(const Drawn& drawn, std::int64_t first, s
 
 void DistillationTeacher::check_finite(const char* what, const at::Tensor& values_N, const std::vector<ImageKey>& keys,
                                        std::int64_t step) {
-  for (std::int64_t i = 0; i < values_N.size(0); ++i) {
-    const double value = values_N[i].item<double>();
-    check(std::isfinite(value),
-          "distillation step {}: {} of image {} of domain {} is {}; the {} diverged: lower the learning rate, and use "
-          "float32",
-          step, what, keys[i].index, keys[i].domain, value, *what == 'p' ? "classifier" : "LDM");
+  if (values_N.isfinite().all().item<bool>()) return;
+  const at::Tensor values = values_N.to(torch::kCPU, torch::kFloat64);
+  for (std::int64_t i = 0; i < values.size(0); ++i) {
+    const double value = values[i].item<double>();
+    check(std::isfinite(value), "distillation step {}: {} of image {} of domain {} is {}; {}", step, what,
+          keys[i].index, keys[i].domain, value,
+          *what == 'p' ? "the classifier diverged: lower the learning rate, and use float32"
+                       : "the frozen LDM gives no number: its weights are broken, or its type overflows (ldm_dtype = "
+                         "float32)");
   }
 }
 

@@ -2,9 +2,9 @@
 // What a frozen LDM may teach a classifier in a training step: the interface of distillation teachers, and their
 // registry.
 //
-//   score                 the paper's: the denoising residual's gradient in confidence re-weights images
-//   (latent_distillation.h) diffusion_classifier  the LDM's own posterior over the classes, as a soft label
-//   (diffusion_classifier.h)
+//   score                 latent_distillation.h: the paper's, where the denoising residual's gradient in confidence
+//                         re-weights images
+//   diffusion_classifier  diffusion_classifier.h: the LDM's own posterior over the classes, as a soft label
 
 #include <ATen/core/Tensor.h>
 
@@ -42,20 +42,20 @@ struct TeacherCost {
   double encoder_per_drawn = 0;                  // the same
   double encoder_per_image = 0;                  // once in the run for each training image that is drawn
   double unet_of_gate = 0, encoder_of_gate = 0;  // once, before the first step
+  double latents_per_image = 0;                  // kept of each training image, for the whole run
 };
 
 class DistillationTeacher {
  public:
   // `plain_image` gives the images that the LDM sees when view = plain. ConfigError for options that do not go together
   // or a t_max beyond the LDM's timesteps.
-  DistillationTeacher(DistillationConfig config, LatentTeacher ldm, const std::vector<std::string>& class_names,
+  DistillationTeacher(DistillationConfig config, LdmFunctions ldm, const std::vector<std::string>& class_names,
                       ImageSource plain_image, std::uint64_t seed);
   virtual ~DistillationTeacher() = default;
 
   // Before the first step, with all images that training may draw; `identity` names them and the LDM where curves are
-  // shared (curve_identity). `known_points` takes up what an earlier run chose
-  // (see curve_points). `stop_point` is called in long work and may throw. No result where there is no gate, or it did
-  // not run.
+  // shared (curve_identity). `known_points` takes up what an earlier run chose (see curve_points). `stop_point` is
+  // called in long work and may throw. No result where there is no gate, or it did not run.
   virtual std::optional<CurveGateResult> prepare(const std::vector<LabelledKey>& images, const std::string& identity,
                                                  std::optional<std::int64_t> known_points = {},
                                                  const std::function<void()>& stop_point = {}) {
@@ -64,6 +64,9 @@ class DistillationTeacher {
   // The loss of `batch` at `step`. All draws of an image depend on (seed, step, domain, index) alone. Error that names
   // the image if a figure of it is not finite.
   virtual TeacherStep teach(const DistillationBatch& batch, std::int64_t step) = 0;
+
+  // ConfigError if the rows drawn of batches of `size` are too few for the options.
+  virtual void check_batch_size(std::int64_t size) const {}
 
   virtual TeacherCost cost() const = 0;
   // K of the curve in use; 0 while there is none. To be kept for a resume.
@@ -96,13 +99,13 @@ class DistillationTeacher {
                            std::int64_t step);
 
   DistillationConfig config_;
-  LatentTeacher ldm_;
+  LdmFunctions ldm_;
   ClassConditions conditions_;
   ImageSource plain_image_;
   std::uint64_t seed_;
 };
 
-using DistillationTeacherRegistry = Registry<DistillationTeacher, DistillationConfig, LatentTeacher,
+using DistillationTeacherRegistry = Registry<DistillationTeacher, DistillationConfig, LdmFunctions,
                                              const std::vector<std::string>&, ImageSource, std::uint64_t>;
 const DistillationTeacherRegistry& distillation_teachers();
 

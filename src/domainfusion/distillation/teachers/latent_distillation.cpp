@@ -46,7 +46,7 @@ std::optional<CurveGateResult> LatentDistillation::prepare(const std::vector<Lab
   std::optional<CurveGateResult> gate;
   std::int64_t points = known_points.value_or(0);
   if (!known_points) {
-    gate = measure_curve_gate(ldm_, config_, conditions_, plain_image_, images, seed_, GateExtent::kFirstPassing,
+    gate = measure_curve_gate(ldm_, config_, conditions_, plain_image_, images, kGateSeed, GateExtent::kFirstPassing,
                               stop_point);
     points = gate->chosen_points;
   }
@@ -97,9 +97,19 @@ at::Tensor LatentDistillation::applied_gradient(const at::Tensor& g_N, std::int6
   if (config_.control == GradientControl::kBatchMean) return g.mean().expand_as(g);
   if (config_.control == GradientControl::kShuffled) {
     RandomStream stream(seed_, "distillation shuffle", {static_cast<std::uint64_t>(step)});
-    return g.index_select(0, torch::tensor(stream.permutation(g.size(0)), torch::kInt64));
+    return g.index_select(0, torch::tensor(stream.cycle(g.size(0)), torch::kInt64));
   }
   return g;
+}
+
+// Of one image the mean is the image, and so is every order.
+void LatentDistillation::check_batch_size(std::int64_t size) const {
+  if (config_.g_mode == GradientMode::kRaw && config_.control == GradientControl::kNone) return;
+  const std::size_t drawn = drawn_rows(size, 0).size();
+  check<ConfigError>(drawn >= 2,
+                     "distillation.g_mode = centered and distillation.control compare the images drawn in a step, and "
+                     "of a batch of {} one is drawn: raise distillation.fraction or loader.batch_size",
+                     size);
 }
 
 DistillationStep LatentDistillation::step(const DistillationBatch& batch, std::int64_t step) {
@@ -130,6 +140,7 @@ TeacherCost LatentDistillation::cost() const {
   constexpr double kNodes = 8;  // of K = 9, which most encoders need
   TeacherCost cost{.unet_per_drawn = unet,
                    .encoder_per_image = curve_ ? static_cast<double>(curve_->points() - 1) : kNodes};
+  cost.latents_per_image = cost.encoder_per_image;
   if (prepared_) return cost;
   // The gate: each image exactly at every confidence, then from the nodes of each K up to 9.
   constexpr double kConfidences = std::size(kGateConfidences);

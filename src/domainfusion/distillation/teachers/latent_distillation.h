@@ -54,6 +54,7 @@ class LatentDistillation final : public DistillationTeacher {
                                          std::optional<std::int64_t> known_points = {},
                                          const std::function<void()>& stop_point = {}) override;
 
+  void check_batch_size(std::int64_t size) const override;
   TeacherStep teach(const DistillationBatch& batch, std::int64_t step) override;
   // The surrogate loss of `batch` at `step` with all its figures.
   DistillationStep step(const DistillationBatch& batch, std::int64_t step);

@@ -36,9 +36,9 @@ MeanAndError mean_and_error(const at::Tensor& values_N) {
 
 class PremiseMeasure {
  public:
-  PremiseMeasure(const LatentTeacher& teacher, const DistillationConfig& config, const ClassConditions& conditions,
+  PremiseMeasure(const LdmFunctions& ldm, const DistillationConfig& config, const ClassConditions& conditions,
                  const PremiseRequest& request, std::uint64_t seed)
-      : teacher_(teacher),
+      : ldm_(ldm),
         config_(config),
         conditions_(conditions),
         request_(request),
@@ -47,17 +47,17 @@ class PremiseMeasure {
 
   PremiseSample sample(const ImageSource& source, const LabelledKey& image, std::int64_t draw) const {
     const std::int64_t count = p_P_.numel();
-    const at::Tensor batch = plain_images(source, {image.key}, teacher_.image_size_px, teacher_.device);
-    const EncodedPoint point = encode_exact(teacher_, batch.expand({count, -1, -1, -1}), p_P_);
+    const at::Tensor batch = plain_images(source, {image.key}, ldm_.image_size_px, ldm_.device);
+    const EncodedPoint point = encode_exact(ldm_, batch.expand({count, -1, -1, -1}), p_P_);
     const NoiseDraw noise = repeated(draw_noise(seed_, "premise", static_cast<std::uint64_t>(draw), {image.key},
                                                 config_.t_min, config_.t_max, point.z_NChw.sizes().slice(1)),
                                      count);
-    const auto own = latent_gradient(teacher_, config_, point, noise, condition(image.label));
+    const auto own = latent_gradient(ldm_, config_, point, noise, condition(image.label));
     PremiseSample out{own.squared_residual_N, own.g_N, torch::zeros_like(own.g_N)};
     if (request_.class_difference) {
       const EncodedPoint flat = encoded_from_curve({point.z_NChw, torch::zeros_like(point.z_NChw)});
       const auto classes = static_cast<std::int64_t>(conditions_.prompts().size());
-      const auto wrong = latent_gradient(teacher_, config_, flat, noise, condition(wrong_class(image, classes, seed_)));
+      const auto wrong = latent_gradient(ldm_, config_, flat, noise, condition(wrong_class(image, classes, seed_)));
       out.difference_P = wrong.squared_residual_N - own.squared_residual_N;
     }
     return out;
@@ -68,7 +68,7 @@ class PremiseMeasure {
     return conditions_.of(torch::full({p_P_.numel()}, label, torch::kInt64));
   }
 
-  const LatentTeacher& teacher_;
+  const LdmFunctions& ldm_;
   const DistillationConfig& config_;
   const ClassConditions& conditions_;
   const PremiseRequest& request_;
@@ -100,13 +100,13 @@ std::vector<PremiseRow> rows_of(const std::vector<double>& confidences, const at
 
 }  // namespace
 
-PremiseResult measure_premise(const LatentTeacher& teacher, const DistillationConfig& config,
+PremiseResult measure_premise(const LdmFunctions& ldm, const DistillationConfig& config,
                               const ClassConditions& conditions, const ImageSource& source,
                               const std::vector<LabelledKey>& images, std::uint64_t seed,
                               const PremiseRequest& request) {
   check_request(request, images.size(), conditions.prompts().size());
   const auto sample = draw_images(images, request.images, seed, "premise images");
-  const PremiseMeasure measure(teacher, config, conditions, request, seed);
+  const PremiseMeasure measure(ldm, config, conditions, request, seed);
   const auto count = static_cast<std::int64_t>(sample.size());
   Progress progress("premise", count, "images");
   std::vector<at::Tensor> loss, g, difference;

@@ -50,7 +50,7 @@ struct PremiseResult {
 // RandomStream(seed, "premise images"), an image's wrong class from RandomStream(seed, "premise wrong class", {domain,
 // index}). Uses of `config`: weighting, jacobian, t_min, t_max, guidance. ConfigError if there are no images, a
 // confidence lies outside [0, 1], or class_difference is asked for with fewer than 2 classes.
-PremiseResult measure_premise(const LatentTeacher& teacher, const DistillationConfig& config,
+PremiseResult measure_premise(const LdmFunctions& ldm, const DistillationConfig& config,
                               const ClassConditions& conditions, const ImageSource& source,
                               const std::vector<LabelledKey>& images, std::uint64_t seed,
                               const PremiseRequest& request = {});

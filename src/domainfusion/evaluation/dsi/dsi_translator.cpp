@@ -27,16 +27,12 @@ std::int64_t DsiTranslator::size_px() const {
 
 // Everything that decides a translation; how many are made at a time does not.
 nlohmann::json DsiTranslator::options(std::int64_t start_step) const {
-  return {{"weights_hash", ldm_.weights_hash()},
-          {"dtype", name_of(ldm_.placement().dtype)},
-          {"start_step", start_step},
-          {"steps", config_.steps},
-          {"scheduler", config_.scheduler},
-          {"eta", config_.eta},
-          {"prompt", config_.prompt},
-          {"guidance_scale", config_.guidance_scale},
-          {"image_size_px", size_px()},
-          {"seed", config_.seed}};
+  const auto& [weights_hash, own_size_px, dtype] = ldm_.identity();  // size_px() may be another
+  return {{"weights_hash", weights_hash},   {"dtype", dtype},
+          {"start_step", start_step},       {"steps", config_.steps},
+          {"scheduler", config_.scheduler}, {"eta", config_.eta},
+          {"prompt", config_.prompt},       {"guidance_scale", config_.guidance_scale},
+          {"image_size_px", size_px()},     {"seed", config_.seed}};
 }
 
 DsiTranslator::Store& DsiTranslator::store_of(std::int64_t start_step) {
@@ -89,8 +85,8 @@ std::vector<std::optional<Image>> DsiTranslator::translate(const DomainDataset& 
   };
   const Store& store = store_of(start_step);
   for (const std::int64_t index : indices) {
-    const std::string& hash = all_hashes.emplace_back(dataset.image_hash(domain, index));
-    if (!asked.insert(hash).second) continue;  // equal files
+    const std::string& hash = all_hashes.emplace_back(dataset.pixel_identity(domain, index));
+    if (!asked.insert(hash).second) continue;  // equal pictures
     if (store.folder.has(hash, hash)) {
       ++found_;
       continue;

@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "domainfusion/augmentation/candidates/image_budget.h"
 #include "domainfusion/core/machine/process_memory.h"
@@ -44,6 +45,20 @@ std::string count(double value) {
 
 std::string share(std::int64_t part, std::int64_t whole) {
   return whole > 0 ? fmt::format("{:.1f} %", 100.0 * static_cast<double>(part) / static_cast<double>(whole)) : "";
+}
+
+double latent_bytes(const LatentDiffusion& ldm) {
+  double elements = 1;
+  for (const std::int64_t size : ldm.latent_shape()) elements *= static_cast<double>(size);
+  return elements * sizeof(float);
+}
+
+// The run itself asks again, for the K that its gate finds.
+std::string curves_cell(const RunPlan& plan) {
+  std::string text = fmt::format("{:.0f}", std::ceil(plan.curves_mib));
+  if (plan.curves_mib >= static_cast<double>(plan.work.kept_latents_mib) && plan.curves_mib > 0)
+    text += fmt::format(", over distillation.curve.limit_mb = {}", plan.work.kept_latents_mib);
+  return text;
 }
 
 // What the loader keeps in memory of a set that is read once and again.
@@ -110,10 +125,11 @@ RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
   plan.loaded_mib = before_mib + kept;
   plan.peak_memory_mib = plan.loaded_mib + plan.step_mib;
   if (ldm) {
+    plan.curves_mib = plan.work.kept_latents * latent_bytes(*ldm) / kMib;
     plan.ldm_memory = measure_generation_memory(*ldm);
     plan.ldm_times = measure_generation(*ldm);
     release_activation_memory();
-    plan.loaded_mib = resident_mib() + kept;
+    plan.loaded_mib = resident_mib() + kept + plan.curves_mib;
   }
   add_ldm(plan);
   return plan;
@@ -153,6 +169,7 @@ nlohmann::json RunPlan::to_json() const {
           {"vae_images", work.vae_images},
           {"training_seconds", training_seconds},
           {"ldm_seconds", ldm_seconds ? nlohmann::json(*ldm_seconds) : nlohmann::json()},
+          {"curves_mib", curves_mib},
           {"peak_memory_mib", peak_memory_mib},
           {"disk_mib", disk_mib}};
 }
@@ -175,6 +192,8 @@ std::vector<std::vector<std::string>> plan_cells(const std::vector<RunPlan>& pla
   row("time of the classifier", [](const RunPlan& p) { return format_seconds(p.training_seconds); });
   row("time in all", [](const RunPlan& p) { return p.ldm_seconds ? format_seconds(p.seconds()) : "no --ldm given"; });
   row("peak memory, MiB", [](const RunPlan& p) { return fmt::format("{:.0f}", p.peak_memory_mib); });
+  if (std::any_of(plans.begin(), plans.end(), [](const RunPlan& p) { return p.curves_mib > 0; }))
+    row("  of it latent curves", curves_cell);
   row("disk, MiB", [](const RunPlan& p) { return fmt::format("{:.1f}", p.disk_mib); });
   return cells;
 }

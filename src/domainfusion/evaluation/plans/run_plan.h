@@ -22,6 +22,7 @@ struct RunPlan {
   nlohmann::json ldm_scheduler = WorkSizes().ldm_scheduler;  // of its folder
   std::optional<GenerationTimes> ldm_times{};                // absent: no LDM is given
   GenerationMemory ldm_memory{};
+  double curves_mib = 0;  // the latent curves of distillation, at the K that most encoders need
   double loaded_mib = 0;  // resident with the LDM's weights and the decoded images that are kept
   double step_mib = 0;    // what a training step at the full batch adds
   // Of training beside the loaded LDM and its largest batch. Without what gradients through the LDM need.

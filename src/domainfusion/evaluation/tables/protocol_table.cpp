@@ -51,7 +51,7 @@ std::map<std::string, DatasetRuns> by_dataset(const std::vector<ProtocolRun>& ru
   return sets;
 }
 
-std::string name_of(std::int64_t env, const std::vector<std::string>& environments) {
+std::string environment_name(std::int64_t env, const std::vector<std::string>& environments) {
   const auto place = static_cast<std::size_t>(env);
   return place < environments.size() ? environments[place] : fmt::format("env{}", env);
 }
@@ -94,7 +94,7 @@ void list_missing(const System& system, const DatasetRuns& set, SelectionRule ru
         const std::string missing = unfinished_hparams(system, held_out, trial);
         if (missing.empty() || !listed.insert({held_out, trial}).second) continue;
         std::vector<std::string> names;
-        for (const std::int64_t env : held_out) names.push_back(name_of(env, set.environments));
+        for (const std::int64_t env : held_out) names.push_back(environment_name(env, set.environments));
         lines.push_back(fmt::format("{}, {}, {}, trial {}: {}", system.dataset, system.algorithm,
                                     fmt::join(names, " and "), trial, missing));
       }
@@ -110,14 +110,14 @@ std::map<std::string, ResultTable> protocol_tables(const std::vector<ProtocolRun
   for (const auto& [dataset, set] : sets) {
     for (const System& system : set.systems) {
       for (const std::int64_t target : set.targets) {
-        tables[dataset].expect(system.algorithm, name_of(target, set.environments), system.trials.size());
+        tables[dataset].expect(system.algorithm, environment_name(target, set.environments), system.trials.size());
       }
     }
   }
   for (const SelectedTrial& trial : select_models(rule, records_of(runs))) {
     const DatasetRuns& set = sets.at(trial.dataset);
     if (!set.targets.count(trial.test_env)) continue;
-    tables[trial.dataset].add(trial.algorithm, name_of(trial.test_env, set.environments),
+    tables[trial.dataset].add(trial.algorithm, environment_name(trial.test_env, set.environments),
                               trial.ranked.front().test_acc);
   }
   return tables;

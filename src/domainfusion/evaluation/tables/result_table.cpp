@@ -188,15 +188,22 @@ std::string averaged_system(const std::string& system, const std::string& method
 
 namespace {
 
-// What a reader may rely on: training code has no way to the target (SourceView, HoldoutGuard), and which files break
-// that.
+// What a reader may rely on: training code has no way to the target (SourceView, HoldoutGuard); and what breaks that:
+// equal files, and networks that come from elsewhere.
 std::string describe_guard(const RunResult& run) {
   if (!run.guard) return "";
   const std::size_t shared = run.guard->source_images_in_target.size();
   std::string text = fmt::format(
       "guarded: no image, label or word of '{}' was within reach of training or model selection; ", run.guard->domain);
-  if (shared == 0) return text + "no source image lies in it\n";
-  return text + fmt::format("but {} source images also lie in it (equal files, see records.jsonl)\n", shared);
+  text += shared == 0 ? "no source image lies in it\n"
+                      : fmt::format("but {} source images also lie in it (equal files, see records.jsonl)\n", shared);
+  std::vector<std::string> unknown;
+  if (const std::string& weights = run.guard->weights_of_unknown_origin; !weights.empty())
+    unknown.push_back(fmt::format("the weights '{}'", weights));
+  if (run.ldm_of_unknown_origin) unknown.emplace_back("the LDM");
+  if (unknown.empty()) return text;
+  return text + fmt::format("not known: whether what came from elsewhere, {}, was trained on it\n",
+                            fmt::join(unknown, " and "));
 }
 
 Cells subset_cells(const nlohmann::json& record) {
@@ -214,7 +221,7 @@ Cells subset_cells(const nlohmann::json& record) {
   return rows;
 }
 
-std::string describe_dsi(const RunResult& run, const DsiResult& dsi) {
+std::string text_of_dsi(const RunResult& run, const DsiResult& dsi) {
   const nlohmann::json& record = dsi.record;
   const auto count = [&](const char* key) { return record.at(key).get<std::int64_t>(); };
   return fmt::format(
@@ -234,7 +241,7 @@ std::string describe_dsi(const RunResult& run) {
   std::string text;
   for (const DsiResult& dsi : run.dsi) {
     try {
-      text += describe_dsi(run, dsi);
+      text += text_of_dsi(run, dsi);
     } catch (const nlohmann::json::exception& error) {
       throw FormatError(fmt::format("'{}': record of {}: {}", run.path.string(), dsi.test.model, error.what()));
     }

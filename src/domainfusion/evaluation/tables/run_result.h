@@ -34,6 +34,7 @@ struct RunResult {
   std::map<std::string, std::int64_t> images;  // by domain
   std::vector<double> step_losses;             // of training, by step
   std::vector<ValidationRecord> validations;   // in the order of the file
+  bool ldm_of_unknown_origin = false;          // the LDM does not say what it was trained on
   std::optional<GuardRecord> guard;            // absent in runs of older versions
   std::vector<CrossValidationRecord> cross_validations;
   std::vector<OracleRecord> oracles;

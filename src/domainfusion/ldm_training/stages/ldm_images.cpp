@@ -24,7 +24,7 @@ LdmImages load_ldm_images(const DomainDataset& dataset, const std::vector<std::s
     for (std::int64_t index : in) {
       images.label.push_back(dataset.info(domain, index).label);
       images.domain.push_back(static_cast<std::int64_t>(parts.size()));
-      images.hash.push_back(dataset.image_hash(domain, index));
+      images.hash.push_back(dataset.file_hash(domain, index));
     }
     parts.push_back(plain_images01(dataset, domain, in, size_px).mul_(255).round_().to(torch::kUInt8));
   }

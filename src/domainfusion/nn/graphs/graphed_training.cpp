@@ -25,7 +25,7 @@ namespace {
 
 using torch::autograd::variable_list;
 
-bool can_be_recorded(const std::vector<at::Tensor>& inputs) {
+bool can_be_recorded_with_gradient(const std::vector<at::Tensor>& inputs) {
   return at::GradMode::is_enabled() && !PlainOperations::active() && are_on_one_gpu(inputs) &&
          std::none_of(inputs.begin(), inputs.end(), [](const at::Tensor& input) { return input.requires_grad(); });
 }
@@ -144,7 +144,7 @@ struct GraphedTraining::Recordings {
 };
 
 at::Tensor GraphedTraining::operator()(const std::vector<at::Tensor>& inputs) {
-  return can_be_recorded(inputs) ? recordings_->call(*this, inputs) : function_(inputs);
+  return can_be_recorded_with_gradient(inputs) ? recordings_->call(*this, inputs) : function_(inputs);
 }
 
 std::size_t GraphedTraining::recordings() const {

@@ -46,4 +46,27 @@ TargetGuard target_guard(const DomainDataset& source_in, const HoldoutGuard& hol
   return TargetGuard(descriptions);
 }
 
+nlohmann::json SourceDescriptions::record(const DomainDataset& source_in) const {
+  nlohmann::json words = nlohmann::json::object();
+  for (const auto& [domain, text] : of_domain) words[source_in.domain_names()[static_cast<std::size_t>(domain)]] = text;
+  return {{"type", "descriptions"}, {"step", 0}, {"domains", words}, {"bare", bare}};
+}
+
+SourceDescriptions source_descriptions(const DomainDataset& source_in, const HoldoutGuard& holdout,
+                                       const TrainingConfig& config) {
+  const PromptWords words = prompt_words(source_in, source_in.domain_names(), config);
+  const TargetGuard guard = target_guard(source_in, holdout, config);
+  SourceDescriptions descriptions;
+  for (std::size_t domain = 0; domain < source_in.domain_names().size(); ++domain) {
+    const std::string& name = source_in.domain_names()[domain];
+    std::string text = words.domain(name);
+    if (const std::string bare = words_of_name(name); !guard.allows(text) && guard.allows(bare)) {
+      text = bare;
+      descriptions.bare.push_back(name);
+    }
+    descriptions.of_domain[static_cast<std::int64_t>(domain)] = text;
+  }
+  return descriptions;
+}
+
 }  // namespace domainfusion

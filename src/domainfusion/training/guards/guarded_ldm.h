@@ -25,6 +25,20 @@ nlohmann::json checked_ldm_record(const LatentDiffusion& ldm, const HoldoutGuard
 PromptWords prompt_words(const DomainDataset& source_in, const std::vector<std::string>& domain_names,
                          const TrainingConfig& config);
 
+// What prompts call the source domains, by index in `source_in`: their descriptions. One that shares a word with a
+// held-out domain's name or description gives way to the domain's bare name (DomainNet's "sketch drawing, black and
+// white, …" to "sketch" where quickdraw is held out), so that a word of the target stands in no prompt and every domain
+// of a set can be the target.
+struct SourceDescriptions {
+  std::map<std::int64_t, std::string> of_domain;
+  std::vector<std::string> bare;  // names of the domains whose description gave way
+
+  // What the records say where one gave way: type "descriptions".
+  nlohmann::json record(const DomainDataset& source_in) const;
+};
+SourceDescriptions source_descriptions(const DomainDataset& source_in, const HoldoutGuard& holdout,
+                                       const TrainingConfig& config);
+
 // Refuses prompts that name a held-out domain, by its name or by its description.
 TargetGuard target_guard(const DomainDataset& source_in, const HoldoutGuard& holdout, const TrainingConfig& config);
 

@@ -31,7 +31,7 @@ std::int64_t HoldoutGuard::target_images_among(const std::set<std::string>& hash
   if (hashes.empty()) return count;
   for (const std::int64_t domain : held_out_) {
     for (std::int64_t i = 0; i < dataset_->size(domain); ++i) {
-      count += static_cast<std::int64_t>(hashes.count(dataset_->image_hash(domain, i)));
+      count += static_cast<std::int64_t>(hashes.count(dataset_->file_hash(domain, i)));
     }
   }
   return count;
@@ -40,7 +40,7 @@ std::int64_t HoldoutGuard::target_images_among(const std::set<std::string>& hash
 std::vector<std::string> HoldoutGuard::hashes_of(std::int64_t domain) const {
   std::vector<std::string> hashes(static_cast<std::size_t>(dataset_->size(domain)));
   parallel_for_each(hashes.size(),
-                    [&](std::size_t i) { hashes[i] = dataset_->image_hash(domain, static_cast<std::int64_t>(i)); });
+                    [&](std::size_t i) { hashes[i] = dataset_->file_hash(domain, static_cast<std::int64_t>(i)); });
   return hashes;
 }
 
@@ -67,7 +67,7 @@ std::int64_t HoldoutGuard::out_images_among(const std::set<std::string>& hashes)
     const auto domain = static_cast<std::int64_t>(d);
     if (is_held_out(domain)) continue;
     for (const std::int64_t index : out_indices_[d]) {
-      count += static_cast<std::int64_t>(hashes.count(dataset_->image_hash(domain, index)));
+      count += static_cast<std::int64_t>(hashes.count(dataset_->file_hash(domain, index)));
     }
   }
   return count;

@@ -37,9 +37,14 @@ Image SourceView::image(std::int64_t domain, std::int64_t index) const {
   return dataset_->image(parts_[static_cast<std::size_t>(domain)].domain, original);
 }
 
-std::string SourceView::image_hash(std::int64_t domain, std::int64_t index) const {
+std::string SourceView::file_hash(std::int64_t domain, std::int64_t index) const {
   const std::int64_t original = original_index(domain, index);
-  return dataset_->image_hash(parts_[static_cast<std::size_t>(domain)].domain, original);
+  return dataset_->file_hash(parts_[static_cast<std::size_t>(domain)].domain, original);
+}
+
+std::string SourceView::pixel_identity(std::int64_t domain, std::int64_t index) const {
+  const std::int64_t original = original_index(domain, index);
+  return dataset_->pixel_identity(parts_[static_cast<std::size_t>(domain)].domain, original);
 }
 
 }  // namespace domainfusion

@@ -24,7 +24,8 @@ class SourceView final : public DomainDataset {
   std::int64_t size(std::int64_t domain) const override;
   const SampleInfo& info(std::int64_t domain, std::int64_t index) const override;
   Image image(std::int64_t domain, std::int64_t index) const override;
-  std::string image_hash(std::int64_t domain, std::int64_t index) const override;
+  std::string file_hash(std::int64_t domain, std::int64_t index) const override;
+  std::string pixel_identity(std::int64_t domain, std::int64_t index) const override;
 
  private:
   std::int64_t original_index(std::int64_t domain, std::int64_t index) const;

@@ -12,6 +12,8 @@ PlannedWork& PlannedWork::operator+=(const PlannedWork& more) {
   stored_images += more.stored_images;
   unet_batch = std::max(unet_batch, more.unet_batch);
   vae_batch = std::max(vae_batch, more.vae_batch);
+  kept_latents += more.kept_latents;
+  kept_latents_mib = std::max(kept_latents_mib, more.kept_latents_mib);
   return *this;
 }
 

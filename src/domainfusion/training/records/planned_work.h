@@ -28,6 +28,8 @@ struct PlannedWork {
   // The most that pass at once.
   std::int64_t unet_batch = 0;
   std::int64_t vae_batch = 0;
+  double kept_latents = 0;            // of one image each, float32, for the whole run: the curves of distillation
+  std::int64_t kept_latents_mib = 0;  // the most that they may take; a run that needs more is refused
 
   PlannedWork& operator+=(const PlannedWork& more);
 };

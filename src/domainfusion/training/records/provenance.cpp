@@ -24,7 +24,7 @@ std::string data_hash(const DomainDataset& dataset, const DomainDataset& source_
   const std::int64_t domains = source_in.number_of_domains();
   for (std::int64_t n = 0; n < kHashedImages; ++n) {
     const std::int64_t domain = n % domains, index = (n / domains) * source_in.size(domain) / kHashedImages;
-    text += source_in.image_hash(domain, index) + "\n";
+    text += source_in.file_hash(domain, index) + "\n";
   }
   return sha256_hex(text);
 }

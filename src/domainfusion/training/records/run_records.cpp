@@ -50,10 +50,12 @@ json to_json(const TestRecord& record) {
 }
 
 json to_json(const GuardRecord& record) {
-  return {{"type", "guard"},
-          {"step", 0},
-          {"domain", record.domain},
-          {"source_images_in_target", record.source_images_in_target}};
+  json line{{"type", "guard"},
+            {"step", 0},
+            {"domain", record.domain},
+            {"source_images_in_target", record.source_images_in_target}};
+  if (!record.weights_of_unknown_origin.empty()) line["weights_of_unknown_origin"] = record.weights_of_unknown_origin;
+  return line;
 }
 
 json to_json(const CrossValidationRecord& record) {
@@ -98,7 +100,8 @@ TestRecord test_record(const json& line) {
 
 GuardRecord guard_record(const json& line) {
   return read_record(line, "guard", [&] {
-    return GuardRecord{line.at("domain"), line.at("source_images_in_target").get<std::vector<std::string>>()};
+    return GuardRecord{line.at("domain"), line.at("source_images_in_target").get<std::vector<std::string>>(),
+                       line.value("weights_of_unknown_origin", "")};
   });
 }
 

@@ -38,8 +38,10 @@ struct TestRecord {
 // {"type": "guard"}: what kept the held-out domain away, and what could not be kept away.
 struct GuardRecord {
   std::string domain;
-  std::vector<std::string>
-      source_images_in_target;  // paths of source images whose files lie in the held-out domain too
+  // Paths of source images whose files lie in the held-out domain too.
+  std::vector<std::string> source_images_in_target;
+  // The file of classifier.weights, where nobody can tell what those were trained on; else empty.
+  std::string weights_of_unknown_origin{};
 };
 
 // {"type": "cross_validation"}: in leave-one-domain-out runs, what stands beside each validation: accuracy on the two

@@ -14,6 +14,7 @@
 #include "domainfusion/nn/memory/tensor_memory.h"
 #include "domainfusion/nn/state_dict.h"
 #include "domainfusion/training/averaging/batch_norm_statistics.h"
+#include "domainfusion/training/guards/weights_guard.h"
 #include "domainfusion/training/options/hparams.h"
 #include "domainfusion/training/records/provenance.h"
 #include "domainfusion/training/run/make_optimizer.h"
@@ -185,7 +186,13 @@ void Trainer::announce() const {
 }
 
 void Trainer::look_for_leaks() {
-  const GuardRecord record{guard_->target_name(), guard_->source_images_in_target()};
+  GuardRecord record{guard_->target_name(), guard_->source_images_in_target()};
+  const std::string& weights = setup_.config.classifier.weights;
+  if (!weights.empty() && !check_weights_provenance("classifier.weights", weights, *guard_, setup_.config)) {
+    record.weights_of_unknown_origin = weights;
+    log_info("nobody can tell what '{}' was trained on: that it never saw '{}' cannot be checked", weights,
+             record.domain);
+  }
   if (!record.source_images_in_target.empty()) {
     log_warning(
         "{} source images also lie in the held-out domain '{}' (equal files; the first is {}): its accuracy may be too "

@@ -52,14 +52,14 @@ TEST_F(DomainFusionRun, AnLdmThatSawTheTestDomainIsRefusedByName) {
 }
 
 TEST_F(DomainFusionRun, AnLdmThatSawTheTestDomainUnderAnotherNameIsRefusedByItsImages) {
-  const std::string hash = ToyDataset().image_hash(2, 5);
+  const std::string hash = ToyDataset().file_hash(2, 5);
   const std::string ldm = ldm_that_saw({{"domains", {"crimson"}}, {"image_hashes", {hash}}});
   EXPECT_NE(refusal({ldm}).find("trained on 1 images of the test domain"), std::string::npos);
 }
 
 TEST_F(DomainFusionRun, ValidationImagesThatTheLdmSawAreCountedInTheRecords) {
   nlohmann::json hashes = nlohmann::json::array();
-  for (std::int64_t index = 0; index < 20; ++index) hashes.push_back(ToyDataset().image_hash(0, index));
+  for (std::int64_t index = 0; index < 20; ++index) hashes.push_back(ToyDataset().file_hash(0, index));
   const std::string ldm = ldm_that_saw({{"domains", {"blue"}}, {"image_hashes", hashes}});
   ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew, {ldm}));
   ASSERT_EQ(records_of("ldm").size(), 1u);
@@ -85,6 +85,48 @@ TEST_F(DomainFusionRun, AModelOfOneFileTeachesLikeAFolder) {
   ASSERT_EQ(records_of("round").size(), 1u);
   EXPECT_EQ(records_of("round")[0].at("generated"), 2);
   EXPECT_EQ(records_of("distillation").size(), 2u);
+}
+
+// The gate costs more than a short run: its verdict is kept as soon as it is there, and runs of other seeds take it up
+// where they share the curves.
+TEST_F(DomainFusionRun, TheVerdictOfTheGateIsKept) {
+  const auto start = [&](const std::string& name, const std::vector<std::string>& more, RunMode mode = RunMode::kNew) {
+    std::vector<std::string> options{"distillation.encoder=curve",
+                                     "distillation.curve.gate_images=2",
+                                     "steps=1",
+                                     "domainfusion.online_augmentation=false",
+                                     "distillation.curve.max_rms_error=1",
+                                     "distillation.curve.min_sign_agreement=0"};
+    options.insert(options.end(), more.begin(), more.end());
+    return toy_run("domainfusion", folder_ / name, std::make_shared<ToyDataset>(), mode, options).has_value();
+  };
+  const auto verdict = [&](const std::string& file) { return nlohmann::json::parse(read_file(folder_ / file)); };
+  ASSERT_TRUE(start("run", {}));
+  EXPECT_EQ(verdict("run/curve_gate.json").at("verdict").at("chosen_points"),
+            records_of("curve_gate").at(0).at("chosen_points"));
+
+  const std::string folder = "distillation.curve.folder=" + (folder_ / "curves").string();
+  ASSERT_TRUE(start("one", {folder, "seed=1"}));
+  std::vector<std::string> gates;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "curves"))
+    if (entry.path().filename().string().starts_with("gate-"))
+      gates.push_back("curves/" + entry.path().filename().string());
+  ASSERT_EQ(gates.size(), 1u);
+  // Another verdict in its place tells a run that reads it from one that measures.
+  nlohmann::json kept = verdict(gates[0]);
+  kept["verdict"]["chosen_points"] = 17;
+  write_file_atomically(folder_ / gates[0], kept.dump());
+  ASSERT_TRUE(start("two", {folder, "seed=2"}));
+  for (const auto& record : read_json_lines(folder_ / "two/records.jsonl"))
+    if (record.at("type") == "curve_gate") EXPECT_EQ(record.at("chosen_points"), 17);
+  ASSERT_TRUE(start("three", {folder, "seed=2", "distillation.curve.gate_images=3"}));
+  for (const auto& record : read_json_lines(folder_ / "three/records.jsonl"))
+    if (record.at("type") == "curve_gate") EXPECT_EQ(record.at("chosen_points"), 5);
+}
+
+TEST_F(DomainFusionRun, ControlsOfOneDrawnImageAreRefused) {
+  EXPECT_NE(refusal({"distillation.control=shuffled", "distillation.fraction=0.1"}).find("one is drawn"),
+            std::string::npos);
 }
 
 TEST_F(DomainFusionRun, PromptsThatNameTheTestDomainAreRefused) {

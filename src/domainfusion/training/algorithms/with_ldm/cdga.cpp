@@ -23,22 +23,16 @@ void check_destinations(const std::vector<std::string>& towards, const HoldoutGu
   }
 }
 
-// `images` behind a memory like that of the set itself.
-std::shared_ptr<const DomainDataset> cached(std::shared_ptr<const DomainDataset> images, const DataConfig& config) {
-  if (config.cache == ImageCache::kNone) return images;
-  return std::make_shared<CachedDataset>(std::move(images), config.cache_mb << 20);
-}
-
 }  // namespace
 
 std::map<std::int64_t, std::string> Cdga::destinations(const DomainDataset& source_in, const HoldoutGuard& holdout,
                                                        const TrainingConfig& config) const {
   check_destinations(config_.towards, holdout);
   const std::vector<std::string>& names = config_.towards.empty() ? source_in.domain_names() : config_.towards;
-  const PromptWords words = prompt_words(source_in, source_in.domain_names(), config);
+  const SourceDescriptions known = source_descriptions(source_in, holdout, config);
   std::map<std::int64_t, std::string> descriptions;
   for (const std::int64_t domain : with_context("cdga.towards", [&] { return source_in.domain_indices(names); })) {
-    descriptions[domain] = words.domain(source_in.domain_names()[static_cast<std::size_t>(domain)]);
+    descriptions[domain] = known.of_domain.at(domain);
   }
   return descriptions;
 }
@@ -98,6 +92,7 @@ PlannedWork Cdga::planned_work(const WorkSizes& sizes) const {
 void Cdga::prepare(TrainingContext& context) {
   Algorithm::prepare(context);
   const LatentDiffusion ldm = load_frozen_ldm(context);
+  told_descriptions(context);
   weights_hash_ = ldm.weights_hash();
   images_ = std::make_unique<CdgaImages>(
       images(ldm, context.source_in, *context.holdout, context.config, context.candidate_folder()));
@@ -122,7 +117,7 @@ void Cdga::generate() {
                           {"images", report->images},
                           {"failed", report->failed},
                           {"seconds", report->seconds}});
-  const auto generated = cached(images_->dataset(), context().config.data);
+  const auto generated = kept_in_memory(images_->dataset(), context().config.data);
   context().train_on(std::make_shared<JoinedDataset>(context().source_in, generated));
   images_.reset();
 }

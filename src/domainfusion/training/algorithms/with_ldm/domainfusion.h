@@ -12,20 +12,10 @@
 #include "domainfusion/data/sets/known_datasets.h"
 #include "domainfusion/distillation/teachers/distillation_teacher.h"
 #include "domainfusion/training/algorithm.h"
+#include "domainfusion/training/algorithms/with_ldm/domainfusion_options.h"
 #include "domainfusion/training/algorithms/with_ldm/synthetic_batches.h"
 
 namespace domainfusion {
-
-struct DomainFusionConfig {
-  bool latent_distillation = true;
-  bool online_augmentation = true;
-  double lambda_syn = 1;
-  SyntheticBatchesConfig synthetic_batches;
-  std::string synthetic_from;    // a run folder; empty: this run makes its synthetic images itself
-  std::string fidelity_weights;  // a trained classifier that judges the class of synthetic images; empty: not judged
-
-  void describe(ConfigFields& fields);
-};
 
 class DomainFusion final : public Algorithm {
  public:
@@ -44,15 +34,13 @@ class DomainFusion final : public Algorithm {
   at::Tensor loss(std::int64_t step, const Batch& raw, StepRecord& record) override;
 
  private:
-  PlannedWork work_of_rounds(const WorkSizes& sizes) const;
-  PlannedWork work_of_distillation(const WorkSizes& sizes) const;
-  void warn_of_idle_options() const;
-  void check_shared_styles() const;
   void prepare_rounds();
   void load_fidelity_classifier();
   StyleJudge style_judge() const;
   void prepare_distillation();
   void choose_encoder();
+  std::filesystem::path gate_file(const std::string& options) const;
+  std::string gate_options(const std::string& curves) const;
   void run_round(std::int64_t round);
   RoundHooks round_hooks();
   at::Tensor distilled_images(const std::vector<ImageKey>& keys) const;
@@ -61,15 +49,13 @@ class DomainFusion final : public Algorithm {
   TargetGuard guard() const;
   std::unique_ptr<CandidateGenerator> make_candidates() const;
 
-  DomainFusionConfig config_;
-  DistillationConfig distillation_config_;
-  RoundConfig round_config_;
+  DomainFusionOptions options_;
 
   std::optional<LatentDiffusion> ldm_;
   std::unique_ptr<DistillationTeacher> distillation_;
   bool encoder_chosen_ = false;
   std::optional<std::int64_t> known_curve_points_;  // of the run that is resumed
-  nlohmann::json gate_record_;                      // of this run or the resumed one; null: no gate ran
+  nlohmann::json gate_record_;                      // the gate's verdict; null: no gate ran
 
   std::unique_ptr<CandidateGenerator> candidates_;
   std::unique_ptr<AugmentationRounds> rounds_;

@@ -3,7 +3,7 @@
 #include <torch/nn/functional/upsampling.h>
 #include <torch/types.h>
 
-#include "domainfusion/training/guards/guarded_ldm.h"
+#include "domainfusion/core/log.h"
 
 namespace domainfusion {
 
@@ -11,6 +11,15 @@ LatentDiffusion load_frozen_ldm(TrainingContext& context) {
   LatentDiffusion ldm = load_ldm(context.config, context.device);
   context.write_record(checked_ldm_record(ldm, *context.holdout));
   return ldm;
+}
+
+SourceDescriptions told_descriptions(TrainingContext& context) {
+  SourceDescriptions descriptions = source_descriptions(*context.source_in, *context.holdout, context.config);
+  if (descriptions.bare.empty()) return descriptions;
+  log_info("prompts call '{}' by their names: their descriptions share words with the held-out domain's",
+           fmt::join(descriptions.bare, "', '"));
+  context.write_record(descriptions.record(*context.source_in));
+  return descriptions;
 }
 
 void save_ldm(const LatentDiffusion& ldm, nlohmann::json& state) { state["ldm"] = ldm.weights_hash(); }

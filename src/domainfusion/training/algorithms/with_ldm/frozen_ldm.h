@@ -7,12 +7,16 @@
 #include "domainfusion/augmentation/candidates/generation_time.h"
 #include "domainfusion/diffusion/latent_diffusion.h"
 #include "domainfusion/training/algorithm.h"
+#include "domainfusion/training/guards/guarded_ldm.h"
 
 namespace domainfusion {
 
 // The model that the run's options name; writes a record "ldm" of its weights and of what it was trained on.
 // ConfigError: none is named, or it saw the target; what LatentDiffusion::load throws.
 LatentDiffusion load_frozen_ldm(TrainingContext& context);
+
+// Words for the source domains in prompts; where they are not the descriptions, a log line and a record say so.
+SourceDescriptions told_descriptions(TrainingContext& context);
 
 // The model's hash in a checkpoint, and on resume: ConfigError if it is another one now.
 void save_ldm(const LatentDiffusion& ldm, nlohmann::json& state);

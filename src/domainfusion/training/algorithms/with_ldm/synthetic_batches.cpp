@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "domainfusion/augmentation/styles/fourier.h"
-#include "domainfusion/augmentation/styles/tensor_checks.h"
+#include "domainfusion/augmentation/styles/style_mixing.h"
+#include "domainfusion/data/data_config.h"
+#include "domainfusion/data/transforms/image_tensor.h"
 
 namespace domainfusion {
 
@@ -33,22 +34,8 @@ std::int64_t SyntheticBatchesConfig::size(std::int64_t whole, std::int64_t synth
   return std::clamp<std::int64_t>(static_cast<std::int64_t>(std::ceil(share * static_cast<double>(whole))), 1, whole);
 }
 
-Batch with_styles(const Batch& content, const at::Tensor& style_image_MCHW, double max_share, RandomStream stream) {
-  const c10::NoGradGuard no_grad;
-  std::vector<std::int64_t> style_of;
-  std::vector<float> share;
-  for (std::int64_t image = 0; image < content.size(); ++image) {
-    style_of.push_back(static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(style_image_MCHW.size(0)))));
-    share.push_back(static_cast<float>(stream.uniform(0, max_share)));
-  }
-  const at::Device device = content.image_NCHW.device();
-  const at::Tensor styles = style_image_MCHW.index_select(0, torch::tensor(style_of)).to(device);
-  const at::Tensor share_N111 = torch::tensor(share).view({-1, 1, 1, 1}).to(device);
-  const StyleContent own = fourier_spectrum(content.image_NCHW), other = fourier_spectrum(styles);
-  check_same_shape(own.style, other.style, "an exchange of styles");
-  Batch styled = content;
-  styled.image_NCHW = image_from_spectrum(own.style + (other.style - own.style) * share_N111, own.content);
-  return styled;
+at::Tensor restyled(const at::Tensor& image_NCHW, const at::Tensor& style_MCHW, double max_share, RandomStream stream) {
+  return normalise(mix_spectra(denormalise(image_NCHW), denormalise(style_MCHW), max_share, std::move(stream)));
 }
 
 SyntheticBatches::SyntheticBatches(const SyntheticBatchesConfig& config, const TrainingContext& context,
@@ -57,12 +44,12 @@ SyntheticBatches::SyntheticBatches(const SyntheticBatchesConfig& config, const T
   const std::int64_t whole = context.config.loader.batch_size;
   if (config_.shared_styles == SharedStyles::kNone) {
     const std::int64_t size = config_.size(whole, images->total(), context.work_sizes().in_images);
-    images_ = context.make_loader(std::move(images), "synthetic", size);
+    images_ = context.make_loader(kept_in_memory(std::move(images), context.config.data), "synthetic", size);
     return;
   }
   images_ = context.make_loader(context.source_in, "restyled", whole);
   if (config_.shared_styles == SharedStyles::kSynthetic) {
-    styles_ = context.make_loader(std::move(images), "styles", whole);
+    styles_ = context.make_loader(kept_in_memory(std::move(images), context.config.data), "styles", whole);
   } else {
     styles_ = context.make_loader(context.source_in, "styles", whole);
   }
@@ -71,8 +58,9 @@ SyntheticBatches::SyntheticBatches(const SyntheticBatchesConfig& config, const T
 Batch SyntheticBatches::batch(std::int64_t step, at::Device device) {
   Batch batch = images_->batch(step).on(device);
   if (styles_) {
-    return with_styles(batch, styles_->batch(step).image_NCHW, config_.max_style_share,
-                       {seed_, "shared styles", {static_cast<std::uint64_t>(step)}});
+    batch.image_NCHW = restyled(batch.image_NCHW, styles_->batch(step).image_NCHW, config_.max_style_share,
+                                {seed_, "shared styles", {static_cast<std::uint64_t>(step)}});
+    return batch;
   }
   batch.domain_N = batch.domain_N + raw_domains_;
   return batch;

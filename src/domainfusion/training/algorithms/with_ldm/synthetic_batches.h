@@ -24,11 +24,10 @@ struct SyntheticBatchesConfig {
   std::int64_t size(std::int64_t whole, std::int64_t synthetic, std::int64_t raw) const;
 };
 
-// The images of `content` with their own phase and the amplitude (1 - m) own + m style of the Fourier split (MODE-F),
-// each style that of a drawn one of the normalised images [M, 3, S, S] and m ~ U(0, max_share), as in the amplitude mix
-// of FACT (Xu et al., CVPR 2021); not clamped. Labels and places are those of `content`. On the device of `content`;
-// without gradient. ShapeError if the images' sizes differ.
-Batch with_styles(const Batch& content, const at::Tensor& style_image_MCHW, double max_share, RandomStream stream);
+// Normalised images with part of the style of a drawn one of the normalised style images: mix_spectra of their pixels.
+// For pixels it must be: the spectrum of a normalised image has a zero frequency of either sign, which an amplitude
+// drops.
+at::Tensor restyled(const at::Tensor& image_NCHW, const at::Tensor& style_MCHW, double max_share, RandomStream stream);
 
 // The synthetic part of the batches between two rounds.
 class SyntheticBatches {

@@ -11,7 +11,7 @@
 
 namespace domainfusion {
 
-struct LatentTeacher {
+struct LdmFunctions {
   // image01 [N, 3, H, W] in [0, 1] (a little outside is allowed) -> z [N, C, h, w] = scaling_factor * posterior mean of
   // E(2x - 1). Differentiable in its argument; treats the images of a batch independently.
   std::function<at::Tensor(const at::Tensor& image01_N3HW)> encode;

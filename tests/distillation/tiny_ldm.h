@@ -18,26 +18,26 @@ inline const std::vector<std::string> kTinyClasses = {"dog", "guitar", "house"};
 
 // The encoder has a convolution, a group norm (4 channels a group) and a non-linearity, as a VAE has, so z(p) is
 // curved. `roughness` adds a fast oscillation in the brightness, which no small number of nodes can follow.
-inline LatentTeacher tiny_teacher(at::ScalarType dtype = torch::kFloat64, double roughness = 0) {
+inline LdmFunctions tiny_ldm(at::ScalarType dtype = torch::kFloat64, double roughness = 0) {
   const at::Tensor in = tiny_weights({8, 3, 4, 4}, 1, dtype), out = tiny_weights({4, 8, 1, 1}, 2, dtype);
   const at::Tensor unet_in = tiny_weights({16, 4, 3, 3}, 3, dtype), unet_out = tiny_weights({4, 16, 3, 3}, 4, dtype);
   const at::Tensor words = tiny_weights({64, 4}, 5, dtype);
-  LatentTeacher teacher;
-  teacher.image_size_px = 16;
-  teacher.alphas_cumprod = (1 - torch::linspace(1e-4, 0.02, 1000, torch::kFloat64)).cumprod(0);
-  teacher.encode = [=](const at::Tensor& image01) {
+  LdmFunctions ldm;
+  ldm.image_size_px = 16;
+  ldm.alphas_cumprod = (1 - torch::linspace(1e-4, 0.02, 1000, torch::kFloat64)).cumprod(0);
+  ldm.encode = [=](const at::Tensor& image01) {
     const at::Tensor x = 2 * image01.to(dtype) - 1;
     const at::Tensor hidden = torch::group_norm(torch::conv2d(x, in, {}, 4), 2, {}, {}, 1e-2);
     const at::Tensor z = torch::conv2d(torch::silu(hidden), out);
     return z + roughness * torch::sin(400 * image01.to(dtype).mean({1, 2, 3}, true)) * torch::ones_like(z);
   };
-  teacher.predict_epsilon = [=](const at::Tensor& z_t, const at::Tensor& t_N, const at::Tensor& condition) {
+  ldm.predict_epsilon = [=](const at::Tensor& z_t, const at::Tensor& t_N, const at::Tensor& condition) {
     const at::Tensor time = (t_N.to(dtype) / 1000).reshape({-1, 1, 1, 1});
     const at::Tensor words_here = condition.sum(1).reshape({-1, 4, 1, 1});
     return torch::conv2d(torch::tanh(torch::conv2d(z_t + 0.3 * words_here + time, unet_in, {}, 1, 1)), unet_out, {}, 1,
                          1);
   };
-  teacher.embed = [=](const std::vector<std::string>& prompts) {
+  ldm.embed = [=](const std::vector<std::string>& prompts) {
     std::vector<at::Tensor> all;
     for (const std::string& prompt : prompts) {
       std::size_t sum = prompt.size();
@@ -46,7 +46,7 @@ inline LatentTeacher tiny_teacher(at::ScalarType dtype = torch::kFloat64, double
     }
     return torch::stack(all);
   };
-  return teacher;
+  return ldm;
 }
 
 // Smooth random images, one per key.

@@ -1,4 +1,4 @@
-#include "domainfusion/distillation/latent_teacher.h"
+#include "domainfusion/distillation/ldm_functions.h"
 
 #include <torch/types.h>
 

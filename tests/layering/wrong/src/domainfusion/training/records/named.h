@@ -1,0 +1,4 @@
+#pragma once
+namespace domainfusion {
+const char* name_of(unsigned place);
+}  // namespace domainfusion
