@@ -82,6 +82,18 @@ TEST(BatchLoader, ADomainsImagesDoNotDependOnTheOtherDomains) {
   EXPECT_TRUE(torch::equal(both.batch(3).image_NCHW.slice(0, 5), alone.batch(3).image_NCHW));
 }
 
+// Or a step would pair the images of the domains by their places.
+TEST(BatchLoader, DomainsOfOneSizeDrawDifferentPlaces) {
+  const auto dataset = std::make_shared<MadeDataset>(std::vector<std::int64_t>{40, 40});
+  BatchLoader loader(dataset, all_of(*dataset, {0, 1}), small_config(), 1, "train");
+  int equal = 0;
+  for (std::int64_t step = 0; step < 8; ++step) {
+    const at::Tensor index_N = loader.batch(step).index_N;
+    for (std::int64_t i = 0; i < 5; ++i) equal += index_N[i].equal(index_N[5 + i]);
+  }
+  EXPECT_LT(equal, 8);  // 1 of 40 by chance
+}
+
 TEST(BatchLoader, SeedPurposeAndStepChangeTheImages) {
   const auto dataset = made();
   const auto selections = all_of(*dataset, {0, 1});

@@ -152,6 +152,32 @@ TEST_F(DomainFusionRun, EveryStepSaysWhatEachPartContributed) {
   EXPECT_FALSE(records_of("round").empty());
 }
 
+TEST_F(DomainFusionRun, SyntheticImagesCountAsLambdaSays) {
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew,
+                      {"domainfusion.lambda_syn=0.5", "steps=2"}));
+  for (const auto& step : records_of("step")) {
+    const double sum = step.at("loss_raw").get<double>() + 0.5 * step.at("loss_synthetic").get<double>() +
+                       step.at("loss_ld").get<double>();
+    EXPECT_NEAR(step.at("loss").get<double>(), sum, 1e-4);
+  }
+}
+
+// The LDM is shown the synthetic pictures themselves: for them no image of the set is read again.
+TEST_F(DomainFusionRun, SyntheticRowsAreDistilledFromTheirOwnPictures) {
+  std::int64_t reads[2] = {0, 0};
+  for (const int synthetic : {0, 1}) {
+    auto set = std::make_shared<ToyDataset>();
+    std::atomic<std::int64_t> count{0};
+    set->on_read = [&](std::int64_t) { ++count; };
+    ASSERT_TRUE(toy_run("domainfusion", folder_ / fmt::format("run{}", synthetic), set, RunMode::kNew,
+                        {"distillation.fraction=1", "augmentation.every_epochs=0", "loader.ahead_steps=1",
+                         synthetic ? "distillation.images=raw_and_synthetic" : "distillation.images=raw"}));
+    reads[synthetic] = count;
+  }
+  // Nine steps of eight rows would be 72 more; the loader holds one step or so ready.
+  EXPECT_NEAR(static_cast<double>(reads[1]), static_cast<double>(reads[0]), 24);
+}
+
 // 32 source images in batches of 2 x 4: one synthetic image is one in a step, and an eighth of its loss.
 TEST_F(DomainFusionRun, AFewSyntheticImagesWeighAsMuchAsTheyAre) {
   ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew,
