@@ -34,7 +34,7 @@ struct Part {
 fs::path embedded_ldm() {
   return with_context(
       "no --ldm is given and the embedded model is not there; remedy: train one with `domainfusion demo-data` "
-      "and `domainfusion pretrain` (README, \"Two commands\") and name it with --ldm",
+      "and `domainfusion pretrain` (README, \"Your own images\") and name it with --ldm",
       [] { return project_file("assets/demo_ldm"); });
 }
 
