@@ -78,7 +78,8 @@ std::vector<fs::path> weights_below(const fs::path& folder) {
 
 void inspect_weights(const fs::path& path) {
   if (!fs::is_directory(path)) return print_file(path);
-  const fs::path folder = is_hub_cache(path) ? hub_snapshot(path) : path;
+  const auto holds_weights = [](const fs::path& snapshot) { return !weights_below(snapshot).empty(); };
+  const fs::path folder = is_hub_cache(path) ? hub_snapshot(path, holds_weights) : path;
   const auto files = weights_below(folder);
   check<IoError>(!files.empty(), "'{}' holds no weights (*.safetensors, *.pth, *.pt, *.ckpt, *.bin, *.index.json)",
                  path.string());
