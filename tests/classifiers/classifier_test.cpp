@@ -201,6 +201,63 @@ TEST_F(PretrainedWeights, OfAnotherWidthAreRefusedWithEveryName) {
   EXPECT_NE(message.find("layer4.1.bn2.running_var"), std::string::npos) << message;
 }
 
+TensorMap prefixed(const TensorMap& tensors, const std::string& prefix, const at::Tensor& added = torch::zeros({})) {
+  TensorMap all;
+  for (const auto& [name, tensor] : tensors) all[prefix + name] = tensor.is_floating_point() ? tensor + added : tensor;
+  return all;
+}
+
+TEST_F(PretrainedWeights, MayStandBehindAPrefix) {
+  for (const char* backbone : {"resnet18", "vit_b_16", "clip_vit_b_16"}) {
+    const Classifier source(tiny(backbone), 3, 1);
+    for (const char* prefix : {"module.", "model.", "backbone.", "module.encoder_q."}) {
+      SCOPED_TRACE(std::string(backbone) + " " + prefix);
+      save_tensors(path_, prefixed(state_dict_of(*source), prefix));
+      ClassifierConfig config = tiny(backbone);
+      config.weights = path_;
+      EXPECT_TRUE(equal_parameters(source, Classifier(config, 3, 2)));
+    }
+  }
+}
+
+TEST_F(PretrainedWeights, BesideOtherTensorsAreFoundByTheirPrefix) {
+  const Classifier source(narrow(), 3, 1);
+  TensorMap file = prefixed(state_dict_of(*source), "module.encoder_q.");
+  file["module.queue"] = torch::zeros({4, 8});
+  file["optimizer"] = torch::zeros({2});
+  save_tensors(path_, file);
+  ClassifierConfig config = narrow();
+  config.weights = path_;
+  EXPECT_TRUE(equal_parameters(source, Classifier(config, 3, 2)));
+}
+
+TEST_F(PretrainedWeights, OfTwoNetworksInOneFileAreChosenByTheirKey) {
+  const Classifier source(narrow(), 3, 1);
+  TensorMap file = prefixed(state_dict_of(*source), "student.module.backbone.", torch::ones({}));
+  file.merge(prefixed(state_dict_of(*source), "teacher.backbone."));
+  file["teacher.head.weight"] = torch::zeros({2});
+  save_tensors(path_, file);
+  const std::string message = error_of_loading();
+  EXPECT_NE(message.find("several networks that fit: student.module.backbone, teacher.backbone; choose one with "
+                         "classifier.weights_key"),
+            std::string::npos)
+      << message;
+  ClassifierConfig config = narrow();
+  config.weights = path_;
+  config.weights_key = "teacher";
+  EXPECT_TRUE(equal_parameters(source, Classifier(config, 3, 2)));
+  config.weights_key = "teach";
+  EXPECT_THROW(Classifier(config, 3, 2), ConfigError);
+}
+
+TEST_F(PretrainedWeights, WithAMissingTensorSayWhichOneDespiteThePrefix) {
+  TensorMap file = state_dict_of(*Classifier(narrow(), 3, 1));
+  file.erase("layer3.0.conv1.weight");
+  save_tensors(path_, prefixed(file, "module."));
+  const std::string message = error_of_loading();
+  EXPECT_NE(message.find("missing (1): layer3.0.conv1.weight"), std::string::npos) << message;
+}
+
 TEST_F(PretrainedWeights, ThatAreMissingNameThePath) {
   EXPECT_NE(error_of_loading().find(path_.string()), std::string::npos);
 }

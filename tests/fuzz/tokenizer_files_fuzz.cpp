@@ -1,5 +1,5 @@
-// The files of a tokenizer folder: vocab.json, merges.txt, tokenizer_config.json and special_tokens_map.json, with a
-// zero byte between two of them.
+// The files of a tokenizer folder: vocab.json, merges.txt, tokenizer_config.json, special_tokens_map.json and
+// tokenizer.json, with a zero byte between two of them.
 #include <unistd.h>
 
 #include <filesystem>
@@ -27,13 +27,16 @@ static const fs::path& folder() {
 }
 
 static void load(std::string_view files) {
-  for (const char* name : {"vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"}) {
+  for (const char* name :
+       {"vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.json"}) {
     const std::string_view content = files.substr(0, files.find('\0'));
     files.remove_prefix(std::min(content.size() + 1, files.size()));
     fs::remove(folder() / name);
     if (!content.empty()) std::ofstream(folder() / name, std::ios::binary) << content;
   }
-  ClipTokenizer::load(folder()).encode("A photo of 2 dogs' <|endoftext|>");
+  const ClipTokenizer tokenizer = ClipTokenizer::load(folder());
+  tokenizer.encode("A photo of 2 dogs' <|endoftext|>");
+  tokenizer.cut_text("A photo of 2 dogs' <|endoftext|>");
 }
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -5,8 +5,13 @@
 #include <torch/nn/modules/linear.h>
 #include <torch/types.h>
 
+#include <array>
+#include <functional>
+#include <span>
+
 #include "domainfusion/core/error.h"
 #include "domainfusion/nn/initialise.h"
+#include "io/formats/made_checkpoint.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {
@@ -44,6 +49,67 @@ TEST(StateDict, TensorsOfAnyStridesAreStoredRowMajor) {
   const at::Tensor matrix = torch::arange(6).view({2, 3});
   save_tensors(folder / "t.safetensors", {{"t", matrix.t()}});
   EXPECT_TRUE(load_tensors(folder / "t.safetensors").at("t").equal(matrix.t()));
+}
+
+TEST(StateDict, FloatsOfEightBitsAreReadAsFloat32) {
+  const TemporaryFolder folder;
+  const std::array<std::uint8_t, 4> codes{0x38, 0x40, 0xB8, 0x7E};
+  write_safetensors(folder / "w.safetensors", {{"w", TensorType::kF8E4M3, {2, 2}, std::as_bytes(std::span(codes))}});
+  const at::Tensor w = load_tensors(folder / "w.safetensors").at("w");
+  EXPECT_TRUE(w.equal(torch::tensor({1.0f, 2.0f, -1.0f, 448.0f}).view({2, 2})));
+}
+
+TEST(StateDict, OnlyANeededTensorOfAnotherTypeIsAnError) {
+  const TemporaryFolder folder;
+  const std::array<std::uint32_t, 2> values{1, 2};
+  const auto bytes = std::as_bytes(std::span(values));
+  write_safetensors(folder / "w.safetensors", {{"w", TensorType::kF32, {2}, bytes},
+                                               {"counter", TensorType::kU64, {}, bytes},
+                                               {"new", TensorType::kOther, {3}, bytes, {}, "F6_E2M3"}});
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(load_tensors(folder / "w.safetensors").size(), 1u);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("left out (2): counter (U64), new (F6_E2M3)"),
+            std::string::npos);
+  const WeightsFile file = WeightsFile::open(folder / "w.safetensors");
+  EXPECT_NE(message_of<FormatError>([&] {
+              load_tensors(file, [](const std::string& name) { return name == "counter"; });
+            }).find("'counter' is of type U64"),
+            std::string::npos);
+  copy_tensors(folder / "copy.safetensors", file);
+  EXPECT_EQ(type_name(*SafetensorsFile::open(folder / "copy.safetensors").find("new")), "F6_E2M3");
+}
+
+// A header may claim any number of elements of a storage of one.
+TEST(StateDict, ExpandedTensorsTakeNoMoreMemoryThanTheirFilesSizeAllows) {
+  const TemporaryFolder folder;
+  const std::int64_t side = 1 << 21;
+  std::string pickle = "}" + pickled_text("w") + pickled_tensor({}) + "s" + pickled_text("mask") +
+                       pickled_tensor({.count = 1, .shape = {side, side}, .strides = {0, 0}}) + "s.";
+  folder.write("w.pth", made_checkpoint(pickle));
+  const WeightsFile file = WeightsFile::open(folder / "w.pth");
+  ASSERT_EQ(file.tensors().size(), 2u);
+  EXPECT_EQ(load_tensors(file, [](const std::string& name) { return name == "w"; }).size(), 1u);
+  for (const auto& action : {std::function<void()>([&] { load_tensors(folder / "w.pth"); }),
+                             std::function<void()>([&] { copy_tensors(folder / "copy.safetensors", file); })}) {
+    const std::string message = message_of<FormatError>(action);
+    EXPECT_NE(message.find("up to 'mask' take"), std::string::npos) << message;
+  }
+  // Names of one storage are as many tensors.
+  pickle = "}";
+  for (int i = 0; i < 400; ++i) {
+    pickle += pickled_text("w" + std::to_string(i)) +
+              pickled_tensor({.count = 1 << 16, .shape = {1 << 16}, .strides = {1}}) + "s";
+  }
+  folder.write("many.pth", made_checkpoint(pickle + ".", 4 << 16));
+  EXPECT_NE(message_of<FormatError>([&] { load_tensors(folder / "many.pth"); }).find("share storages"),
+            std::string::npos);
+}
+
+TEST(StateDict, AnEmptyTensorIsAMarkNotAWeight) {
+  auto module = two_layers();
+  TensorMap weights = state_dict_of(*module);
+  weights["scaled_fp8"] = torch::zeros({0});
+  EXPECT_EQ(error_of<FormatError>(module, weights), "accepted");
 }
 
 TEST(StateDict, TensorsOfACheckpointAreItsElementsWhateverTheirStrides) {

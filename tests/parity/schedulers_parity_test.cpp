@@ -207,7 +207,8 @@ TEST(SchedulersParity, NoiseSchedulesAreDiffusers) {
        {{"beta_schedule", "scaled_linear"},
         {"beta_start", 0.00085},
         {"beta_end", 0.012},
-        {"rescale_betas_zero_snr", true}}},
+        {"rescale_betas_zero_snr", true},
+        {"prediction_type", "v_prediction"}}},
       {"squaredcos", {{"beta_schedule", "squaredcos_cap_v2"}}}};
   for (const fs::path& folder : reference_cases("noising.safetensors")) {
     const TensorMap t = load_tensors(folder / "noising.safetensors");

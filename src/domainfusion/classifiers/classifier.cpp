@@ -51,6 +51,9 @@ void ClassifierConfig::describe(ConfigFields& fields) {
   fields.text(
       "weights", weights,
       "file to start from: safetensors or PyTorch, with torchvision's names or CLIP's; empty: drawn from the seed");
+  fields.text(
+      "weights_key", weights_key,
+      "which network of a file that holds several (\"teacher\"): how its tensors' names begin; empty: the only one");
   fields.boolean("freeze_batch_norm", freeze_batch_norm, "keep batch norm in eval mode throughout (needs weights)");
   fields.real("dropout", dropout, {0, 0.99}, "dropout before the head");
   fields.choice("head", head, {{"linear", HeadKind::kLinear}, {"mlp", HeadKind::kMlp}},
@@ -82,7 +85,7 @@ ClassifierImpl::ClassifierImpl(std::shared_ptr<Backbone> backbone, const Classif
   for (const auto& own : backbone_->named_parameters(/*recurse=*/false)) register_parameter(own.key(), own.value());
   add_head(config.head);
   initialise(seed);
-  if (!config.weights.empty()) load_pretrained(*this, *backbone_, config.weights);
+  if (!config.weights.empty()) load_pretrained(*this, *backbone_, config.weights, config.weights_key);
   train();
 }
 

@@ -28,7 +28,7 @@ struct ClassifierConfig {
   std::string backbone = "resnet18";
   Stem stem = Stem::kImagenet;
   std::int64_t width = 64;
-  std::string weights;
+  std::string weights, weights_key;
   bool freeze_batch_norm = false;
   double dropout = 0;
   HeadKind head = HeadKind::kLinear;

@@ -8,6 +8,7 @@
 
 #include "domainfusion/config/model_config.h"
 #include "domainfusion/core/error.h"
+#include "domainfusion/diffusion/weights/diffusers_folder.h"
 #include "domainfusion/diffusion/weights/hub_cache.h"
 #include "domainfusion/io/files/content_hash.h"
 #include "domainfusion/io/files/json_file.h"
@@ -21,7 +22,7 @@ namespace {
 
 // For messages: a pipeline of another family fails by some field or file, which alone says little.
 std::string described(const fs::path& path) {
-  const fs::path index = (is_hub_cache(path) ? hub_snapshot(path) : path) / "model_index.json";
+  const fs::path index = (is_hub_cache(path) ? hub_snapshot(path, is_whole_model) : path) / "model_index.json";
   const std::string name = fmt::format("latent diffusion model '{}'", path.string());
   if (!fs::is_regular_file(index)) return name;
   const nlohmann::json pipeline = read_json_object(index).value("_class_name", nlohmann::json());
@@ -43,9 +44,10 @@ LatentDiffusion::LatentDiffusion(fs::path folder, std::shared_ptr<const ModelSou
     : folder_(std::move(folder)),
       scheduler_config_(source->scheduler_config()),
       noise_schedule_(scheduler_config_),
-      tokenizer_(ClipTokenizer::load(source->tokenizer_folder())),
       provenance_(source->provenance()),
       parts_(std::make_shared<LdmParts>(std::move(source), options)),
+      tokenizer_(ClipTokenizer::load(parts_->source().tokenizer_folder(),
+                                     parts_->text_encoder_config().max_position_embeddings)),
       image_size_px_(parts_->unet_config().sample_size * parts_->vae_config().downsampling_factor()),
       cache_(std::make_shared<Cache>()) {}
 

@@ -98,9 +98,9 @@ class LatentDiffusion {
   std::filesystem::path folder_;
   nlohmann::json scheduler_config_;
   NoiseSchedule noise_schedule_;
-  ClipTokenizer tokenizer_;
   nlohmann::json provenance_;
   std::shared_ptr<LdmParts> parts_;
+  ClipTokenizer tokenizer_;
   std::int64_t image_size_px_ = 0;
   std::shared_ptr<Cache> cache_;
 };

@@ -154,13 +154,27 @@ TEST_P(Compvis, MissingAndMisshapenTensorsAreListedByTheirPart) {
   }
 }
 
-TEST_P(Compvis, TensorsOfNoPartAndMissingPartsAreErrors) {
-  TensorMap whole = tensors_;
-  tensors_["control_model.x"] = torch::ones({1});
-  EXPECT_NE(load_error<FormatError>().find(
-                "1 tensors that belong to no part of Stable Diffusion 1.x or 2.x: control_model.x"),
+TEST_P(Compvis, TensorsOfNoPartAreLeftOutAndSaid) {
+  const std::string encoder = GetParam() ? "cond_stage_model.model." : "cond_stage_model.transformer.";
+  for (const std::string& name :
+       {std::string("model_sampling.sigmas"), std::string("logit_scale"), std::string("model_ema.decay"),
+        std::string("cond_stage_model.logit_scale"), encoder + "logit_scale", encoder + "text_projection.weight",
+        std::string("control_model.x"), std::string("scaled_fp8")}) {
+    tensors_[name] = torch::ones({1});
+  }
+  write();
+  testing::internal::CaptureStderr();
+  const LatentDiffusion model = load("model.safetensors");
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("tensors belong to no part of Stable Diffusion 1.x or 2.x and are left out: "),
             std::string::npos);
-  tensors_ = whole;
+  EXPECT_NE(said.find("model_sampling.sigmas"), std::string::npos) << said;
+  EXPECT_EQ(said.find("model_ema.decay"), std::string::npos) << said;
+  expect_same_networks(model, load("diffusers"));
+}
+
+TEST_P(Compvis, MissingPartsAreErrors) {
+  TensorMap whole = tensors_;
   std::erase_if(tensors_, [](const auto& item) { return item.first.starts_with("first_stage_model."); });
   EXPECT_NE(load_error<FormatError>().find("no VAE"), std::string::npos);
   tensors_ = whole;

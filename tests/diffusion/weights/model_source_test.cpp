@@ -69,6 +69,7 @@ TEST(WeightsHash, IsThatOfTheFilesContentWhereverTheyLie) {
 TEST(HubCache, RefsMainNamesTheSnapshotElseItIsTheLatest) {
   const TemporaryFolder folder;
   const fs::path cache = folder / "models--a--b";
+  const auto hub_snapshot = [](const fs::path& path) { return domainfusion::hub_snapshot(path, is_whole_model); };
   make_hub_cache(cache, "00aa");
   EXPECT_EQ(hub_snapshot(cache), cache / "snapshots/00aa");
   make_hub_cache(cache, "00bb");
@@ -81,6 +82,76 @@ TEST(HubCache, RefsMainNamesTheSnapshotElseItIsTheLatest) {
   EXPECT_THROW(hub_snapshot(cache), FormatError);
   folder.write("models--a--b/refs/main", "00cc");
   EXPECT_NE(message_of<IoError>([&] { LatentDiffusion::load(cache); }).find("00cc"), std::string::npos);
+}
+
+TEST(HubCache, AWholeSnapshotGoesBeforeALaterOneThatIsNot) {
+  const TemporaryFolder folder;
+  const fs::path cache = folder / "models--a--b";
+  make_hub_cache(cache, "00aa");
+  make_hub_cache(cache, "00bb");
+  fs::last_write_time(cache / "snapshots/00bb", fs::file_time_type::clock::now() + std::chrono::hours(1));
+  EXPECT_EQ(hub_snapshot(cache, is_whole_model), cache / "snapshots/00bb");
+  fs::remove(cache / "snapshots/00bb/vae/config.json");
+  EXPECT_EQ(hub_snapshot(cache, is_whole_model), cache / "snapshots/00aa");
+  fs::remove(cache / "blobs" /
+             fs::read_symlink(cache / "snapshots/00aa/unet/diffusion_pytorch_model.safetensors").filename());
+  EXPECT_EQ(hub_snapshot(cache, is_whole_model), cache / "snapshots/00bb");  // none is whole: the latest
+}
+
+TEST(HubCache, ALinkWhoseBlobIsGoneIsNamed) {
+  const TemporaryFolder folder;
+  const fs::path cache = folder / "models--a--b";
+  make_hub_cache(cache, "00aa");
+  for (const char* name : {"unet/diffusion_pytorch_model.safetensors", "vae/config.json"}) {
+    const fs::path link = cache / "snapshots/00aa" / name, blob = link.parent_path() / fs::read_symlink(link);
+    fs::rename(blob, folder / "blob");
+    const std::string message = message_of<IoError>([&] { LatentDiffusion::load(cache); });
+    EXPECT_NE(message.find(name), std::string::npos) << message;
+    EXPECT_NE(message.find("which is gone"), std::string::npos) << message;
+    fs::rename(folder / "blob", blob);
+  }
+}
+
+TEST_F(ModelFolder, ATextEncoderMayLackTheLevelOfItsNames) {
+  const fs::path file = part("text_encoder/model.safetensors");
+  const LatentDiffusion before = LatentDiffusion::load(folder_ / "m");
+  const at::Tensor expected = before.embed({"a cat"});
+  TensorMap renamed;
+  for (const auto& [name, tensor] : load_tensors(file))
+    renamed[name.substr(std::string("text_model.").size())] = tensor.clone();
+  save_tensors(file, renamed);
+  EXPECT_TRUE(LatentDiffusion::load(folder_ / "m").embed({"a cat"}).equal(expected));
+}
+
+TEST_F(ModelFolder, TheTokenizersLengthIsTheTextEncodersWhereItStatesNone) {
+  const fs::path file = part("tokenizer/tokenizer_config.json");
+  const std::int64_t length = LatentDiffusion::open(folder_ / "m").tokenizer().length();
+  std::ofstream(file) << R"({"model_max_length": 1000000000000000019884624838656})";
+  EXPECT_EQ(LatentDiffusion::open(folder_ / "m").tokenizer().length(), length);
+}
+
+TEST_F(ModelFolder, NoisePredictedWithoutASignalIsRefusedWhenTheModelIsOpened) {
+  const fs::path file = part("scheduler/scheduler_config.json");
+  nlohmann::json config = nlohmann::json::parse(std::ifstream(file));
+  config["rescale_betas_zero_snr"] = true;
+  std::ofstream(file) << config;
+  EXPECT_NE(message_of<ConfigError>([&] { LatentDiffusion::open(folder_ / "m"); }).find("rescale_betas_zero_snr"),
+            std::string::npos);
+  LdmOptions options;
+  options.prediction_type = "v_prediction";
+  EXPECT_NO_THROW(LatentDiffusion::open(folder_ / "m", options));
+}
+
+TEST_F(ModelFolder, TokensOfTokenizerJsonCountForTheHashWhereTheyCountAtAll) {
+  const std::string before = LatentDiffusion::open(folder_ / "m").weights_hash();
+  const auto write = [&](const char* token) {
+    std::ofstream(part("tokenizer/tokenizer.json"))
+        << R"({"added_tokens": [{"id": 49407, "content": ")" << token
+        << R"("}], "model": {"type": "BPE", "end_of_word_suffix": "</w>", "vocab": {}, "merges": []}})";
+    return LatentDiffusion::open(folder_ / "m").weights_hash();
+  };
+  EXPECT_EQ(write("<|endoftext|>"), before);
+  EXPECT_NE(write("<mine>"), before);
 }
 
 TEST_F(ModelFolder, WeightsAreFoundUnderEachOfTheirUsualNames) {

@@ -14,6 +14,7 @@ using namespace std::string_literals;
 constexpr PickleGlobal kGlobals[] = {{"collections.OrderedDict", PickleGlobal::Use::kDict},
                                      {"package.call", PickleGlobal::Use::kCall},
                                      {"package.name", PickleGlobal::Use::kName},
+                                     {"training.run", PickleGlobal::Use::kForbidden},
                                      {"training.", PickleGlobal::Use::kOpaque}};
 
 Pickle parsed_pickle(const std::string& text) { return Pickle::parse(std::as_bytes(std::span(text)), kGlobals); }
@@ -84,11 +85,26 @@ TEST(Pickle, NamesOutsideTheListAreRefused) {
   expect_pickle_refused("cos\nsystem\n.", "'os.system'");
   expect_pickle_refused("c__builtin__\neval\n.", "'builtins.eval'");
   expect_pickle_refused("cpackage\nname\n)R.", "calls the Python object 'package.name'");
-  expect_pickle_refused("ctraining\nThing\n)R.", "calls the Python object 'training.Thing'");
+  expect_pickle_refused("ctraining\nrun\n.", "'training.run'");
   expect_pickle_refused("cpackage\nname\n)\x81.", "calls the Python object 'package.name'");
   expect_pickle_refused("ccollections\nOrderedDict\n)R)R.", "calls something that is no named object");
   expect_pickle_refused("cpackage\ncall\n}b.", "sets attributes");
   expect_pickle_refused("cos\x1b[31m\nx\n.", "'os\\x1b[31m.x'");
+}
+
+TEST(Pickle, ObjectsOfUnknownContentKeepTheNameOfTheirMaker) {
+  for (const std::string& object :
+       {"ctraining\nThing\n(K\1K\2tR."s, "ctraining\nThing\n)\x81}b."s, "ctraining\nThing\n)}\x92."s,
+        "(ctraining\nThing\nK\1o."s, "(K\1itraining\nThing\n."s, "ctraining\nThing\n)RK\1K\2s."s,
+        "ctraining\nThing\n)RK\1a."s}) {
+    const Pickle pickle = parsed_pickle(object);
+    EXPECT_EQ(pickle.callee(pickle.root()), "training.Thing");
+    EXPECT_EQ(pickle.items(pickle.root()).size(), 1u);
+    EXPECT_EQ(pickle.opaque(), std::vector<std::string>{"training.Thing"});
+  }
+  const Pickle made = parsed_pickle("ctraining\nThing\n)R)R.");
+  EXPECT_EQ(made.callee(made.root()), "");
+  expect_pickle_refused("(o.", "makes an object of no class");
 }
 
 TEST(Pickle, UnknownOpcodesAreNamed) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "domainfusion/core/error.h"
 #include "domainfusion/io/files/readable_text.h"
 #include "domainfusion/io/formats/safetensors.h"
@@ -85,12 +87,49 @@ TEST_F(Weights, AnIndexStandsForItsFiles) {
 
 TEST_F(Weights, AnIndexThatDoesNotFitItsFilesIsRefused) {
   folder_.write("w.safetensors.index.json", kIndex);
-  expect_refused("w.safetensors.index.json", "one.safetensors");
-  write("one.safetensors", {"a"});
+  expect_refused("w.safetensors.index.json", "its file one.safetensors is not there: incomplete download?");
+  write("one.safetensors", {"a", "b"});
+  std::filesystem::create_symlink("../blobs/abc", folder_ / "two.safetensors");
+  expect_refused("w.safetensors.index.json",
+                 "is not there (a link to ../blobs/abc, which is gone): incomplete download?");
+  std::filesystem::remove(folder_ / "two.safetensors");
   write("two.safetensors", {"x"});
-  expect_refused("w.safetensors.index.json", "lack tensors that it names (1): b");
-  write("two.safetensors", {"a", "b"});
-  expect_refused("w.safetensors.index.json", "two of its files hold the tensor 'a'");
+  expect_refused("w.safetensors.index.json", "lack tensors that it names (1): b in two.safetensors");
+}
+
+TEST_F(Weights, OfATensorInTwoShardsTheOneCountsThatTheIndexNames) {
+  write("one.safetensors", {"a", "b", "c"});
+  write("two.safetensors", {"b", "c"});
+  folder_.write("w.safetensors.index.json", kIndex);
+  const WeightsFile file = WeightsFile::open(folder_ / "w.safetensors.index.json");
+  ASSERT_EQ(file.tensors().size(), 3u);
+  EXPECT_EQ(file.tensors()[0].name, "a");
+  EXPECT_EQ(file.tensors()[2].name, "b");
+  ASSERT_EQ(file.remarks().size(), 2u);
+  EXPECT_EQ(file.remarks()[0], "one.safetensors holds 2 tensors that the index does not ask of it: b, c");
+}
+
+TEST_F(Weights, WhatIsPassedOverIsSaid) {
+  write("w.safetensors", {"a"});
+  std::ofstream(folder_ / "w.safetensors", std::ios::app) << "tail";
+  EXPECT_EQ(WeightsFile::open(folder_ / "w.safetensors").remarks(),
+            std::vector<std::string>{"4 bytes behind its last tensor are passed over"});
+  EXPECT_TRUE(WeightsFile::open(kPytorch / "zip.pth").remarks().empty());
+  EXPECT_EQ(WeightsFile::open(kPytorch / "lightning.ckpt").remarks(),
+            std::vector<std::string>{"objects of argparse.Namespace are passed over unseen: nothing was executed"});
+}
+
+TEST(ShardIndex, WithoutEndIsRefusedSoon) {
+  std::string lists = R"({"weight_map":{"a":[)", members = R"({"weight_map":{)";
+  while (lists.size() < 90'000'000) lists += "[],";
+  for (int i = 0; i < 100'000; ++i) members += fmt::format(R"("{}":{{}},)", i);
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_NE(message_of<FormatError>([&] { parse_shard_index(lists + "[]]}}"); }).find("holds more than"),
+            std::string::npos);
+  EXPECT_NE(
+      message_of<FormatError>([&] { parse_shard_index(members + R"("b":{}}})"); }).find("expected the name of a file"),
+      std::string::npos);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
 }
 
 TEST_F(Weights, AnIndexCannotLeaveItsFolder) {

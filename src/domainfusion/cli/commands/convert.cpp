@@ -17,9 +17,14 @@ struct ConvertArguments {
 void convert_file(const fs::path& in, const fs::path& out, std::optional<at::ScalarType> type) {
   check<ConfigError>(!fs::exists(fs::symlink_status(out)), "'{}' is there already; choose another path", out.string());
   const WeightsFile file = WeightsFile::open(in);
+  say_remarks(file);
   TensorMetadata metadata = file.metadata();
   metadata["format"] = "pt";
-  save_tensors(out, converted(load_tensors(file, [](const std::string&) { return true; }), type), metadata);
+  if (type) {
+    save_tensors(out, converted(load_tensors(file, [](const std::string&) { return true; }), type), metadata);
+  } else {
+    copy_tensors(out, file, metadata);
+  }
   fmt::print("{}: {} tensors\n", out.string(), file.tensors().size());
 }
 

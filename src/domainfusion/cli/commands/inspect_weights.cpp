@@ -27,27 +27,36 @@ std::string readable_size(std::uint64_t bytes) {
 
 std::string shape_text(const StoredTensor& tensor) { return fmt::format("[{}]", fmt::join(tensor.shape, ", ")); }
 
+std::string layout_text(const StoredTensor& tensor) {
+  if (tensor.strides.empty()) return "";
+  return byte_count(tensor) > tensor.bytes.size()
+             ? fmt::format(", expanded from {}", readable_size(tensor.bytes.size()))
+             : ", strided";
+}
+
 void print_tensors(const WeightsFile& file) {
-  std::size_t name_width = 0, shape_width = 0;
+  std::size_t name_width = 0, type_width = 4, shape_width = 0;
   for (const StoredTensor& tensor : file.tensors()) {
     name_width = std::max(name_width, tensor.name.size());
+    type_width = std::max(type_width, type_name(tensor).size());
     shape_width = std::max(shape_width, shape_text(tensor).size());
   }
   name_width = std::min<std::size_t>(name_width, 100);
   for (const StoredTensor& tensor : file.tensors()) {
-    fmt::print("  {:<{}}  {:<4}  {:<{}}  {}{}\n", tensor.name, name_width, name_of(tensor.type), shape_text(tensor),
-               shape_width, readable_size(byte_count(tensor)), tensor.strides.empty() ? "" : ", strided");
+    fmt::print("  {:<{}}  {:<{}}  {:<{}}  {}{}\n", tensor.name, name_width, type_name(tensor), type_width,
+               shape_text(tensor), shape_width, readable_size(byte_count(tensor)), layout_text(tensor));
   }
 }
 
 void print_file(const fs::path& path) {
   const WeightsFile file = WeightsFile::open(path);
   std::uint64_t elements = 0;
-  for (const StoredTensor& tensor : file.tensors()) elements += byte_count(tensor) / bytes_per_element(tensor.type);
+  for (const StoredTensor& tensor : file.tensors()) elements += element_count(tensor);
   fmt::print("{}: {}\n", path.string(), kind_of_weights(shapes_of(file)));
   fmt::print("  {}, {}, {} tensors, {} elements\n", file.format(), readable_size(file.file_bytes()),
              file.tensors().size(), elements);
   print_tensors(file);
+  for (const std::string& remark : file.remarks()) fmt::print("  remark: {}\n", remark);
   for (const auto& [key, value] : file.metadata())
     fmt::print("  metadata {}: {}\n", readable_text(key), readable_text(value));
 }
@@ -69,7 +78,8 @@ std::vector<fs::path> weights_below(const fs::path& folder) {
 
 void inspect_weights(const fs::path& path) {
   if (!fs::is_directory(path)) return print_file(path);
-  const fs::path folder = is_hub_cache(path) ? hub_snapshot(path) : path;
+  const auto holds_weights = [](const fs::path& snapshot) { return !weights_below(snapshot).empty(); };
+  const fs::path folder = is_hub_cache(path) ? hub_snapshot(path, holds_weights) : path;
   const auto files = weights_below(folder);
   check<IoError>(!files.empty(), "'{}' holds no weights (*.safetensors, *.pth, *.pt, *.ckpt, *.bin, *.index.json)",
                  path.string());

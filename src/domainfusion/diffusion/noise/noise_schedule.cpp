@@ -69,6 +69,15 @@ PredictionType prediction_type_of(ModelConfigReader& reader) {
   reader.refuse("prediction_type", "\"epsilon\", \"v_prediction\" or \"sample\"");
 }
 
+// What schedulers divide by: the noise of the first timestep, and the signal of the last but one.
+void check_levels(ModelConfigReader& reader, const at::Tensor& abar_T) {
+  const std::int64_t count = abar_T.size(0);
+  if (abar_T[0].item<float>() >= 1)
+    reader.refuse("beta_start", "a number that float32 tells from 0 beside 1, 1e-7 say");
+  if (count > 1 && !(abar_T[count - 2].item<float>() > 0))
+    reader.refuse("beta_end", "one that leaves some signal before the last timestep");
+}
+
 }  // namespace
 
 NoiseSchedule::NoiseSchedule(const nlohmann::json& scheduler_config) {
@@ -76,7 +85,13 @@ NoiseSchedule::NoiseSchedule(const nlohmann::json& scheduler_config) {
   at::Tensor betas = betas_of(reader, scheduler_config);
   if (reader.boolean("rescale_betas_zero_snr", false)) betas = rescaled_to_zero_snr(betas);
   alphas_cumprod_T_ = (1.0 - betas).cumprod(0);
+  check_levels(reader, alphas_cumprod_T_);
   prediction_type_ = prediction_type_of(reader);
+  check<ConfigError>(prediction_type_ != PredictionType::kEpsilon || alphas_cumprod_T_[-1].item<float>() > 0,
+                     "{}: at the last timestep there is no signal left (rescale_betas_zero_snr), about which "
+                     "prediction_type = \"epsilon\" says nothing: name the type that the model was trained for "
+                     "(v_prediction, as a rule), or set rescale_betas_zero_snr to false",
+                     kSubject);
 }
 
 double NoiseSchedule::alpha_cumprod(std::int64_t t) const { return alphas_cumprod_T_[t].item<float>(); }

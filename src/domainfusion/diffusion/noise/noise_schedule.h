@@ -16,7 +16,7 @@ class NoiseSchedule {
   // From the fields num_train_timesteps, beta_start, beta_end, beta_schedule (linear, scaled_linear, squaredcos_cap_v2,
   // sigmoid), trained_betas, rescale_betas_zero_snr and prediction_type (epsilon, v_prediction, sample) of a
   // scheduler_config.json; absent ones take diffusers' defaults. ConfigError naming the field whose value is not
-  // supported.
+  // supported: also where no signal is left at the last timestep and noise is predicted there.
   explicit NoiseSchedule(const nlohmann::json& scheduler_config);
 
   std::int64_t train_timesteps() const { return alphas_cumprod_T_.size(0); }

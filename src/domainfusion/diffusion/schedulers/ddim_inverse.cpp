@@ -29,7 +29,9 @@ std::int64_t DdimInverseScheduler::timestep(std::size_t index) const {
 double DdimInverseScheduler::alpha_before(std::size_t index) const {
   const std::int64_t before = timestep(index) - schedule_.train_timesteps() / steps_;
   if (before >= 0) return schedule_.alpha_cumprod(before);
-  return set_alpha_to_one_ ? 1.0 : schedule_.alpha_cumprod(0);
+  // Differs from diffusers, which divides by 0: a prediction of the sample tells the noise only where there is some.
+  const bool is_clean = set_alpha_to_one_ && schedule_.prediction_type() != PredictionType::kSample;
+  return is_clean ? 1.0 : schedule_.alpha_cumprod(0);
 }
 
 SchedulerStep DdimInverseScheduler::step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample,

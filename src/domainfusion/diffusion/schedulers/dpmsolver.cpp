@@ -94,6 +94,8 @@ std::vector<double> DpmSolverScheduler::plain_timesteps(std::int64_t steps) cons
     const double train = static_cast<double>(schedule_.train_timesteps());
     return trailing_timesteps(static_cast<double>(known), train / static_cast<double>(steps));
   }
+  check<ConfigError>(config_.timestep_spacing != TimestepSpacing::kLeading || steps < known,
+                     "dpmsolver: {} steps with timestep_spacing = \"leading\": expected 1 … {}", steps, known - 1);
   std::vector<double> timesteps = config_.timestep_spacing == TimestepSpacing::kLeading
                                       ? multiples_down(known / (steps + 1), steps + 1, config_.steps_offset)
                                       : rounded(linspace_down(static_cast<double>(known - 1), steps + 1));
@@ -136,8 +138,17 @@ DpmSolverScheduler::Level DpmSolverScheduler::level(std::size_t index) const {
   return {alpha, sigma, log_of(alpha) - log_of(sigma)};
 }
 
+// Differences are taken of predictions at different levels alone: with as many steps as timesteps, linspace has one
+// twice.
+std::size_t DpmSolverScheduler::possible_order(std::size_t index) const {
+  for (std::size_t order = 1; order < history_.size(); ++order) {
+    if (sigmas_[index - order] == sigmas_[index - order + 1]) return order;
+  }
+  return history_.size();
+}
+
 std::size_t DpmSolverScheduler::order_of_step(std::size_t index) const {
-  const std::size_t possible = history_.size(), last = timesteps_.size() - 1;
+  const std::size_t possible = possible_order(index), last = timesteps_.size() - 1;
   const bool careful = config_.lower_order_final && timesteps_.size() < kFewSteps;
   if (index == last && (config_.euler_at_final || careful || config_.final_sigma == FinalSigma::kZero)) return 1;
   return index + 1 == last && careful ? std::min<std::size_t>(possible, 2) : possible;

@@ -55,6 +55,7 @@ class DpmSolverScheduler : public Scheduler {
   Level level(std::size_t index) const;
   std::vector<double> plain_timesteps(std::int64_t steps) const;
   double final_sigma() const;
+  std::size_t possible_order(std::size_t index) const;
   std::size_t order_of_step(std::size_t index) const;
   at::Tensor update(std::size_t index, std::size_t order, const at::Tensor& sample) const;
   struct Derivatives {

@@ -25,7 +25,7 @@ SchedulerStep EulerAncestralScheduler::step(const at::Tensor& prediction, std::s
                                             const at::Tensor& noise) {
   const double from = sigma(index), to = sigma(index + 1);
   const double up = std::sqrt(std::max(to * to * (from * from - to * to) / (from * from), 0.0));
-  SchedulerStep result = moved(prediction, index, sample, std::sqrt(to * to - up * up));
+  SchedulerStep result = moved(prediction, index, sample, std::sqrt(std::max(to * to - up * up, 0.0)));
   if (needs_noise(index)) result.sample = result.sample + up * given_noise(noise, "euler_ancestral");
   return result;
 }

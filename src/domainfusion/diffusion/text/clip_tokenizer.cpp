@@ -7,6 +7,7 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/diffusion/text/clip_words.h"
+#include "domainfusion/diffusion/text/tokenizer_json.h"
 #include "domainfusion/io/files/file_bytes.h"
 
 namespace domainfusion {
@@ -31,26 +32,34 @@ std::string token_content(const json& settings, const char* key) {
   return {};
 }
 
-std::int64_t checked_id(const std::string& token, const json& id) {
-  check<FormatError>(id.is_number_integer() && id >= 0 && id < (1 << 24), "token '{}' has id {}; expected 0 … 2^24",
-                     token, json_text(id));
-  return id.get<std::int64_t>();
-}
-
 }  // namespace
 
-ClipTokenizer ClipTokenizer::load(const std::filesystem::path& folder) {
+ClipTokenizer ClipTokenizer::load(const std::filesystem::path& folder, std::int64_t unstated_length) {
   ClipTokenizer tokenizer;
-  tokenizer.read_vocabulary(folder / "vocab.json");
-  tokenizer.read_merges(folder / "merges.txt");
-  with_context(fmt::format("'{}'", folder.string()), [&] { tokenizer.read_settings(folder); });
+  tokenizer.read_tokens(folder);
+  with_context(fmt::format("'{}'", folder.string()), [&] { tokenizer.read_settings(folder, unstated_length); });
   return tokenizer;
+}
+
+void ClipTokenizer::read_tokens(const std::filesystem::path& folder) {
+  const std::filesystem::path whole = folder / "tokenizer.json";
+  const bool has_whole = std::filesystem::exists(whole);
+  if (!has_whole || std::filesystem::exists(folder / "vocab.json")) {
+    read_vocabulary(folder / "vocab.json");
+    read_merges(folder / "merges.txt");
+    return;
+  }
+  TokenizerJson tokenizer = read_tokenizer_json(whole);
+  ids_ = std::move(tokenizer.vocabulary);
+  for (const auto& [left, right] : tokenizer.merges)
+    merge_ranks_.emplace(left + " " + right, static_cast<std::int64_t>(merge_ranks_.size()));
+  needs_tokenizer_json_ = true;
 }
 
 void ClipTokenizer::read_vocabulary(const std::filesystem::path& path) {
   const json object = parse_object(path);
   with_context(fmt::format("'{}'", path.string()), [&] {
-    for (const auto& [token, id] : object.items()) ids_[token] = checked_id(token, id);
+    for (const auto& [token, id] : object.items()) ids_[token] = checked_token_id(token, id);
   });
   check<FormatError>(!ids_.empty(), "'{}' holds no tokens", path.string());
 }
@@ -74,11 +83,12 @@ void ClipTokenizer::read_merges(const std::filesystem::path& path) {
 std::int64_t ClipTokenizer::id_of_special(const std::string& token) const {
   const auto found = ids_.find(token);
   check<FormatError>(found != ids_.end(),
-                     "special token '{}' is not in vocab.json: the tokenizer's files do not belong together", token);
+                     "special token '{}' is not in the vocabulary: the tokenizer's files do not belong together",
+                     token);
   return found->second;
 }
 
-void ClipTokenizer::read_settings(const std::filesystem::path& folder) {
+void ClipTokenizer::read_settings(const std::filesystem::path& folder, std::int64_t unstated_length) {
   json settings = json::object();
   for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
     if (std::filesystem::exists(folder / name)) settings.update(parse_object(folder / name));
@@ -91,6 +101,15 @@ void ClipTokenizer::read_settings(const std::filesystem::path& folder) {
     const json added = parse_object(folder / "added_tokens.json");
     for (const auto& [token, id] : added.items()) add_token(token, id);
   }
+  if (const std::filesystem::path whole = folder / "tokenizer.json"; std::filesystem::exists(whole)) {
+    // Beside a vocabulary only its own tokens count: CLIPTokenizer, which the field goes by, does not read it.
+    const bool alone = needs_tokenizer_json_;
+    for (const auto& [token, id] : read_tokenizer_json(whole).added_tokens) {
+      if (!alone && ids_.contains(token)) continue;
+      add_token(token, id);
+      needs_tokenizer_json_ = true;
+    }
+  }
   const auto special = [&](const char* key, std::string_view fallback) {
     const std::string content = token_content(settings, key);
     const std::string token = content.empty() ? std::string(fallback) : content;
@@ -100,15 +119,16 @@ void ClipTokenizer::read_settings(const std::filesystem::path& folder) {
   end_id_ = special("eos_token", kClipEndToken);
   unknown_id_ = special("unk_token", kClipEndToken);
   pad_id_ = special("pad_token", kClipEndToken);
-  const json length = settings.value("model_max_length", json(77));
-  check<ConfigError>(length.is_number_integer() && length >= 2 && length <= kMaxLength,
+  const json length = settings.value("model_max_length", json());
+  const bool is_stated = !length.is_null() && !(length.is_number() && length > kMaxLength);
+  check<ConfigError>(!is_stated || (length.is_number_integer() && length >= 2),
                      "model_max_length = {}; expected 2 … {}", json_text(length), kMaxLength);
-  length_ = length.get<std::int64_t>();
+  length_ = is_stated ? length.get<std::int64_t>() : unstated_length;
 }
 
 void ClipTokenizer::add_token(const std::string& token, const json& id) {
   check<FormatError>(!token.empty(), "an added token (id {}) has no text", json_text(id));
-  const std::int64_t number = checked_id(token, id);
+  const std::int64_t number = checked_token_id(token, id);
   const auto [known, is_new] = ids_.emplace(token, number);
   check<FormatError>(is_new || known->second == number,
                      "token '{}' has the ids {} and {}: the tokenizer's files do not belong together", token,
@@ -124,6 +144,30 @@ std::vector<std::int64_t> ClipTokenizer::encode(std::string_view prompt) const {
   ids.push_back(end_id_);
   ids.resize(static_cast<std::size_t>(length_), pad_id_);
   return ids;
+}
+
+std::string ClipTokenizer::cut_text(std::string_view prompt) const {
+  const std::vector<std::int64_t> tokens = tokenize(prompt);
+  const auto kept = static_cast<std::size_t>(length_ - 2);
+  if (tokens.size() <= kept) return {};
+  std::map<std::int64_t, std::string_view> texts;
+  for (const auto& [token, id] : ids_) texts.emplace(id, token);
+  std::string symbols;
+  for (std::size_t i = kept; i < tokens.size(); ++i) symbols += texts.at(tokens[i]);
+  return text_of_clip_symbols(symbols);
+}
+
+void ClipTokenizer::check_told_apart(const std::vector<std::string>& prompts) const {
+  std::map<std::vector<std::int64_t>, std::string_view> prompt_of;
+  for (const std::string& prompt : prompts) {
+    const auto [known, is_new] = prompt_of.emplace(encode(prompt), prompt);
+    check<ConfigError>(
+        is_new || known->second == prompt,
+        "the prompts '{}' and '{}' are one to the model, whose tokenizer takes {} tokens{}: shorten the "
+        "template, the descriptions or the class names",
+        known->second, prompt, length_ - 2,
+        cut_text(prompt).empty() ? " in lower case" : fmt::format(" and cuts off '{}'", cut_text(prompt)));
+  }
 }
 
 std::vector<std::int64_t> ClipTokenizer::tokenize(std::string_view prompt) const {

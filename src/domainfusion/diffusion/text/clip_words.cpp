@@ -1,6 +1,8 @@
 #include "domainfusion/diffusion/text/clip_words.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 
 #include "domainfusion/diffusion/text/unicode_text.h"
 
@@ -75,6 +77,29 @@ std::vector<std::string> clip_symbols(std::string_view utf8_word) {
   for (const char byte : utf8_word) symbols.push_back(clip_byte_characters()[static_cast<unsigned char>(byte)]);
   symbols.back() += kClipWordEnd;
   return symbols;
+}
+
+std::string text_of_clip_symbols(std::string_view symbols) {
+  static const std::map<std::string, char, std::less<>> bytes = [] {
+    std::map<std::string, char, std::less<>> map;
+    for (std::size_t byte = 0; byte < 256; ++byte) map[clip_byte_characters()[byte]] = static_cast<char>(byte);
+    return map;
+  }();
+  std::string text;
+  while (!symbols.empty()) {
+    // A character of one or two bytes; what is none stands for itself.
+    const std::size_t size = std::min<std::size_t>(symbols.size(), (symbols[0] & 0x80) == 0 ? 1 : 2);
+    if (symbols.starts_with(kClipWordEnd)) {
+      symbols.remove_prefix(kClipWordEnd.size());
+      text += ' ';
+      continue;
+    }
+    const auto known = bytes.find(symbols.substr(0, size));
+    text += known == bytes.end() ? std::string(symbols.substr(0, size)) : std::string(1, known->second);
+    symbols.remove_prefix(size);
+  }
+  while (text.ends_with(' ')) text.pop_back();
+  return text;
 }
 
 }  // namespace domainfusion

@@ -23,4 +23,7 @@ const std::array<std::string, 256>& clip_byte_characters();
 // The bytes of a non-empty word as such characters, the last one with kClipWordEnd.
 std::vector<std::string> clip_symbols(std::string_view utf8_word);
 
+// Such characters as the text they stand for: words end in a space but for the last one.
+std::string text_of_clip_symbols(std::string_view symbols);
+
 }  // namespace domainfusion

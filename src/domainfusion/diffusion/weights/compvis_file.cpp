@@ -9,7 +9,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void check_all_known(const WeightsFile& file, const CompvisNames& names) {
+void say_unknown(const WeightsFile& file, const CompvisNames& names) {
   constexpr std::size_t kMostListed = 20;
   std::vector<std::string> unknown;
   std::size_t count = 0;
@@ -17,14 +17,15 @@ void check_all_known(const WeightsFile& file, const CompvisNames& names) {
     if (names.target_of(tensor.name).use != CompvisNames::Use::kUnknown) continue;
     if (++count <= kMostListed) unknown.push_back(tensor.name);
   }
-  check<FormatError>(count == 0, "holds {} tensors that belong to no part of Stable Diffusion 1.x or 2.x: {}{}", count,
-                     fmt::join(unknown, "; "), count > kMostListed ? "; …" : "");
+  if (count == 0) return;
+  log_warning("'{}': {} tensors belong to no part of Stable Diffusion 1.x or 2.x and are left out: {}{}",
+              file.paths().front().string(), count, fmt::join(unknown, "; "), count > kMostListed ? "; …" : "");
 }
 
 void check_tokenizer(const LdmOptions& options) {
-  check<ConfigError>(
-      !options.tokenizer.empty(),
-      "is one file of weights, without a tokenizer: name the folder of one (vocab.json, merges.txt) with --tokenizer");
+  check<ConfigError>(!options.tokenizer.empty(),
+                     "is one file of weights, without a tokenizer: name the folder of one (vocab.json and merges.txt, "
+                     "or tokenizer.json) with --tokenizer");
 }
 
 // The choice that the file does not state, see compvis_config.h.
@@ -52,7 +53,8 @@ CompvisFile::CompvisFile(const fs::path& path, LdmOptions options)
       names_(shapes_of(file_)),
       config_(shapes_of(file_), names_, file_.metadata(), options_.prediction_type) {
   check_tokenizer(options_);
-  check_all_known(file_, names_);
+  say_remarks(file_);
+  say_unknown(file_, names_);
   say_prediction_type(names_, file_.metadata(), options_, config_);
 }
 

@@ -11,8 +11,8 @@ namespace domainfusion {
 
 class CompvisFile : public ModelSource {
  public:
-  // Reads the list of tensors. ConfigError without options.tokenizer; FormatError that lists the tensors whose names
-  // are unknown.
+  // Reads the list of tensors; those of unknown names are left out, which a warning says. ConfigError without
+  // options.tokenizer.
   CompvisFile(const std::filesystem::path& path, LdmOptions options);
 
   nlohmann::json config(LdmPart part) const override;

@@ -188,11 +188,19 @@ Target CompvisNames::target_of(const std::string& name) const {
   if (take(rest, kUnet)) return unet_target(std::string(rest));
   if (take(rest, kVae)) return vae_target(std::string(rest));
   if (take(rest, kOpenClip)) return open_clip_target(std::string(rest));
-  if (!take(rest, kClip)) return {};
-  // Checkpoints written with later versions of transformers lack the level text_model.
-  const bool has_level = rest.starts_with("text_model.");
+  return take(rest, kClip) ? clip_target(std::string(rest)) : Target{};
+}
+
+// Checkpoints written with later versions of transformers lack the level text_model. What else a CLIP may hold (its
+// projection, its scale) conditions nothing.
+Target CompvisNames::clip_target(const std::string& name) {
+  std::string_view rest = name;
+  take(rest, "text_model.");
+  const bool known =
+      rest.starts_with("embeddings.") || rest.starts_with("encoder.") || rest.starts_with("final_layer_norm.");
+  if (!known) return {};
   return {rest.ends_with("embeddings.position_ids") ? Use::kUnused : Use::kPart, LdmPart::kTextEncoder,
-          (has_level ? "" : "text_model.") + std::string(rest)};
+          "text_model." + std::string(rest)};
 }
 
 Target CompvisNames::unet_target(const std::string& name) const {

@@ -44,6 +44,7 @@ class CompvisNames {
  private:
   Target unet_target(const std::string& rest) const;
   Target vae_target(const std::string& rest) const;
+  static Target clip_target(const std::string& rest);
   Target open_clip_target(const std::string& rest) const;
 
   std::int64_t unet_layers_ = 0, unet_inputs_ = 0, vae_levels_ = 0, text_layers_ = 0;

@@ -1,9 +1,12 @@
 #include "domainfusion/diffusion/weights/diffusers_folder.h"
 
+#include <algorithm>
+
 #include "domainfusion/config/model_config.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/diffusion/vae/autoencoder_kl.h"
+#include "domainfusion/io/files/broken_link.h"
 #include "domainfusion/io/files/json_file.h"
 
 namespace domainfusion {
@@ -37,14 +40,42 @@ nlohmann::json as_pipelines_set(nlohmann::json config) {
   return config;
 }
 
+// Later versions of transformers write a text encoder without the level "text_model." that its names had.
+TensorMap with_level_of_texts(TensorMap weights) {
+  constexpr std::string_view kLevel = "text_model.";
+  if (!weights.contains("embeddings.token_embedding.weight")) return weights;
+  TensorMap renamed;
+  for (const auto& [name, tensor] : weights) renamed[std::string(kLevel) + name] = tensor;
+  return renamed;
+}
+
 }  // namespace
 
 fs::path part_weights(const fs::path& folder, LdmPart part) {
   for (const std::string& name : candidates(part)) {
     if (fs::exists(folder / name)) return folder / name;
   }
+  for (const std::string& name : candidates(part)) {
+    const std::string broken = broken_link(folder / name);
+    check<IoError>(broken.empty(), "'{}' is not there{}; fetch the model again", (folder / name).string(), broken);
+  }
   throw IoError(
       fmt::format("'{}' holds no weights; looked for {}", folder.string(), fmt::join(candidates(part), ", ")));
+}
+
+bool is_whole_model(const fs::path& folder) {
+  const auto has_weights = [](const fs::path& below, LdmPart part) {
+    const auto names = candidates(part);
+    return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return fs::exists(below / name); });
+  };
+  for (const LdmPart part : {LdmPart::kVae, LdmPart::kUnet, LdmPart::kTextEncoder}) {
+    const fs::path below = folder / folder_of(part);
+    if (!fs::exists(below / "config.json") || !has_weights(below, part)) return false;
+  }
+  const fs::path tokenizer = folder / "tokenizer";
+  return fs::exists(folder / "scheduler/scheduler_config.json") &&
+         (fs::exists(tokenizer / "tokenizer.json") ||
+          (fs::exists(tokenizer / "vocab.json") && fs::exists(tokenizer / "merges.txt")));
 }
 
 DiffusersFolder::DiffusersFolder(fs::path folder, LdmOptions options)
@@ -58,7 +89,14 @@ nlohmann::json DiffusersFolder::config(LdmPart part) const {
 
 TensorMap DiffusersFolder::weights(LdmPart part) const {
   TensorMap weights = load_tensors(part_weights(folder_ / folder_of(part), part));
-  return part == LdmPart::kVae ? with_current_attention_names(std::move(weights)) : weights;
+  switch (part) {
+    case LdmPart::kVae:
+      return with_current_attention_names(std::move(weights));
+    case LdmPart::kTextEncoder:
+      return with_level_of_texts(std::move(weights));
+    default:
+      return weights;
+  }
 }
 
 nlohmann::json DiffusersFolder::scheduler_config() const {

@@ -24,9 +24,13 @@ class DiffusersFolder : public ModelSource {
   LdmOptions options_;
 };
 
+// Whether `folder` has all that a model in this layout needs; the files' content is not looked at.
+bool is_whole_model(const std::filesystem::path& folder);
+
 // The weights of a part's folder: the first that is there of stem.safetensors, stem.fp16.safetensors, the index of
 // sharded ones (stem.safetensors.index.json), and the same of .bin. Stems are diffusion_pytorch_model; for text
-// encoders model, pytorch_model. IoError that lists what was looked for.
+// encoders model, pytorch_model. IoError that lists what was looked for, or names the
+// link among it whose target is gone.
 std::filesystem::path part_weights(const std::filesystem::path& folder, LdmPart part);
 
 }  // namespace domainfusion

@@ -1,6 +1,8 @@
 #include "domainfusion/diffusion/weights/hub_cache.h"
 
-#include <optional>
+#include <algorithm>
+#include <tuple>
+#include <vector>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/io/files/file_bytes.h"
@@ -22,21 +24,29 @@ fs::path main_snapshot(const fs::path& folder) {
   return snapshot;
 }
 
-fs::path latest_snapshot(const fs::path& folder) {
-  std::optional<fs::directory_entry> latest;
+fs::path latest_snapshot(const fs::path& folder, const std::function<bool(const fs::path&)>& is_whole) {
+  struct Snapshot {
+    bool whole;
+    fs::file_time_type time;
+    fs::path path;
+    auto rank() const { return std::tie(whole, time, path); }
+  };
+  std::vector<Snapshot> snapshots;
   for (const auto& entry : fs::directory_iterator(folder / "snapshots")) {
-    if (entry.is_directory() && (!latest || entry.last_write_time() > latest->last_write_time())) latest = entry;
+    if (entry.is_directory()) snapshots.push_back({is_whole(entry.path()), entry.last_write_time(), entry.path()});
   }
-  check<IoError>(latest.has_value(), "its snapshots/ is empty; fetch the model again");
-  return latest->path();
+  check<IoError>(!snapshots.empty(), "its snapshots/ is empty; fetch the model again");
+  return std::max_element(snapshots.begin(), snapshots.end(),
+                          [](const Snapshot& a, const Snapshot& b) { return a.rank() < b.rank(); })
+      ->path;
 }
 
 }  // namespace
 
 bool is_hub_cache(const fs::path& folder) { return fs::is_directory(folder / "snapshots"); }
 
-fs::path hub_snapshot(const fs::path& folder) {
-  return fs::exists(folder / "refs/main") ? main_snapshot(folder) : latest_snapshot(folder);
+fs::path hub_snapshot(const fs::path& folder, const std::function<bool(const fs::path&)>& is_whole) {
+  return fs::exists(folder / "refs/main") ? main_snapshot(folder) : latest_snapshot(folder, is_whole);
 }
 
 }  // namespace domainfusion

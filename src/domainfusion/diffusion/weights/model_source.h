@@ -17,8 +17,8 @@ enum class LdmPart { kVae, kUnet, kTextEncoder };
 std::string folder_of(LdmPart part);  // "vae", "unet", "text_encoder"
 
 struct LdmOptions {
-  // A folder with vocab.json and merges.txt, for files that hold no tokenizer; where given, it also replaces a folder's
-  // own.
+  // A folder with vocab.json and merges.txt, or tokenizer.json, for files that hold no tokenizer; where given, it also
+  // replaces a folder's own.
   std::filesystem::path tokenizer;
   // "epsilon", "v_prediction" or "sample"; empty: what the model's files say (for a CompVis file see compvis_config.h).
   std::string prediction_type;
@@ -56,7 +56,8 @@ class ModelSource {
 // a weights file in CompVis' layout, for which options.tokenizer is needed. IoError, FormatError, ConfigError.
 std::unique_ptr<ModelSource> open_model(const std::filesystem::path& path, const LdmOptions& options = {});
 
-// The files of a tokenizer folder that are there, under their names in a diffusers folder.
+// The files of a tokenizer folder that are there and that its tokens depend on, under their names in a diffusers
+// folder.
 std::vector<LdmFile> tokenizer_files(const std::filesystem::path& folder);
 
 }  // namespace domainfusion

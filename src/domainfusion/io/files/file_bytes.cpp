@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/io/files/broken_link.h"
 
 namespace domainfusion {
 namespace {
@@ -23,7 +24,10 @@ struct FileDescriptor {
 
 std::string read_file(const std::filesystem::path& path) {
   const FileDescriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  check<IoError>(file.number >= 0, "{}: cannot be opened: {}", path.string(), std::strerror(errno));
+  if (file.number < 0) {
+    const std::string cause = std::strerror(errno);
+    throw IoError(fmt::format("{}: cannot be opened: {}{}", path.string(), cause, broken_link(path)));
+  }
   struct stat status {};
   check<IoError>(::fstat(file.number, &status) == 0, "{}: {}", path.string(), std::strerror(errno));
   check<IoError>(!S_ISDIR(status.st_mode), "{}: is a folder, expected a file", path.string());

@@ -9,13 +9,17 @@
 #include <cstring>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/io/files/broken_link.h"
 
 namespace domainfusion {
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
   // Without O_NONBLOCK, opening a named pipe would wait for its writer.
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  check<IoError>(descriptor >= 0, "cannot be opened: {}; check the path", std::strerror(errno));
+  if (descriptor < 0) {
+    const std::string cause = std::strerror(errno);
+    throw IoError(fmt::format("cannot be opened: {}{}; check the path", cause, broken_link(path)));
+  }
   const std::shared_ptr<const void> closer(nullptr, [descriptor](const void*) { ::close(descriptor); });
   struct stat info {};
   check<IoError>(::fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode), "is not a regular file");

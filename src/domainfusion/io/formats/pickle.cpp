@@ -4,6 +4,7 @@
 #include <cstring>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/io/files/readable_text.h"
@@ -154,6 +155,7 @@ class PickleMachine {
   void push_global(std::string_view module, std::string_view name);
   void call(Ref callee, Ref arguments);
   void instantiate(Ref type, Ref arguments);
+  void make_opaque(Ref maker);
   bool set_attributes(Ref module, Ref attributes);
   void append_to(Ref container, const std::vector<Ref>& items);
   void set_items(Ref container, const std::vector<Ref>& items);
@@ -163,9 +165,9 @@ class PickleMachine {
     check<FormatError>(found != memo_.end(), "its pickle asks for entry {} of the memo, which was never stored", key);
     stack_.push_back(found->second);
   }
-  // Objects of the training program: what is put into them is not kept.
+  // Objects: what is put into them is not kept.
   bool is_opaque(Ref value) const { return pickle_.is(value, Kind::kObject); }
-  const Pickle::NamedGlobal& global_of(Ref value) const {
+  Pickle::NamedGlobal& global_of(Ref value) {
     return pickle_.globals_[static_cast<std::size_t>(pickle_.integer(value))];
   }
 
@@ -189,7 +191,9 @@ void PickleMachine::push_global(std::string_view module, std::string_view name) 
   const std::string full = fmt::format("{}.{}", module, name);
   if (const auto known = named_.find(full); known != named_.end()) return stack_.push_back(known->second);
   for (const PickleGlobal& global : globals_) {
-    if (global.name.ends_with('.') ? !full.starts_with(global.name) : full != global.name) continue;
+    const bool begins = global.name.empty() || global.name.ends_with('.');
+    if (begins ? !full.starts_with(global.name) : full != global.name) continue;
+    if (global.use == PickleGlobal::Use::kForbidden) break;
     push(Kind::kGlobal).integer = static_cast<std::int64_t>(pickle_.globals_.size());
     pickle_.globals_.push_back({full, global.use});
     named_[full] = stack_.back();
@@ -201,11 +205,21 @@ void PickleMachine::push_global(std::string_view module, std::string_view name) 
                   readable_text(full)));
 }
 
+// The object keeps the name of its maker alone; what such an object makes in its turn keeps no name.
+void PickleMachine::make_opaque(Ref maker) {
+  if (!pickle_.is(maker, Kind::kGlobal)) return push_items(Kind::kObject, {});
+  Pickle::NamedGlobal& global = global_of(maker);
+  if (!std::exchange(global.used, true)) pickle_.opaque_.push_back(global.name);
+  push_items(Kind::kObject, {maker});
+}
+
 void PickleMachine::call(Ref callee, Ref arguments) {
+  if (is_opaque(callee)) return make_opaque(callee);
   check<FormatError>(pickle_.is(callee, Kind::kGlobal) && pickle_.is(arguments, Kind::kTuple),
                      "its pickle calls something that is no named object: it is damaged or hostile");
   const Pickle::NamedGlobal& global = global_of(callee);
   using Use = PickleGlobal::Use;
+  if (global.use == Use::kOpaque) return make_opaque(callee);
   check<FormatError>(global.use == Use::kCall || global.use == Use::kDict,
                      "its pickle calls the Python object '{}', which no weights need; nothing was executed",
                      readable_text(global.name));
@@ -224,15 +238,10 @@ void PickleMachine::call(Ref callee, Ref arguments) {
 }
 
 void PickleMachine::instantiate(Ref type, Ref arguments) {
-  check<FormatError>(pickle_.is(type, Kind::kGlobal), "its pickle makes an object of something that is no class");
-  const Pickle::NamedGlobal& global = global_of(type);
-  if (global.use == PickleGlobal::Use::kModule) {
-    push(Kind::kDict);
-    modules_.insert(stack_.back());
-    return;
-  }
-  if (global.use != PickleGlobal::Use::kOpaque) return call(type, arguments);
-  push_items(Kind::kObject, {type});
+  if (!pickle_.is(type, Kind::kGlobal) || global_of(type).use != PickleGlobal::Use::kModule)
+    return call(type, arguments);
+  push(Kind::kDict);
+  modules_.insert(stack_.back());
 }
 
 void PickleMachine::append_to(Ref container, const std::vector<Ref>& items) {
@@ -463,6 +472,18 @@ bool PickleMachine::use_object(unsigned char opcode) {
     case 0x81: {  // NEWOBJ
       const auto parts = pop_count(2);
       instantiate(parts[0], parts[1]);
+      return true;
+    }
+    case 0x92: {  // NEWOBJ_EX: with named arguments, which only classes of unknown content take
+      const auto parts = pop_count(3);
+      instantiate(parts[0], parts[1]);
+      return true;
+    }
+    case 'o': {  // OBJ: a class and its arguments above a mark
+      std::vector<Ref> parts = pop_to_mark();
+      check<FormatError>(!parts.empty(), "its pickle makes an object of no class: it is damaged");
+      push_items(Kind::kTuple, {parts.begin() + 1, parts.end()});
+      instantiate(parts[0], pop());
       return true;
     }
     case 'b': {  // BUILD: attributes of an object, which no weights need but those of TorchScript modules

@@ -2,8 +2,9 @@
 // Python pickles, read as data: nothing is imported, called or executed.
 //
 // A pickle is a program for a stack machine (Python's pickletools lists its opcodes). This reader runs the opcodes that
-// build values (protocols 0 to 5). Where a pickle names a Python object, the name must be in the caller's list; where
-// it calls one, the call is recorded as a value. Everything else is a FormatError that names the opcode or the object.
+// build values (protocols 0 to 5). Where a pickle names a Python object, the caller's list says what becomes of it;
+// where it calls one, the call is recorded as a value. Everything else is a FormatError that names the opcode or the
+// object.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,13 +19,14 @@ namespace domainfusion {
 // A Python object that a pickle may name.
 struct PickleGlobal {
   enum class Use {
-    kName,    // may be named, never called
-    kOpaque,  // a class of the training program: may be named and instantiated without content (NEWOBJ), not called
-    kCall,    // calling it is recorded with its arguments
-    kDict,    // calling it makes a dict
+    kName,       // may be named, never called
+    kForbidden,  // may not be named
+    kOpaque,     // whatever it makes is an object of unknown content: neither arguments nor what is set on it are kept
+    kCall,       // calling it is recorded with its arguments
+    kDict,       // calling it makes a dict
     kModule  // a TorchScript class: instantiating it (NEWOBJ) makes a dict, which the attributes set on it (BUILD) fill
   };
-  std::string_view name;  // "torch.FloatStorage"; with a "." at its end: everything below it
+  std::string_view name;  // "torch.FloatStorage"; with a "." at its end: everything below it; empty: every name
   Use use;
 };
 
@@ -47,8 +49,9 @@ class Pickle {
     kPersistent
   };
 
-  // Reads one pickle from the start of `bytes`, which the values point into. Memory stays in proportion to the pickle's
-  // length. FormatError without a path.
+  // Reads one pickle from the start of `bytes`, which the values point into. Of `globals` the first entry that fits a
+  // name counts; a name that none fits may not be named. Memory stays in proportion to the pickle's length. FormatError
+  // without a path.
   static Pickle parse(std::span<const std::byte> bytes, std::span<const PickleGlobal> globals);
 
   std::size_t bytes_read() const { return bytes_read_; }
@@ -68,6 +71,8 @@ class Pickle {
   std::optional<Ref> find(Ref dict, std::string_view key) const;
   // The name of the global that an object was made by; empty for other values.
   std::string_view callee(Ref value) const;
+  // The names that made objects of unknown content, in the order of their first use.
+  const std::vector<std::string>& opaque() const { return opaque_; }
 
  private:
   friend class PickleMachine;
@@ -87,11 +92,13 @@ class Pickle {
   struct NamedGlobal {
     std::string name;
     PickleGlobal::Use use;
+    bool used = false;  // of kOpaque: an object was made by it
   };
 
   std::vector<Value> values_;
   std::vector<std::vector<Ref>> children_;
   std::vector<NamedGlobal> globals_;  // each name once; a kGlobal's integer is its index
+  std::vector<std::string> opaque_;
   Ref root_ = 0;
   std::size_t bytes_read_ = 0;
 };

@@ -24,23 +24,25 @@ constexpr std::string_view kZipStart = "PK\3\4";
 // The first pickle of the older format is the number 0x1950a86a20f9469cfc6c (torch/serialization.py, MAGIC_NUMBER).
 constexpr std::string_view kMagicNumber = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 constexpr std::int64_t kLegacyProtocol = 1001;
-constexpr std::size_t kMaxDimensions = 64;
+constexpr std::size_t kMaxDimensions = 64, kMaxTypeNameBytes = 100, kMaxTensors = 1'000'000;
 // Of TorchScript modules.
 constexpr std::size_t kMaxAttributes = 1'000'000, kMaxDepth = 100, kMaxNameBytes = 1000;
-constexpr std::uint64_t kMaxSharing = 8, kSmall = 1 << 20;
 
 struct Storage {
-  TensorType type;
+  PytorchType type;
   std::string_view key;
   std::uint64_t count = 0;        // elements
   std::uint64_t view_offset = 0;  // elements; old files keep views of storages
 };
 
-// Finds a storage's bytes: exactly count elements.
+// Finds a storage's bytes: exactly count elements; of a type of unknown size, all there are.
 using StorageBytes = std::function<Bytes(const Storage&)>;
 
 std::uint64_t storage_size(const Storage& storage) {
-  return checked_byte_count({static_cast<std::int64_t>(storage.count)}, storage.type, std::string(storage.key));
+  std::uint64_t bits = 0;
+  check<FormatError>(!__builtin_mul_overflow(storage.count, storage.type.bits, &bits),
+                     "storage '{}' of {} elements overflows", readable_text(storage.key), storage.count);
+  return bits / 8;
 }
 
 // The identity ('storage', type, key, device, count[, view]) of a storage.
@@ -52,10 +54,8 @@ Storage storage_of(const Pickle& pickle, Ref value) {
   check<FormatError>(id.size() >= 5 && pickle.text(id[0]) == "storage" && pickle.is(id[2], Kind::kText) &&
                          pickle.is(id[4], Kind::kInteger) && pickle.integer(id[4]) >= 0,
                      "holds a storage without key and size: it is damaged");
-  const auto type = storage_type_named(pickle.text(id[1]));
-  check<FormatError>(type.has_value(), "storage '{}' is of type '{}', which is not supported",
-                     readable_text(pickle.text(id[2])), readable_text(pickle.text(id[1])));
-  Storage storage{*type, pickle.text(id[2]), static_cast<std::uint64_t>(pickle.integer(id[4]))};
+  Storage storage{storage_type_named(pickle.text(id[1])), pickle.text(id[2]),
+                  static_cast<std::uint64_t>(pickle.integer(id[4]))};
   if (id.size() > 5 && pickle.is(id[5], Kind::kTuple)) {
     const auto view = pickle.items(id[5]);
     check<FormatError>(view.size() == 3 && pickle.is(view[1], Kind::kInteger) && pickle.integer(view[1]) >= 0,
@@ -65,7 +65,21 @@ Storage storage_of(const Pickle& pickle, Ref value) {
   return storage;
 }
 
-bool is_tensor(const Pickle& pickle, Ref value) { return pickle.callee(value).starts_with("torch._utils._rebuild_"); }
+TensorMaker maker_of(const Pickle& pickle, Ref value) { return tensor_maker_named(pickle.callee(value)); }
+
+// The arguments of a recorded call.
+std::span<const Ref> arguments_of(const Pickle& pickle, Ref call) { return pickle.items(pickle.items(call)[1]); }
+
+// A tensor of a class of its own, made by _rebuild_from_type_v2(maker, class, arguments, state), is one if its maker is
+// known.
+bool is_tensor(const Pickle& pickle, Ref value) {
+  const TensorMaker maker = maker_of(pickle, value);
+  if (maker != TensorMaker::kSubclass) return maker != TensorMaker::kNone;
+  const auto arguments = arguments_of(pickle, value);
+  if (arguments.size() < 3) return false;
+  const TensorMaker inner = tensor_maker_named(pickle.text(arguments[0]));
+  return inner != TensorMaker::kNone && inner != TensorMaker::kSubclass;
+}
 
 std::vector<std::int64_t> integers_of(const Pickle& pickle, Ref tuple, const std::string& tensor, const char* what) {
   // torch.Size((2, 3)) is the tuple it was made of.
@@ -115,24 +129,25 @@ std::optional<std::uint64_t> span_of(const std::vector<std::int64_t>& shape, con
   return last == UINT64_MAX ? std::nullopt : std::optional(last + 1);
 }
 
-// A tensor's place in the elements of its storage, checked.
+// A tensor's place in the elements of its storage, checked. Of a type that is not known here nothing can be checked.
 void place(StoredTensor& tensor, const Storage& storage, std::uint64_t offset, Bytes bytes) {
-  const std::size_t size = bytes_per_element(tensor.type);
-  const std::uint64_t count = byte_count(tensor) / size;
-  const std::string& name = tensor.name;
-  check<FormatError>(count <= storage.count,
-                     "tensor '{}' has {} elements, its storage {}: it is damaged, or an expanded tensor "
-                     "that must be made contiguous before it is saved",
-                     name, count, storage.count);
-  if (count == 0) {
+  if (tensor.type == TensorType::kOther) {
+    tensor.bytes = bytes;
+    tensor.strides.clear();
+    return;
+  }
+  const std::size_t size = bits_per_element(tensor.type) / 8;
+  // An untyped storage counts bytes, whatever the tensor's type.
+  const std::uint64_t stored = storage.type.bits / 8 == size ? storage.count : bytes.size() / size;
+  if (byte_count(tensor) == 0) {
     tensor.strides.clear();
     return;
   }
   const auto reach = span_of(tensor.shape, tensor.strides);
   check<FormatError>(
-      reach.has_value() && offset <= storage.count && *reach <= storage.count - offset,
+      reach.has_value() && offset <= stored && *reach <= stored - offset,
       "tensor '{}' (shape [{}], strides [{}], offset {}) reaches outside its storage of {} elements: it is damaged",
-      name, fmt::join(tensor.shape, ", "), fmt::join(tensor.strides, ", "), offset, storage.count);
+      tensor.name, fmt::join(tensor.shape, ", "), fmt::join(tensor.strides, ", "), offset, stored);
   tensor.bytes = bytes.subspan(offset * size, *reach * size);
   if (is_row_major(tensor.shape, tensor.strides)) tensor.strides.clear();
 }
@@ -141,18 +156,13 @@ class CheckpointReader {
  public:
   CheckpointReader(const Pickle& pickle, StorageBytes bytes_of) : pickle_(pickle), bytes_of_(std::move(bytes_of)) {}
 
-  std::vector<StoredTensor> tensors() {
-    const Ref dict = dictionary_of_tensors();
-    const auto entries = pickle_.items(dict);
+  std::vector<StoredTensor> tensors() const {
     std::vector<StoredTensor> all;
+    const auto dictionaries = dictionaries_of_tensors();
+    for (const auto& [key, dict] : dictionaries) add_tensors(dict, dictionaries.size() == 1 ? "" : key + ".", all);
     std::set<std::string_view> names;
-    for (std::size_t i = 0; i + 1 < entries.size(); i += 2) {
-      if (!is_tensor(pickle_, entries[i + 1])) continue;
-      check<FormatError>(pickle_.is(entries[i], Kind::kText), "names a tensor by something else than text");
-      const std::string_view name = pickle_.text(entries[i]);
-      check_tensor_name(name);
-      check<FormatError>(names.insert(name).second, "names the tensor '{}' twice", name);
-      all.push_back(tensor(std::string(name), entries[i + 1]));
+    for (const StoredTensor& tensor : all) {
+      check<FormatError>(names.insert(tensor.name).second, "names the tensor '{}' twice", tensor.name);
     }
     return all;
   }
@@ -212,53 +222,92 @@ class CheckpointReader {
     return false;
   }
 
-  Ref dictionary_of_tensors() const {
+  void add_tensors(Ref dict, const std::string& prefix, std::vector<StoredTensor>& all) const {
+    const auto entries = pickle_.items(dict);
+    for (std::size_t i = 0; i + 1 < entries.size(); i += 2) {
+      if (!is_tensor(pickle_, entries[i + 1])) continue;
+      check<FormatError>(pickle_.is(entries[i], Kind::kText), "names a tensor by something else than text");
+      check_tensor_name(pickle_.text(entries[i]));
+      const std::string name = prefix + std::string(pickle_.text(entries[i]));
+      check_tensor_name(name);
+      check<FormatError>(all.size() < kMaxTensors, "holds more than {} tensors: it is damaged or hostile", kMaxTensors);
+      all.push_back(tensor(name, entries[i + 1]));
+    }
+  }
+
+  struct KeyedDictionary {
+    std::string key;
+    Ref dictionary;
+  };
+
+  std::vector<KeyedDictionary> dictionaries_of_tensors() const {
     const Ref root = pickle_.root();
     // Before the root: a checkpoint may hold a tensor of its own, such as the best accuracy.
     for (const char* key : {"state_dict", "model_state_dict", "model_dict", "model", "params_ema", "params"}) {
       const auto below = pickle_.find(root, key);
-      if (below && holds_tensors(*below)) return *below;
+      if (below && holds_tensors(*below)) return {{key, *below}};
     }
-    if (holds_tensors(root)) return root;
-    std::vector<Ref> found;
+    if (holds_tensors(root)) return {{"", root}};
+    std::vector<KeyedDictionary> found;
     std::vector<std::string> keys;
     const auto entries = pickle_.items(root);
     for (std::size_t i = 0; pickle_.is(root, Kind::kDict) && i + 1 < entries.size(); i += 2) {
       if (keys.size() < 20) keys.push_back(readable_text(pickle_.text(entries[i])));
-      if (holds_tensors(entries[i + 1])) found.push_back(entries[i + 1]);
+      if (holds_tensors(entries[i + 1])) found.push_back({std::string(pickle_.text(entries[i])), entries[i + 1]});
     }
-    check<FormatError>(
-        found.size() == 1,
-        "holds {} dictionaries of tensors; expected a state_dict, alone or below the key 'state_dict' (its keys: {})",
-        found.size(), keys.empty() ? "none" : fmt::format("{}", fmt::join(keys, ", ")));
-    return found[0];
+    check<FormatError>(!found.empty(),
+                       "holds no dictionary of tensors; expected a state_dict, alone or below a key such as "
+                       "'state_dict' (its keys: {}){}",
+                       keys.empty() ? "none" : fmt::format("{}", fmt::join(keys, ", ")), remedy_of_objects());
+    return found;
   }
 
-  // The arguments of the call that makes the tensor itself; parameters are wrapped around it.
-  std::span<const Ref> tensor_arguments(const std::string& name, Ref value) const {
+  // Where weights may hide: in an object, which is not looked into.
+  std::string remedy_of_objects() const {
+    if (pickle_.opaque().empty()) return "";
+    return fmt::format(
+        "; objects of '{}' are not looked into: load the file with the program that wrote it, if you trust it, and "
+        "save "
+        "the state_dict() alone: torch.save(model.state_dict(), path)",
+        readable_text(pickle_.opaque().front()));
+  }
+
+  struct TensorCall {
+    TensorMaker maker;
+    std::span<const Ref> arguments;
+  };
+
+  // The call that makes the tensor itself; parameters and tensors of other classes are wrapped around it.
+  TensorCall tensor_call(const std::string& name, Ref value) const {
     for (int depth = 0; depth < 4 && is_tensor(pickle_, value); ++depth) {
-      const auto arguments = pickle_.items(pickle_.items(value)[1]);
-      if (!pickle_.callee(value).starts_with("torch._utils._rebuild_parameter")) return arguments;
-      check<FormatError>(!arguments.empty(), "parameter '{}' has no tensor", name);
-      value = arguments[0];
+      TensorCall call{maker_of(pickle_, value), arguments_of(pickle_, value)};
+      if (call.maker == TensorMaker::kSubclass) {
+        call = {tensor_maker_named(pickle_.text(call.arguments[0])), pickle_.items(call.arguments[2])};
+      }
+      if (call.maker != TensorMaker::kParameter) return call;
+      check<FormatError>(!call.arguments.empty(), "parameter '{}' has no tensor", name);
+      value = call.arguments[0];
     }
     throw FormatError(fmt::format("tensor '{}' is no tensor: it is damaged", name));
   }
 
-  // _rebuild_tensor_v2(storage, offset, size, stride, …)
+  // _rebuild_tensor_v2(storage, offset, size, stride, …); _rebuild_tensor_v3 has the type as its seventh argument.
   StoredTensor tensor(std::string name, Ref value) const {
-    const auto arguments = tensor_arguments(name, value);
-    check<FormatError>(
-        arguments.size() >= 4 && pickle_.is(arguments[1], Kind::kInteger) && pickle_.integer(arguments[1]) >= 0,
-        "tensor '{}' has no storage, offset, size and strides: it is damaged", name);
+    const auto [maker, arguments] = tensor_call(name, value);
+    const bool typed = maker == TensorMaker::kTensorOfType;
+    check<FormatError>(arguments.size() >= (typed ? 7u : 4u) && pickle_.is(arguments[1], Kind::kInteger) &&
+                           pickle_.integer(arguments[1]) >= 0,
+                       "tensor '{}' has no storage, offset, size and strides: it is damaged", name);
     const Storage storage = storage_of(pickle_, arguments[0]);
-    StoredTensor made{std::move(name), storage.type, {}, {}};
+    const PytorchType type = typed ? dtype_named(pickle_.text(arguments[6])) : storage.type;
+    StoredTensor made{std::move(name), type.type, {}, {}};
+    if (made.type == TensorType::kOther) made.other_type = readable_text(type.name, kMaxTypeNameBytes);
     made.shape = integers_of(pickle_, arguments[2], made.name, "shape");
     made.strides = integers_of(pickle_, arguments[3], made.name, "strides");
     check<FormatError>(made.shape.size() == made.strides.size(),
                        "tensor '{}' has {} dimensions and {} strides: it is damaged", made.name, made.shape.size(),
                        made.strides.size());
-    checked_byte_count(made.shape, made.type, made.name);
+    checked_byte_count(made.shape, made.type == TensorType::kOther ? TensorType::kU8 : made.type, made.name);
     std::uint64_t offset = static_cast<std::uint64_t>(pickle_.integer(arguments[1]));
     check<FormatError>(!__builtin_add_overflow(offset, storage.view_offset, &offset),
                        "tensor '{}': its offset overflows", made.name);
@@ -288,11 +337,12 @@ class CheckpointReader {
 struct Checkpoint {
   std::vector<StoredTensor> tensors;
   TensorMetadata metadata;
+  std::vector<std::string> foreign_objects;
 };
 
 Checkpoint read_checkpoint(const Pickle& pickle, StorageBytes bytes_of, bool torchscript = false) {
   CheckpointReader reader(pickle, std::move(bytes_of));
-  return {torchscript ? reader.module_tensors() : reader.tensors(), reader.metadata()};
+  return {torchscript ? reader.module_tensors() : reader.tensors(), reader.metadata(), pickle.opaque()};
 }
 
 // "<folder>/" of the archive's one "<folder>/data.pkl".
@@ -321,9 +371,10 @@ Checkpoint read_zip(Bytes bytes) {
   const Pickle pickle = Pickle::parse(archive.stored(folder + "data.pkl"), pytorch_globals());
   const auto bytes_of = [&](const Storage& storage) {
     const Bytes stored = archive.stored(folder + "data/" + std::string(storage.key));
+    if (storage.type.bits == 0) return stored;
     const std::uint64_t size = storage_size(storage);
     check<FormatError>(size <= stored.size(), "storage '{}' has {} bytes; {} elements of {} need {}: it is truncated",
-                       readable_text(storage.key), stored.size(), storage.count, name_of(storage.type), size);
+                       readable_text(storage.key), stored.size(), storage.count, storage.type.name, size);
     return stored.first(size);
   };
   // Its code is never looked at.
@@ -354,7 +405,7 @@ StorageTable storages_of(const Pickle& pickle) {
     if (!pickle.is(value, Kind::kPersistent)) continue;
     const Storage storage = storage_of(pickle, value);
     const auto [known, added] = table.emplace(storage.key, storage);
-    check<FormatError>(added || (known->second.type == storage.type && known->second.count == storage.count),
+    check<FormatError>(added || (known->second.type.name == storage.type.name && known->second.count == storage.count),
                        "storage '{}' has two types or sizes: it is damaged", readable_text(storage.key));
   }
   return table;
@@ -373,6 +424,9 @@ std::map<std::string_view, Bytes> legacy_storages(const StorageTable& table, con
                        readable_text(storage->first));
     std::memcpy(&count, rest.data(), sizeof(count));
     rest = rest.subspan(sizeof(count));
+    check<FormatError>(storage->second.type.bits != 0,
+                       "storage '{}' is of type '{}', whose size is not known: what follows cannot be found",
+                       readable_text(storage->first), readable_text(storage->second.type.name));
     const std::uint64_t size = storage_size(storage->second);
     check<FormatError>(count == storage->second.count && size <= rest.size(),
                        "storage '{}' announces {} elements of {} with {} bytes left: it is truncated or damaged",
@@ -407,16 +461,6 @@ Checkpoint read_legacy(Bytes bytes) {
   });
 }
 
-void check_total(const std::vector<StoredTensor>& tensors, std::size_t file_bytes) {
-  std::uint64_t total = 0;
-  for (const StoredTensor& tensor : tensors) total += byte_count(tensor);
-  check<FormatError>(
-      total <= kMaxSharing * file_bytes + kSmall,
-      "its tensors share storages until they have {} bytes, in a file of {}: it is hostile, or must be saved with "
-      "separate tensors",
-      total, file_bytes);
-}
-
 }  // namespace
 
 bool PytorchFile::recognises(Bytes bytes) {
@@ -428,9 +472,9 @@ PytorchFile PytorchFile::parse(Bytes bytes) {
   PytorchFile file;
   file.format_ = text_of(bytes).starts_with(kZipStart) ? Format::kZip : Format::kLegacy;
   Checkpoint checkpoint = file.format_ == Format::kZip ? read_zip(bytes) : read_legacy(bytes);
-  check_total(checkpoint.tensors, bytes.size());
   file.entries_ = std::move(checkpoint.tensors);
   file.metadata_ = std::move(checkpoint.metadata);
+  file.foreign_objects_ = std::move(checkpoint.foreign_objects);
   return file;
 }
 

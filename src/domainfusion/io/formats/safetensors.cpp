@@ -10,6 +10,7 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/io/files/atomic_file.h"
+#include "domainfusion/io/files/readable_text.h"
 
 namespace domainfusion {
 namespace {
@@ -18,7 +19,7 @@ using nlohmann::json;
 
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;
 constexpr std::size_t kLengthBytes = 8;
-constexpr std::size_t kMaxJsonDepth = 4;
+constexpr std::size_t kMaxJsonDepth = 4, kMaxTypeBytes = 100;
 
 std::uint64_t unsigned_of(const json& value, const std::string& tensor, std::string_view field) {
   check<FormatError>(value.is_number_unsigned(), "tensor '{}': {} holds {}; expected whole numbers from 0", tensor,
@@ -40,7 +41,11 @@ StoredTensor parse_entry(const std::string& name, const json& object, Range& ran
   StoredTensor entry;
   check_tensor_name(name);
   entry.name = name;
-  entry.type = tensor_type_named(field_of(object, name, "dtype", json::value_t::string).get<std::string>(), name);
+  const std::string type = field_of(object, name, "dtype", json::value_t::string).get<std::string>();
+  check<FormatError>(readable_text(type, kMaxTypeBytes) == type, "tensor '{}' has the dtype '{}': it is damaged", name,
+                     readable_text(type, kMaxTypeBytes));
+  entry.type = tensor_type_named(type);
+  if (entry.type == TensorType::kOther) entry.other_type = type;
   for (const json& extent : field_of(object, name, "shape", json::value_t::array)) {
     const std::uint64_t value = unsigned_of(extent, name, "shape");
     check<FormatError>(value <= INT64_MAX, "tensor '{}': extent {} is too large", name, value);
@@ -51,6 +56,10 @@ StoredTensor parse_entry(const std::string& name, const json& object, Range& ran
   range = {unsigned_of(offsets[0], name, "data_offsets"), unsigned_of(offsets[1], name, "data_offsets")};
   check<FormatError>(range.begin <= range.end, "tensor '{}': data_offsets {} end before they begin", name,
                      json_text(offsets));
+  if (entry.type == TensorType::kOther) {
+    checked_byte_count(entry.shape, TensorType::kU8, name);  // whatever its elements take, their number is one
+    return entry;
+  }
   const std::uint64_t expected = checked_byte_count(entry.shape, entry.type, name);
   check<FormatError>(range.end - range.begin == expected, "tensor '{}': {} bytes of data; shape [{}] of {} needs {}",
                      name, range.end - range.begin, fmt::join(entry.shape, ", "), name_of(entry.type), expected);
@@ -164,7 +173,7 @@ HeaderReader parse_header(std::string_view text) {
   return reader;
 }
 
-// Tensors in data order, each beginning where the one before ends, the last at the end of the file.
+// Tensors in data order, each beginning where the one before ends.
 std::vector<StoredTensor> in_data_order(RangedEntries ranged, std::span<const std::byte> data) {
   std::stable_sort(ranged.begin(), ranged.end(), [](const auto& a, const auto& b) {
     return std::pair(a.first.begin, a.first.end) < std::pair(b.first.begin, b.first.end);
@@ -182,7 +191,6 @@ std::vector<StoredTensor> in_data_order(RangedEntries ranged, std::span<const st
     end = range.end;
     entries.push_back(std::move(entry));
   }
-  check<FormatError>(end == data.size(), "has {} bytes after its last tensor: it is damaged", data.size() - end);
   return entries;
 }
 
@@ -192,11 +200,11 @@ std::string header_of(const std::vector<StoredTensor>& entries, const TensorMeta
   std::uint64_t begin = 0;
   for (const StoredTensor& entry : entries) {
     check<FormatError>(!header.contains(entry.name), "tensor '{}' is to be written twice", entry.name);
-    const std::uint64_t size = checked_byte_count(entry.shape, entry.type, entry.name);
+    const std::uint64_t size =
+        entry.type == TensorType::kOther ? entry.bytes.size() : checked_byte_count(entry.shape, entry.type, entry.name);
     check<FormatError>(size == entry.bytes.size() || !entry.strides.empty(),
                        "tensor '{}': {} bytes do not fit its shape", entry.name, entry.bytes.size());
-    header[entry.name] = {
-        {"dtype", name_of(entry.type)}, {"shape", entry.shape}, {"data_offsets", {begin, begin + size}}};
+    header[entry.name] = {{"dtype", type_name(entry)}, {"shape", entry.shape}, {"data_offsets", {begin, begin + size}}};
     begin += size;
   }
   std::string text = json_text(header);
@@ -235,7 +243,10 @@ SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes) {
   HeaderReader header = parse_header({reinterpret_cast<const char*>(bytes.data()) + kLengthBytes, header_bytes});
   SafetensorsFile file;
   file.metadata_ = std::move(header.metadata);
-  file.entries_ = in_data_order(std::move(header.entries), bytes.subspan(kLengthBytes + header_bytes));
+  const std::span<const std::byte> data = bytes.subspan(kLengthBytes + header_bytes);
+  file.entries_ = in_data_order(std::move(header.entries), data);
+  file.trailing_bytes_ = data.size();
+  for (const StoredTensor& entry : file.entries_) file.trailing_bytes_ -= entry.bytes.size();
   return file;
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/io/files/broken_link.h"
 #include "domainfusion/io/files/file_bytes.h"
 #include "domainfusion/io/files/readable_text.h"
 #include "domainfusion/io/formats/pytorch_file.h"
@@ -71,6 +72,23 @@ void add_shard_names(const fs::path& index, std::set<std::string>& names) {
   }
 }
 
+std::string remark_on_objects(const std::vector<std::string>& names) {
+  constexpr std::size_t kMostNamed = 5;
+  std::vector<std::string> readable;
+  for (const std::string& name : names) {
+    if (readable.size() < kMostNamed) readable.push_back(readable_text(name));
+  }
+  return fmt::format("objects of {}{} are passed over unseen: nothing was executed", fmt::join(readable, ", "),
+                     names.size() > kMostNamed ? fmt::format(" and {} more", names.size() - kMostNamed) : "");
+}
+
+std::string remark_on_strays(const std::string& shard, const std::vector<std::string>& names) {
+  constexpr std::size_t kMostNamed = 5;
+  const std::vector<std::string> first(names.begin(), names.begin() + std::min(names.size(), kMostNamed));
+  return fmt::format("{} holds {} tensors that the index does not ask of it: {}{}", shard, names.size(),
+                     fmt::join(first, ", "), names.size() > kMostNamed ? ", …" : "");
+}
+
 }  // namespace
 
 WeightsFile WeightsFile::open(const fs::path& path) {
@@ -85,7 +103,7 @@ WeightsFile WeightsFile::open_one(const fs::path& path) {
     file.paths_ = {path};
     file.file_bytes_ = mapping.bytes().size();
     file.keep_alive_ = std::make_shared<MappedFile>(mapping);
-    const auto take = [&file](auto&& parsed, std::string format) {
+    const auto take = [&file](const auto& parsed, std::string format) {
       file.format_ = std::move(format);
       file.tensors_ = parsed.entries();
       file.metadata_ = parsed.metadata();
@@ -94,8 +112,13 @@ WeightsFile WeightsFile::open_one(const fs::path& path) {
     if (!looks_like_safetensors(text) && PytorchFile::recognises(mapping.bytes())) {
       const PytorchFile parsed = PytorchFile::parse(mapping.bytes());
       take(parsed, parsed.format() == PytorchFile::Format::kZip ? "PyTorch (zip)" : "PyTorch (legacy)");
+      if (!parsed.foreign_objects().empty()) file.remarks_.push_back(remark_on_objects(parsed.foreign_objects()));
     } else if (looks_like_safetensors(text) || path.extension() == ".safetensors") {
-      take(SafetensorsFile::parse(mapping.bytes()), "safetensors");
+      const SafetensorsFile parsed = SafetensorsFile::parse(mapping.bytes());
+      take(parsed, "safetensors");
+      if (parsed.trailing_bytes() > 0)
+        file.remarks_.push_back(
+            fmt::format("{} bytes behind its last tensor are passed over", parsed.trailing_bytes()));
     } else {
       throw FormatError(fmt::format("is neither safetensors nor a PyTorch checkpoint (its content: {}, {} bytes)",
                                     name_of_other_weights_format(text), text.size()));
@@ -104,8 +127,16 @@ WeightsFile WeightsFile::open_one(const fs::path& path) {
   });
 }
 
-void WeightsFile::add_shard(WeightsFile shard) {
-  for (StoredTensor& tensor : shard.tensors_) tensors_.push_back(std::move(tensor));
+void WeightsFile::add_shard(WeightsFile shard, const std::map<std::string, std::string>& file_of) {
+  const std::string name = shard.paths_.front().filename().string();
+  std::vector<std::string> strays;
+  for (StoredTensor& tensor : shard.tensors_) {
+    const auto promised = file_of.find(tensor.name);
+    if (promised == file_of.end() || promised->second != name) strays.push_back(tensor.name);
+    if (promised == file_of.end() || promised->second == name) tensors_.push_back(std::move(tensor));
+  }
+  if (!strays.empty()) remarks_.push_back(remark_on_strays(name, strays));
+  for (const std::string& remark : shard.remarks_) remarks_.push_back(fmt::format("{}: {}", name, remark));
   paths_.push_back(shard.paths_.front());
   file_bytes_ += shard.file_bytes_;
   keep_alive_ = std::make_shared<std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>>(
@@ -123,14 +154,16 @@ WeightsFile WeightsFile::open_index(const fs::path& path) {
     all.paths_ = {path};
     std::set<std::string> files;
     for (const auto& [tensor, file] : file_of) files.insert(file);
-    for (const std::string& file : files) all.add_shard(open_one(path.parent_path() / file));
-    std::set<std::string_view> names;
-    for (const StoredTensor& tensor : all.tensors_) {
-      check<FormatError>(names.insert(tensor.name).second, "two of its files hold the tensor '{}'", tensor.name);
+    for (const std::string& file : files) {
+      check<IoError>(fs::exists(status_of(path.parent_path() / file)),
+                     "its file {} is not there{}: incomplete download?", file, broken_link(path.parent_path() / file));
+      all.add_shard(open_one(path.parent_path() / file), file_of);
     }
+    std::set<std::string> names;
+    std::erase_if(all.tensors_, [&names](const StoredTensor& tensor) { return !names.insert(tensor.name).second; });
     std::vector<std::string> missing;
     for (const auto& [tensor, file] : file_of) {
-      if (!names.contains(tensor)) missing.push_back(readable_text(tensor));
+      if (!names.contains(tensor)) missing.push_back(fmt::format("{} in {}", readable_text(tensor), file));
     }
     check<FormatError>(missing.empty(), "its files lack tensors that it names ({}): {}", missing.size(),
                        fmt::join(missing, "; "));
