@@ -3,6 +3,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "domainfusion/core/log.h"
+#include "domainfusion/data/sets/relabelled_dataset.h"
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/training/algorithm.h"
 #include "domainfusion/training/records/checkpoint.h"
@@ -53,6 +55,22 @@ std::shared_ptr<const DomainDataset> dataset_of(const TrainedModel& model, const
                      "'{}' has the classes {}, the run was trained on {}: choose a set with the same class folders",
                      data.root, fmt::join(dataset->class_names(), ", "), fmt::join(model.class_names, ", "));
   return dataset;
+}
+
+std::shared_ptr<const DomainDataset> other_dataset_of(const TrainedModel& model, const std::string& root) {
+  DataConfig data = model.config.data;
+  data.root = root;
+  data.descriptions.clear();  // of the run's set
+  const auto dataset = open_dataset(data, /*fewest_classes=*/1);
+  if (dataset->class_names() == model.class_names) return dataset;
+  return with_context(fmt::format("'{}'", root), [&] {
+    const auto matched = std::make_shared<RelabelledDataset>(dataset, model.class_names);
+    if (const auto absent = matched->absent_classes(); !absent.empty())
+      log_warning("'{}' has no images of the model's classes {}", root, fmt::join(absent, ", "));
+    for (const auto& [name, images] : matched->left_out())
+      log_warning("'{}': {} image(s) of the class '{}', which the model does not know, left out", root, images, name);
+    return matched;
+  });
 }
 
 at::Tensor TrainedModel::probabilities(std::span<const Image> images) {

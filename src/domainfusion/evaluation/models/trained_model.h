@@ -34,6 +34,10 @@ TrainedModel load_trained_model(const std::filesystem::path& run, const std::str
 // model's.
 std::shared_ptr<const DomainDataset> dataset_of(const TrainedModel& model, const std::string& root = {});
 
+// Images of another set, under the model's classes: what it has of other classes is left out, with a warning that
+// counts them and names classes without images. ConfigError if no class is the model's.
+std::shared_ptr<const DomainDataset> other_dataset_of(const TrainedModel& model, const std::string& root);
+
 // The run that run.json describes, to be run again. ConfigError for options that this program does not have.
 RunSetup recorded_setup(const nlohmann::json& description);
 
