@@ -146,7 +146,8 @@ void evaluate_domain(const std::string& run, TrainedModel& model, const DomainDa
 void evaluate_model(const std::string& run, const EvaluateArguments& arguments) {
   TrainedModel model = load_trained_model(run, arguments.model, device_of(arguments.device));
   const auto dataset = arguments.data.empty() ? dataset_of(model) : other_dataset_of(model, arguments.data);
-  check<ConfigError>(arguments.split == "all" || dynamic_cast<const RelabelledDataset*>(dataset.get()) == nullptr,
+  check<ConfigError>(arguments.data.empty() || arguments.split == "all" ||
+                         dynamic_cast<const RelabelledDataset*>(dataset.get()) == nullptr,
                      "--split {}: '{}' has other classes than the run's set, so the run's split says nothing of it: "
                      "leave out --split",
                      arguments.split, arguments.data);
