@@ -53,6 +53,23 @@ bool equal_parameters(const Classifier& a, const Classifier& b) {
 
 }  // namespace
 
+TEST(Classifier, OneImageOfOnePixelMapsCannotTrainBatchNorm) {
+  Classifier classifier(narrow(), 3, 0);
+  classifier->train();
+  const at::Tensor one = torch::rand({1, 3, 16, 16});
+  std::string message;
+  try {
+    classifier->forward(one);
+  } catch (const ConfigError& error) {
+    message = error.what();
+  }
+  EXPECT_NE(message.find("raise loader.batch_size"), std::string::npos) << message;
+  EXPECT_NO_THROW(classifier->forward(torch::rand({2, 3, 16, 16})));
+  EXPECT_NO_THROW(classifier->forward(torch::rand({1, 3, 32, 32})));
+  classifier->eval();
+  EXPECT_NO_THROW(classifier->forward(one));
+}
+
 TEST(Classifier, TheSeedAloneDecidesTheFirstWeights) {
   torch::manual_seed(1);
   Classifier a(narrow(), 3, 7);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <thread>
 
 #include "data/made_dataset.h"
@@ -136,6 +137,64 @@ TEST_F(OpenDataset, ShrinkingIsTheSameWithEveryCacheAndKeepsTheShape) {
   EXPECT_EQ(image.width, 12);
   const ShrunkDataset larger(std::make_shared<MadeDataset>(std::vector<std::int64_t>{3}), 30);
   EXPECT_EQ(larger.image(0, 1), MadeDataset({3}).image(0, 1));
+}
+
+TEST_F(OpenDataset, AlphaDecidesThePixelsAndNamesThePackedFile) {
+  const std::string bytes = read_file(DOMAINFUSION_TEST_DIR "/parity/decoding/hidden_black.png");
+  folder_.write("set/a/cat/0.png", bytes);
+  for (const Alpha alpha : {Alpha::kDrop, Alpha::kWhite}) {
+    for (const ImageCache cache : {ImageCache::kNone, ImageCache::kPacked}) {
+      DataConfig options = config(cache);
+      options.alpha = alpha;
+      EXPECT_EQ(open_dataset(options)->image(0, 0), decode_image(bytes, "", alpha));
+    }
+  }
+  EXPECT_NE(decode_image(bytes, ""), decode_image(bytes, "", Alpha::kWhite));
+  EXPECT_EQ(packed_files(), 2u);
+}
+
+TEST_F(OpenDataset, APictureReplacedByOneOfEqualSizeAndTimeIsDecodedAnew) {
+  const auto path = folder_ / "set/a/cat/0.png";
+  Image picture = made_image(4, 4, 1);
+  write_png(path, picture);
+  const auto time = fs::last_write_time(path);
+  const auto size = fs::file_size(path);
+  open_dataset(config(ImageCache::kPacked));
+  std::string bytes = read_file(path);
+  const std::string stamp = file_stamp(path);
+  // Of equal length, as in archives whose files all have one time.
+  for (int seed = 2; encode_png(picture) == bytes || encode_png(picture).size() != size; ++seed)
+    picture = made_image(4, 4, seed);
+  write_png(path, picture);
+  fs::last_write_time(path, time);
+  EXPECT_NE(file_stamp(path), stamp);
+  EXPECT_EQ(open_dataset(config(ImageCache::kPacked))->image(0, 0), picture);
+}
+
+TEST_F(OpenDataset, HashesAreRememberedBesideTheCachesByDefault) {
+  const char* before = std::getenv("XDG_CACHE_HOME");
+  const std::string kept = before == nullptr ? "" : before;
+  ::setenv("XDG_CACHE_HOME", (folder_ / "home").c_str(), 1);
+  DataConfig options = config(ImageCache::kMemory);
+  options.cache_folder.clear();
+  const std::string hash = open_dataset(options)->file_hash(0, 0);
+  std::string text;
+  for (const auto& entry : fs::directory_iterator(folder_ / "home/domainfusion")) text += read_file(entry.path());
+  EXPECT_NE(text.find(hash), std::string::npos);
+  before == nullptr ? ::unsetenv("XDG_CACHE_HOME") : ::setenv("XDG_CACHE_HOME", kept.c_str(), 1);
+}
+
+TEST(FileHashes, ABrokenMemoryIsAsGoodAsNone) {
+  const TemporaryFolder folder;
+  const auto file = folder.write("x", "one");
+  fs::create_symlink(folder / "loop", folder / "loop");
+  fs::create_directories(folder / "folder.tsv");
+  for (const fs::path& memory :
+       {folder / "loop", folder / "loop/hashes.tsv", folder / "folder.tsv", folder / "x/below"}) {
+    FileHashes hashes(memory);
+    EXPECT_EQ(hashes.sha256(file), sha256_hex("one")) << memory;
+    EXPECT_NO_THROW(hashes.save()) << memory;
+  }
 }
 
 TEST(FileHashes, AreRememberedUntilTheFileChanges) {

@@ -99,7 +99,7 @@ TEST_F(TrainedModelCommands, BatchesOfPredictionsAreThoseOfSinglePictures) {
   EXPECT_NEAR(one.at(0)["probability"].get<double>(), all[37]["probability"].get<double>(), 1e-5);
 }
 
-TEST_F(TrainedModelCommands, EvaluateTakesAnotherSetOfTheSameClasses) {
+TEST_F(TrainedModelCommands, EvaluateTakesAnotherSetAndMatchesClassesByName) {
   train();
   shell_.make_set("other");
   const CommandResult result = succeed("evaluate run --data other");
@@ -109,6 +109,13 @@ TEST_F(TrainedModelCommands, EvaluateTakesAnotherSetOfTheSameClasses) {
   for (const char* domain : {"cartoon", "photo", "sketch"}) {
     std::filesystem::rename(shell_ / "other" / domain / "dog", shell_ / "other" / domain / "horse");
   }
+  const CommandResult some = succeed("evaluate run --data other");
+  EXPECT_NE(some.out.find("10 images of 'photo'"), std::string::npos) << some.out;
+  EXPECT_NE(some.err.find("no images of the model's classes dog"), std::string::npos) << some.err;
+  EXPECT_NE(some.err.find("30 image(s) of the class 'horse'"), std::string::npos) << some.err;
+  EXPECT_EQ(shell_.run("evaluate run --data other --split out").exit_code, 2);
+  for (const char* domain : {"cartoon", "photo", "sketch"})
+    std::filesystem::rename(shell_ / "other" / domain / "cat", shell_ / "other" / domain / "cow");
   const CommandResult refused = shell_.run("evaluate run --data other");
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_NE(refused.err.find("horse"), std::string::npos) << refused.err;

@@ -5,7 +5,6 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/core/error.h"
-#include "domainfusion/core/log.h"
 #include "domainfusion/core/machine/threads.h"
 
 namespace domainfusion {
@@ -16,7 +15,6 @@ void prepare_process(int threads) {
   // A full disk or a reader that went away is an error of a write, not the end of the process.
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
-  if (const std::string warning = slow_blas_warning(); !warning.empty()) log_warning("{}", warning);
 }
 
 int report(std::string_view message, ExitCode code) {

@@ -14,16 +14,28 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Hashes are remembered where the user has a folder of caches in use.
+// Empty if there is no such place.
+fs::path usual_folder_of_caches() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  if (const std::string cache = variable("XDG_CACHE_HOME"); !cache.empty()) return fs::path(cache) / "domainfusion";
+  const std::string home = variable("HOME");
+  return home.empty() ? fs::path() : fs::path(home) / ".cache/domainfusion";
+}
+
+// Hashes are remembered whether or not images are: without them each start of a run reads the whole set.
 fs::path hash_memory(const DataConfig& config) {
-  if (config.cache_folder.empty() && config.cache != ImageCache::kPacked) return {};
+  const fs::path folder = config.cache_folder.empty() ? usual_folder_of_caches() : fs::path(config.cache_folder);
+  if (folder.empty()) return {};
   const std::string root = fs::absolute(config.root).lexically_normal().string();
-  return config.folder_of_caches() / ("hashes-" + sha256_hex(root).substr(0, 16) + ".tsv");
+  return folder / ("hashes-" + sha256_hex(root).substr(0, 16) + ".tsv");
 }
 
 // Names the pixels of a set: another file, another time of change or another size makes another name.
 std::string identity_of(const FolderDataset& folder, const DataConfig& config) {
-  std::string text = fmt::format("shrink_to_px {}\n", config.shrink_to_px);
+  std::string text = fmt::format("shrink_to_px {}\nalpha {}\n", config.shrink_to_px, name_of(config.alpha));
   for (std::int64_t d = 0; d < folder.number_of_domains(); ++d) {
     for (std::int64_t i = 0; i < folder.size(d); ++i) {
       text += fmt::format("{} {}\n", file_stamp(folder.path_of(d, i)), folder.info(d, i).path);
@@ -42,6 +54,8 @@ void DataConfig::describe(ConfigFields& fields) {
       "JSON file with the words for domains and classes in prompts; empty: those of the known set, or the names");
   fields.boolean("skip_broken_images", skip_broken_images,
                  "decode every image once and leave out (count, list) broken ones");
+  fields.choice("alpha", alpha, alpha_names(),
+                "transparent pictures: the colours under transparent pixels show, as in DomainBed, or white does");
   fields.integer("shrink_to_px", shrink_to_px, {0, 16384},
                  "over 0: larger images are first scaled to this shorter side, which is faster and changes results");
   fields.choice(
@@ -53,21 +67,17 @@ void DataConfig::describe(ConfigFields& fields) {
 }
 
 fs::path DataConfig::folder_of_caches() const {
-  if (!cache_folder.empty()) return cache_folder;
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string(value == nullptr ? "" : value);
-  };
-  if (const std::string cache = variable("XDG_CACHE_HOME"); !cache.empty()) return fs::path(cache) / "domainfusion";
-  const std::string home = variable("HOME");
-  check<ConfigError>(!home.empty(), "there is no home folder to keep caches in: name a folder with data.cache_folder");
-  return fs::path(home) / ".cache/domainfusion";
+  const fs::path folder = cache_folder.empty() ? usual_folder_of_caches() : fs::path(cache_folder);
+  check<ConfigError>(!folder.empty(),
+                     "there is no home folder to keep caches in: name a folder with data.cache_folder");
+  return folder;
 }
 
-std::shared_ptr<const DomainDataset> open_dataset(const DataConfig& config) {
+std::shared_ptr<const DomainDataset> open_dataset(const DataConfig& config, std::size_t fewest_classes) {
   check<ConfigError>(!config.root.empty(),
                      "no data folder is given; expected one with <domain>/<class>/<image> below it");
-  const FolderOptions options{config.skip_broken_images, config.exclude, hash_memory(config)};
+  const FolderOptions options{config.skip_broken_images, config.exclude, config.alpha, fewest_classes,
+                              hash_memory(config)};
   const auto folder = std::make_shared<FolderDataset>(config.root, options);
   if (!config.descriptions.empty()) check_descriptions(config.descriptions, *folder);
   std::shared_ptr<const DomainDataset> dataset = folder;
@@ -81,6 +91,11 @@ std::shared_ptr<const DomainDataset> kept_in_memory(std::shared_ptr<const Domain
                                                     const DataConfig& config) {
   if (config.cache == ImageCache::kNone) return images;
   return std::make_shared<CachedDataset>(std::move(images), config.cache_mb << 20);
+}
+
+Image read_image(const fs::path& path, const DataConfig& config) {
+  Image image = read_image(path, config.alpha);
+  return config.shrink_to_px > 0 ? shrunk(std::move(image), config.shrink_to_px) : image;
 }
 
 }  // namespace domainfusion

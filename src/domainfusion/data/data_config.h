@@ -18,6 +18,7 @@ struct DataConfig {
   std::string exclude;       // see FolderOptions
   std::string descriptions;  // see read_dataset_description()
   bool skip_broken_images = false;
+  Alpha alpha = Alpha::kDrop;
   std::int64_t shrink_to_px = 0;  // see ShrunkDataset; 0: images stay as they are
   ImageCache cache = ImageCache::kMemory;
   std::int64_t cache_mb = 2048;
@@ -31,7 +32,10 @@ struct DataConfig {
 
 // The folder set behind its cache of decoded images, which changes no bit. ConfigError if no root is given or the
 // description file does not fit the set; else what FolderDataset and PackedDataset throw.
-std::shared_ptr<const DomainDataset> open_dataset(const DataConfig& config);
+std::shared_ptr<const DomainDataset> open_dataset(const DataConfig& config, std::size_t fewest_classes = 2);
+
+// One picture with the pixels that it would have in such a set.
+Image read_image(const std::filesystem::path& path, const DataConfig& config);
 
 // `images`, which a run has made for itself, behind a memory like that of the set: config.cache_mb, unless the cache is
 // "none".

@@ -7,6 +7,7 @@
 #include "domainfusion/augmentation/prompts.h"
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/core/log.h"
+#include "domainfusion/core/machine/blas.h"
 #include "domainfusion/core/random/random_tensor.h"
 #include "domainfusion/diffusion/diffusers_writer.h"
 #include "domainfusion/diffusion/ldm_provenance.h"
@@ -165,6 +166,7 @@ void Finetuning::write() {
 }
 
 bool Finetuning::run() {
+  if (base_.placement().device.is_cpu()) warn_of_slow_blas();
   write_file_atomically(request_.out / "domainfusion.json", json_text(provenance(false), 1) + "\n");
   context_KLD_ = base_.embed(prompts()).to(torch::kFloat32);
   base_.release(LdmPart::kTextEncoder);

@@ -5,6 +5,7 @@
 #include <torch/utils.h>
 
 #include "domainfusion/core/log.h"
+#include "domainfusion/core/machine/blas.h"
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/diffusion/generation/image_to_image.h"
 #include "domainfusion/diffusion/text/bpe_training.h"
@@ -72,6 +73,7 @@ bool Pretraining::run() {
     log_info("{} is finished already", request_.out.string());
     return true;
   }
+  if (request_.placement.device.is_cpu()) warn_of_slow_blas();
   const ClipTokenizer tokenizer = make_tokenizer();
   check_denoiser_options(config_, tokenizer);
   write_index(false);

@@ -97,7 +97,7 @@ TEST(ProceduralObjects, TheTreeOnDiskHoldsTheSamePixelsWhateverTheThreads) {
   ProceduralObjectsConfig config;
   config.images_per_class = 2;
   config.sketch_images_per_class = 1;
-  EXPECT_EQ(write_procedural_objects(folder.path, config, 3), 7 * (3 * 2 + 1));
+  EXPECT_EQ(write_procedural_objects(folder.path, config), 7 * (3 * 2 + 1));
   EXPECT_EQ(read_image(folder.path / "cartoon" / "fish" / "0001.png"), procedural_object(0, 2, 4, 1));
   EXPECT_EQ(read_image(folder.path / "sketch" / "tree" / "0000.png"), procedural_object(0, 3, 6, 0));
   EXPECT_FALSE(fs::exists(folder.path / "sketch" / "tree" / "0001.png"));
@@ -106,7 +106,7 @@ TEST(ProceduralObjects, TheTreeOnDiskHoldsTheSamePixelsWhateverTheThreads) {
 TEST(ProceduralObjects, AFolderBelowARegularFileIsAnIoError) {
   const Folder folder("procedural_file");
   std::ofstream(folder.path) << "a file";
-  EXPECT_THROW(write_procedural_objects(folder.path / "below", {}, 1), IoError);
+  EXPECT_THROW(write_procedural_objects(folder.path / "below", {}), IoError);
 }
 
 TEST(ProceduralObjects, TheConfigRefusesEmptyClasses) {

@@ -85,6 +85,61 @@ TEST(FolderDataset, AClassThatADomainLacksIsReportedAndLabelsStayAligned) {
   EXPECT_EQ(dataset.info(1, 0).label, 1);
 }
 
+TEST(FolderDataset, FoldersOfTheSystemAndHiddenOnesAreNoDomainsOrClasses) {
+  const TemporaryFolder folder;
+  write_as_folder(MadeDataset({4, 4}), folder.path());
+  for (const char* path : {"__MACOSX/a/cat/._0.png", "lost+found/1.png", "@eaDir/cat/2.png", ".ipynb_checkpoints/3.png",
+                           "System Volume Information/x", "a/@eaDir/4.png", "a/.ipynb_checkpoints/5.png",
+                           "b/#recycle/6.png", "b/cat/@eaDir/7.png", "a/cat/Thumbs.db", "Thumbs.db"}) {
+    folder.write(path, tiny_png());
+  }
+  const FolderDataset dataset(folder.path());
+  EXPECT_EQ(dataset.domain_names(), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(dataset.class_names(), (std::vector<std::string>{"cat", "dog"}));
+  EXPECT_EQ(dataset.size(0), 4);
+  EXPECT_EQ(dataset.size(1), 4);
+  ASSERT_EQ(dataset.remarks().size(), 1u);
+  EXPECT_NE(dataset.remarks()[0].find("passed over 9 folder(s)"), std::string::npos) << dataset.remarks()[0];
+}
+
+TEST(FolderDataset, PicturesOfOtherFormatsAreCountedByTheirEndings) {
+  const TemporaryFolder folder;
+  write_as_folder(MadeDataset({4, 4}), folder.path());
+  for (const char* name : {"1.GIF", "2.gif", "3.avif", "4.bmp", "5.txt"})
+    folder.write("a/cat/" + std::string(name), "?");
+  folder.write("a/cat/6.tif", tiny_png());  // the content decides
+  folder.write("a/cat/7.jfif", tiny_png());
+  const FolderDataset dataset(folder.path());
+  EXPECT_EQ(dataset.size(0), 6);
+  ASSERT_EQ(dataset.remarks().size(), 1u);
+  EXPECT_TRUE(dataset.remarks()[0].starts_with("left out: 1 .avif, 1 .bmp, 2 .gif;")) << dataset.remarks()[0];
+}
+
+TEST(FolderDataset, ClassesThatDifferInCaseOrUnicodeFormAloneAreNamed) {
+  const TemporaryFolder folder;
+  for (const char* name : {"Dog", "dog", "caf\u00e9", "cafe\u0301", "cat"})
+    folder.write("a/" + std::string(name) + "/1.png", tiny_png());
+  const FolderDataset dataset(folder.path());
+  EXPECT_EQ(dataset.number_of_classes(), 5);
+  ASSERT_EQ(dataset.remarks().size(), 2u);
+  EXPECT_NE(dataset.remarks()[0].find("'cafe\u0301' and 'caf\u00e9' differ in Unicode form"), std::string::npos)
+      << dataset.remarks()[0];
+  EXPECT_NE(dataset.remarks()[1].find("'Dog' and 'dog' differ in case"), std::string::npos) << dataset.remarks()[1];
+}
+
+TEST(FolderDataset, AClassWithoutImagesInAllDomainsIsNamedAndNoClass) {
+  const TemporaryFolder folder;
+  write_as_folder(MadeDataset({4, 4}), folder.path());
+  folder.write("a/bird/notes.txt", "");
+  folder.write("b/cow/broken.png", "no picture");
+  EXPECT_EQ(FolderDataset(folder.path()).class_names(), (std::vector<std::string>{"cat", "cow", "dog"}));
+  const FolderDataset dataset(folder.path(), {.skip_broken = true});
+  EXPECT_EQ(dataset.class_names(), (std::vector<std::string>{"cat", "dog"}));
+  EXPECT_EQ(dataset.info(1, 3).label, 1);
+  ASSERT_EQ(dataset.remarks().size(), 1u);
+  EXPECT_EQ(dataset.remarks()[0], "left out: 2 class folder(s) without an image in any domain: bird, cow");
+}
+
 TEST(FolderDataset, AnUnknownDomainIsAnErrorThatNamesTheNearest) {
   const MadeDataset dataset({1, 1, 1});
   EXPECT_EQ(dataset.domain_index("b"), 1);
@@ -108,7 +163,7 @@ TEST(FolderDataset, BrokenImagesCanBeLeftOutAreCountedAndListed) {
   write_as_folder(MadeDataset({6, 4}), folder.path());
   folder.write("a/cat/0.png", "");
   folder.write("a/dog/3.png", tiny_png().substr(0, 40));
-  folder.write("b/dog/3.bmp", "BM-no-bitmap");
+  folder.write("b/dog/3.jpg", "BM-no-bitmap");
   const FolderDataset dataset(folder.path(), {.skip_broken = true});
   ASSERT_EQ(dataset.broken().size(), 3u);
   EXPECT_EQ(dataset.broken()[0].path, "a/cat/0.png");

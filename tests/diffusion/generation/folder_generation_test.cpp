@@ -5,6 +5,8 @@
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/machine/threads.h"
+#include "domainfusion/data/transforms/image_tensor.h"
+#include "domainfusion/data/transforms/resize.h"
 #include "domainfusion/diffusion/generation/generation_folder.h"
 #include "domainfusion/diffusion/generation/image_checks.h"
 #include "domainfusion/io/files/content_hash.h"
@@ -199,6 +201,41 @@ TEST_F(FolderGenerationTest, PicturesThatDifferInTheirEndingAloneKeepIt) {
   EXPECT_TRUE(fs::exists(folder_ / "out/photo/dog/1.png.png"));
   EXPECT_TRUE(fs::exists(folder_ / "out/photo/dog/1.jpg.png"));
   EXPECT_TRUE(fs::exists(folder_ / "out/photo/dog/2.png"));
+}
+
+TEST_F(FolderGenerationTest, EveryPictureGetsANameOfItsOwn) {
+  // 1.jpg and 1.png keep their endings, so 1.jpg.png must too; "2.png" is also a folder.
+  fs::copy(folder_ / "in/photo/dog/1.png", folder_ / "in/photo/dog/1.jpg");
+  add_picture("photo/dog/1.jpg.png", 4);
+  fs::rename(folder_ / "in/photo/dog/2.png", folder_ / "in/photo/dog/2.jpg");
+  add_picture("photo/dog/2.png/3.png", 5);
+  EXPECT_EQ(generate().made, 6);
+  for (const char* name : {"1.png.png", "1.jpg.png", "1.jpg.png.png", "2.jpg.png", "2.png/3.png"})
+    EXPECT_TRUE(fs::is_regular_file(folder_ / "out/photo/dog" / name)) << name;
+}
+
+TEST_F(FolderGenerationTest, TransparentPicturesAreOnWhiteUnlessToldOtherwise) {
+  const fs::path in = folder_ / "in/photo/dog/1.png";
+  fs::copy_file(DOMAINFUSION_TEST_DIR "/parity/decoding/hidden_black.png", in, fs::copy_options::overwrite_existing);
+  config_.strength = 0;
+  config_.size_px = 16;
+  generate();
+  config_.alpha = Alpha::kDrop;
+  generate("dropped");
+  const auto made_of = [&](Alpha alpha) {
+    const Image source = resize(read_image(in, alpha), 16, 16, Filter::kLanczos);
+    const at::Tensor image01 = image_to_tensor01(source).unsqueeze(0);
+    return tensor01_to_image(model_.decode(model_.encode(image01))[0]);
+  };
+  EXPECT_TRUE(is_same_picture(read_image(folder_ / "out/photo/dog/1.png"), made_of(Alpha::kWhite)));
+  EXPECT_TRUE(is_same_picture(read_image(folder_ / "dropped/photo/dog/1.png"), made_of(Alpha::kDrop)));
+  // A folder that does not say what it did dropped the alpha.
+  nlohmann::json options = nlohmann::json::parse(bytes("dropped/generate.json"));
+  options["options"].erase("alpha");
+  folder_.write("dropped/generate.json", options.dump());
+  EXPECT_EQ(generate("dropped").kept, 3);
+  config_.alpha = Alpha::kWhite;
+  EXPECT_NE(message_of<ConfigError>([&] { generate("dropped"); }).find("/options/alpha"), std::string::npos);
 }
 
 }  // namespace domainfusion

@@ -39,6 +39,8 @@ void check_pair(const at::Tensor& x_NCHW, const at::Tensor& style_NCHW, std::str
 at::Tensor mix_statistics(const at::Tensor& x_NCHW, const at::Tensor& style_NCHW, const at::Tensor& own_share_N,
                           double epsilon) {
   check_pair(x_NCHW, style_NCHW, "MixStyle");
+  check<ShapeError>(x_NCHW.size(2) * x_NCHW.size(3) >= 2,
+                    "MixStyle got maps of 1 x 1: one value has no deviation, expected at least two");
   const at::Tensor own = per_image(own_share_N, x_NCHW);
   const Statistics x = statistics_of(x_NCHW, epsilon), style = statistics_of(style_NCHW, epsilon);
   const at::Tensor mean = x.mean * own + style.mean * (1 - own);

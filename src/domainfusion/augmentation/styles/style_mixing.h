@@ -3,7 +3,7 @@
 //
 // MixStyle and EFDMix work on feature maps, pixels and latents alike; differentiable, new tensors. x_NCHW, style_NCHW:
 // floating point of one shape (else ShapeError), image i takes its style from image i; own_share_N: lambda, the share
-// of x's own style, one number an image, on the device of x. H W >= 2 for the unbiased variance.
+// of x's own style, one number an image, on the device of x.
 
 #include <ATen/core/Tensor.h>
 
@@ -14,6 +14,7 @@ namespace domainfusion {
 // MixStyle (Zhou et al., ICLR 2021, equations 3 to 6): per image and channel, with mean mu and deviation
 // sigma = sqrt(unbiased variance + epsilon) over H and W, both without gradient as in the released code,
 //   (x - mu_x) / sigma_x * (lambda sigma_x + (1 - lambda) sigma_style) + lambda mu_x + (1 - lambda) mu_style.
+// ShapeError for maps of one value, which have no variance.
 at::Tensor mix_statistics(const at::Tensor& x_NCHW, const at::Tensor& style_NCHW, const at::Tensor& own_share_N,
                           double epsilon = 1e-6);
 

@@ -20,6 +20,14 @@ torch::nn::Conv2d convolution(int64_t in, int64_t out, int64_t kernel, int64_t s
       torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).groups(groups).bias(false));
 }
 
+// In training a channel's statistics need two values at least; libtorch's own words for that name no remedy.
+at::Tensor normalised(torch::nn::BatchNorm2d& batch_norm, const at::Tensor& x_NCHW) {
+  check<ConfigError>(!batch_norm->is_training() || x_NCHW.numel() > x_NCHW.size(1),
+                     "batch norm cannot train on one image whose maps are 1 x 1: raise loader.batch_size or "
+                     "loader.image_size_px, lower optimizer.accumulation_steps, or set classifier.freeze_batch_norm");
+  return batch_norm(x_NCHW);
+}
+
 // The projection of the shortcut where shape changes: 1x1 convolution and batch norm; null where the shortcut is the
 // identity.
 torch::nn::Sequential projection(int64_t in, int64_t out, int64_t stride) {
@@ -44,8 +52,8 @@ class BasicBlock : public torch::nn::Module {
   }
 
   at::Tensor forward(const at::Tensor& x) {
-    const at::Tensor inner = bn1_(conv1_(x)).relu_();
-    return bn2_(conv2_(inner)).add_(shortcut(downsample_, x)).relu_();
+    const at::Tensor inner = normalised(bn1_, conv1_(x)).relu_();
+    return normalised(bn2_, conv2_(inner)).add_(shortcut(downsample_, x)).relu_();
   }
 
  private:
@@ -72,9 +80,9 @@ class Bottleneck : public torch::nn::Module {
   }
 
   at::Tensor forward(const at::Tensor& x) {
-    at::Tensor inner = bn1_(conv1_(x)).relu_();
-    inner = bn2_(conv2_(inner)).relu_();
-    return bn3_(conv3_(inner)).add_(shortcut(downsample_, x)).relu_();
+    at::Tensor inner = normalised(bn1_, conv1_(x)).relu_();
+    inner = normalised(bn2_, conv2_(inner)).relu_();
+    return normalised(bn3_, conv3_(inner)).add_(shortcut(downsample_, x)).relu_();
   }
 
  private:
@@ -132,7 +140,7 @@ std::vector<at::Tensor> Resnet::stages(const at::Tensor& image_NCHW) {
   // On a CPU a training step with channels last in memory takes 0.88 (224 px) to 0.95 (64 px) of the time; maps keep
   // that order throughout. A GPU's float32 convolutions are made for the other order.
   const at::MemoryFormat format = image_NCHW.is_cpu() ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-  at::Tensor x = bn1_(conv1_(image_NCHW.contiguous(format))).relu_();
+  at::Tensor x = normalised(bn1_, conv1_(image_NCHW.contiguous(format))).relu_();
   if (stem_ == Stem::kImagenet) x = torch::max_pool2d(x, 3, 2, 1);
   std::vector<at::Tensor> outputs;
   for (auto& stage : stages_) {
@@ -141,6 +149,18 @@ std::vector<at::Tensor> Resnet::stages(const at::Tensor& image_NCHW) {
     outputs.push_back(x);
   }
   return outputs;
+}
+
+std::vector<std::int64_t> Resnet::stage_sides(std::int64_t image_side_px) const {
+  const auto halved = [](std::int64_t side) { return (side + 1) / 2; };
+  std::int64_t side = halved(image_side_px);
+  if (stem_ == Stem::kImagenet) side = halved(side);
+  std::vector<std::int64_t> sides;
+  for (std::size_t stage = 0; stage < stages_.size(); ++stage) {
+    if (stage > 0) side = halved(side);
+    sides.push_back(side);
+  }
+  return sides;
 }
 
 at::Tensor Resnet::features(const at::Tensor& image_NCHW) { return stages(image_NCHW).back().mean({2, 3}); }

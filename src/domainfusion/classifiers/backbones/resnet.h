@@ -38,6 +38,8 @@ class Resnet : public Backbone {
 
   // Outputs of stage 1 to 4, [N, C_i, H_i, W_i], C_i = width * 2^i (* 4 for bottlenecks).
   std::vector<at::Tensor> stages(const at::Tensor& image_NCHW);
+  // Sides of those maps for square images of this side, in px.
+  std::vector<std::int64_t> stage_sides(std::int64_t image_side_px) const;
   // Every forward from here on passes through `transform`, in train and in eval mode; empty: none, as at first. It is
   // no part of the weights: whoever sets it takes it away again.
   void set_stage_transform(StageTransform transform) { transform_ = std::move(transform); }

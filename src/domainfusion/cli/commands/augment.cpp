@@ -3,6 +3,7 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
+#include "domainfusion/core/machine/blas.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/data/transforms/resize.h"
 #include "domainfusion/report/picture_grid.h"
@@ -96,6 +97,7 @@ void augment(const AugmentArguments& arguments) {
   CdgaImages images = algorithm.images(ldm, split.source_in, *split.guard, setup.config, arguments.out);
   check_cost(images, setup.config.cost_limit_hours, arguments.yes);
   const StopSignal stop;
+  if (ldm.placement().device.is_cpu()) warn_of_slow_blas();
   const auto report = images.generate([&] { return stop.requested(); });
   if (!report) return log_info("stopped; the same command continues");
   fmt::print("{} images made, {} were there already, {} made again in float32, {} failed; in {}, {}\n", report->made,

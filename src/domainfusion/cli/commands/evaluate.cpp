@@ -3,9 +3,11 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
+#include "domainfusion/core/log.h"
 #include "domainfusion/core/machine/placement.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/data/protocol/split.h"
+#include "domainfusion/data/sets/relabelled_dataset.h"
 #include "domainfusion/evaluation/models/trained_model.h"
 #include "domainfusion/evaluation/plans/run_plan.h"
 #include "domainfusion/evaluation/tables/result_table.h"
@@ -124,6 +126,11 @@ std::vector<std::int64_t> chosen_indices(const DomainDataset& dataset, std::int6
 
 void evaluate_domain(const std::string& run, TrainedModel& model, const DomainDataset& dataset, std::int64_t domain,
                      const EvaluateArguments& arguments) {
+  if (dataset.size(domain) == 0) {
+    log_warning("domain '{}' has no image of a class that the model knows",
+                dataset.domain_names()[static_cast<std::size_t>(domain)]);
+    return;
+  }
   const auto indices = chosen_indices(dataset, domain, model.config, arguments.split);
   const Figures figures =
       evaluate_images([&](const at::Tensor& image_NCHW) { return model.classifier->forward(image_NCHW); }, dataset,
@@ -138,7 +145,12 @@ void evaluate_domain(const std::string& run, TrainedModel& model, const DomainDa
 // One domain by name, else all.
 void evaluate_model(const std::string& run, const EvaluateArguments& arguments) {
   TrainedModel model = load_trained_model(run, arguments.model, device_of(arguments.device));
-  const auto dataset = dataset_of(model, arguments.data);
+  const auto dataset = arguments.data.empty() ? dataset_of(model) : other_dataset_of(model, arguments.data);
+  check<ConfigError>(arguments.data.empty() || arguments.split == "all" ||
+                         dynamic_cast<const RelabelledDataset*>(dataset.get()) == nullptr,
+                     "--split {}: '{}' has other classes than the run's set, so the run's split says nothing of it: "
+                     "leave out --split",
+                     arguments.split, arguments.data);
   if (!arguments.domain.empty()) {
     evaluate_domain(run, model, *dataset, dataset->domain_index(arguments.domain), arguments);
     return;
@@ -167,7 +179,8 @@ void add_evaluate_command(Command& app) {
   auto arguments = std::make_shared<EvaluateArguments>();
   command.option("runs", arguments->runs, "run folders").required();
   command.option("--domain", arguments->domain, "classify this domain's images anew with the runs' models");
-  command.option("--data", arguments->data, "another set with the same classes: its --domain, or all of its domains");
+  command.option("--data", arguments->data,
+                 "another set: its --domain, or all of its domains; classes are matched by name");
   command.option("--split", arguments->split, "which images of --domain").one_of({"in", "out", "all"}).default_shown();
   command.option("--model", arguments->model, kModelHelp).default_shown();
   add_device_option(command, arguments->device);

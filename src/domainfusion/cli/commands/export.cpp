@@ -26,6 +26,7 @@ TensorMetadata description(const TrainedModel& model) {
           {"backbone", model.config.classifier.backbone},
           {"class_names", json_text(classes)},
           {"image_size_px", std::to_string(model.config.loader.image_size_px)},
+          {"alpha", name_of(model.config.data.alpha)},
           {"mean", clip ? json_text(clip_mean) : json_text(mean)},
           {"std", clip ? json_text(clip_deviation) : json_text(deviation)}};
 }

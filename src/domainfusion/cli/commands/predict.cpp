@@ -4,6 +4,7 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/core/machine/placement.h"
+#include "domainfusion/data/data_config.h"
 #include "domainfusion/data/sets/image_files.h"
 #include "domainfusion/evaluation/models/trained_model.h"
 
@@ -21,7 +22,8 @@ struct PredictArguments {
 std::vector<std::string> files_of(const std::vector<std::string>& paths) {
   std::vector<std::string> files;
   for (const std::string& path : paths) {
-    if (!std::filesystem::is_directory(path)) {
+    std::error_code error;  // is said when it is read
+    if (!std::filesystem::is_directory(path, error)) {
       files.push_back(path);
       continue;
     }
@@ -50,7 +52,7 @@ class Predictions {
 
   void add(const std::string& path) {
     try {
-      images_.push_back(read_image(path));
+      images_.push_back(read_image(path, model_.config.data));
       paths_.push_back(path);
     } catch (const Error& error) {
       fmt::print(stderr, "left out: {}\n", error.what());
@@ -93,7 +95,7 @@ void add_predict_command(Command& app) {
   Command command = app.add("predict", "classify pictures with a run's model; prints JSON lines");
   auto arguments = std::make_shared<PredictArguments>();
   command.option("run", arguments->run, "run folder").required();
-  command.option("images", arguments->images, "JPEG, PNG or WebP files, or folders of them").required();
+  command.option("images", arguments->images, "JPEG, PNG, WebP or GIF files, or folders of them").required();
   command.option("--model", arguments->model, kModelHelp).default_shown();
   add_device_option(command, arguments->device);
   command.run([arguments] { predict(*arguments); });

@@ -1,5 +1,5 @@
 #pragma once
-// Independent pieces of work on all CPUs, for code that knows no libtorch.
+// Independent pieces of work on several CPUs, for code that knows no libtorch.
 
 #include <algorithm>
 #include <atomic>
@@ -9,10 +9,12 @@
 #include <thread>
 #include <vector>
 
+#include "domainfusion/core/machine/cpus.h"
+
 namespace domainfusion {
 
-// Calls work(i) for every i below `count`, each once, from as many threads as there are CPUs (affinity considered).
-// Rethrows the first exception after all threads have ended; what was not begun by then is left out.
+// Calls work(i) for every i below `count`, each once, from loop_threads() threads. Rethrows the first exception after
+// all threads have ended; what was not begun by then is left out.
 template <class Work>
 void parallel_for_each(std::size_t count, Work work) {
   std::atomic<std::size_t> next = 0;
@@ -29,7 +31,7 @@ void parallel_for_each(std::size_t count, Work work) {
   };
   {
     std::vector<std::jthread> threads;
-    const std::size_t wanted = std::min<std::size_t>(count, std::max(1u, std::thread::hardware_concurrency()));
+    const std::size_t wanted = std::min(count, static_cast<std::size_t>(loop_threads()));
     for (std::size_t t = 1; t < wanted; ++t) threads.emplace_back(run);
     run();
   }

@@ -59,7 +59,8 @@ PackedDataset::PackedDataset(std::shared_ptr<const DomainDataset> dataset, const
 }
 
 bool PackedDataset::open() {
-  if (!fs::exists(file_)) return false;
+  std::error_code error;
+  if (!fs::exists(file_, error)) return false;
   mapped_ = with_context(file_.string(), [&] { return MappedFile(file_); });
   const auto bytes = mapped_.bytes();
   const auto count = static_cast<std::uint64_t>(first_.back());

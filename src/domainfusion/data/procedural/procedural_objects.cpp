@@ -1,12 +1,7 @@
 #include "domainfusion/data/procedural/procedural_objects.h"
 
-#include <algorithm>
-#include <atomic>
-#include <exception>
-#include <mutex>
-#include <thread>
-
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/machine/parallel.h"
 #include "domainfusion/core/random/random.h"
 #include "domainfusion/data/procedural/object_classes.h"
 #include "domainfusion/data/procedural/renderers.h"
@@ -52,28 +47,6 @@ void write_item(const std::filesystem::path& root, std::int64_t seed, const Item
             procedural_object(seed, item.domain, item.label, item.index));
 }
 
-// Runs `work(i)` for 0 … count-1 on `threads` threads; the first exception stops all and is thrown again here.
-template <class Work>
-void for_each_index(std::size_t count, int threads, Work work) {
-  std::atomic<std::size_t> next = 0;
-  std::exception_ptr failure;
-  std::mutex failure_mutex;
-  const auto run = [&] {
-    try {
-      for (std::size_t i = next++; i < count; i = next++) work(i);
-    } catch (...) {
-      next = count;
-      const std::lock_guard lock(failure_mutex);
-      if (!failure) failure = std::current_exception();
-    }
-  };
-  std::vector<std::jthread> pool;
-  for (int i = 1; i < threads; ++i) pool.emplace_back(run);
-  run();
-  pool.clear();
-  if (failure) std::rethrow_exception(failure);
-}
-
 }  // namespace
 
 void ProceduralObjectsConfig::describe(ConfigFields& fields) {
@@ -110,13 +83,10 @@ Image procedural_object(std::int64_t seed, int domain, int label, std::int64_t i
   return to_image(domains[domain].render(drawing, style));
 }
 
-std::int64_t write_procedural_objects(const std::filesystem::path& root, const ProceduralObjectsConfig& config,
-                                      int threads) {
-  check<ConfigError>(threads >= 0, "procedural objects: {} threads; expected 0 (one per core) or more", threads);
-  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
+std::int64_t write_procedural_objects(const std::filesystem::path& root, const ProceduralObjectsConfig& config) {
   const std::vector<Item> items = items_of(config);
   make_folders(root);
-  for_each_index(items.size(), threads, [&](std::size_t i) { write_item(root, config.seed, items[i]); });
+  parallel_for_each(items.size(), [&](std::size_t i) { write_item(root, config.seed, items[i]); });
   return static_cast<std::int64_t>(items.size());
 }
 

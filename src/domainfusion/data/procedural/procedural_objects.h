@@ -30,9 +30,8 @@ const std::vector<std::string>& procedural_class_names();
 // 64x64 px. ConfigError if `domain`, `label` or `index` is out of range (index: 0 and up).
 Image procedural_object(std::int64_t seed, int domain, int label, std::int64_t index);
 
-// Writes `root`/<domain>/<class>/<nnnn>.png on `threads` threads (0: one per core); returns the number of images.
-// Existing files of the same names are replaced. ConfigError for `threads` < 0, IoError if a file cannot be written.
-std::int64_t write_procedural_objects(const std::filesystem::path& root, const ProceduralObjectsConfig& config,
-                                      int threads = 0);
+// Writes `root`/<domain>/<class>/<nnnn>.png on all CPUs; returns the number of images. Existing files of the same names
+// are replaced. IoError if a file cannot be written.
+std::int64_t write_procedural_objects(const std::filesystem::path& root, const ProceduralObjectsConfig& config);
 
 }  // namespace domainfusion

@@ -11,6 +11,7 @@
 #include "domainfusion/core/log.h"
 #include "domainfusion/core/machine/parallel.h"
 #include "domainfusion/data/sets/image_files.h"
+#include "domainfusion/data/sets/name_forms.h"
 #include "domainfusion/io/files/file_bytes.h"
 
 namespace domainfusion {
@@ -21,39 +22,26 @@ namespace fs = std::filesystem;
 constexpr int kMaxDepth = 16;
 constexpr std::size_t kListedBroken = 10;
 
-// Names of the folders (or files) in `folder`, in byte order, without those that begin with a dot.
-std::vector<std::string> names_in(const fs::path& folder, bool folders) {
-  std::error_code error;
-  std::vector<std::string> names;
-  fs::directory_iterator entries(folder, error);
-  check<IoError>(!error, "{}: cannot be listed: {}", folder.string(), error.message());
-  for (const fs::directory_entry& entry : entries) {
-    const std::string name = entry.path().filename().string();
-    if (name.empty() || name.front() == '.' || entry.is_directory(error) != folders) continue;
-    check_file_name(entry.path());
-    names.push_back(name);
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-// `folder` and all folders below it, as os.walk gives them.
-void collect_folders(const fs::path& folder, int depth, std::vector<std::string>& found) {
+// `folder` and all folders below it, as os.walk gives them, each with its files.
+void collect_folders(const fs::path& folder, int depth, std::map<std::string, std::vector<std::string>>& files,
+                     PassedOver& passed_over) {
   check<FormatError>(depth < kMaxDepth, "{}: more than {} folders deep (a link that leads back?)", folder.string(),
                      kMaxDepth);
-  found.push_back(folder.string());
-  for (const std::string& name : names_in(folder, true)) collect_folders(folder / name, depth + 1, found);
+  FolderEntries entries = entries_of(folder, passed_over);
+  files[folder.string()] = std::move(entries.files);
+  for (const std::string& name : entries.folders) collect_folders(folder / name, depth + 1, files, passed_over);
 }
 
 // Image files of one class, relative to `root`, in ImageFolder's order. Those that cannot be decoded stay in the list,
 // so that the indices agree with DomainBed's.
-std::vector<std::string> images_of_class(const fs::path& root, const fs::path& class_folder) {
-  std::vector<std::string> folders, paths;
-  collect_folders(class_folder, 0, folders);
-  std::sort(folders.begin(), folders.end());
-  for (const std::string& folder : folders) {
-    for (const std::string& name : names_in(folder, false)) {
-      if (has_image_ending(name)) paths.push_back((fs::path(folder) / name).lexically_relative(root).generic_string());
+std::vector<std::string> images_of_class(const fs::path& root, const fs::path& class_folder, PassedOver& passed_over) {
+  std::map<std::string, std::vector<std::string>> files;  // by folder
+  collect_folders(class_folder, 0, files, passed_over);
+  std::vector<std::string> paths;
+  for (const auto& [folder, names] : files) {
+    for (const std::string& name : names) {
+      const fs::path file = fs::path(folder) / name;
+      if (is_picture(file, passed_over)) paths.push_back(file.lexically_relative(root).generic_string());
     }
   }
   return paths;
@@ -75,7 +63,7 @@ std::set<std::string> read_exclusion_list(const fs::path& file) {
 }  // namespace
 
 FolderDataset::FolderDataset(fs::path root, FolderOptions options)
-    : root_(std::move(root)), hashes_(std::make_unique<FileHashes>(options.hash_memory)) {
+    : root_(std::move(root)), alpha_(options.alpha), hashes_(std::make_unique<FileHashes>(options.hash_memory)) {
   std::error_code error;
   const fs::file_status status = fs::status(root_, error);
   check<IoError>(fs::exists(status), "data folder '{}' does not exist; expected <domain>/<class>/<image> below it",
@@ -86,26 +74,31 @@ FolderDataset::FolderDataset(fs::path root, FolderOptions options)
   if (!options.exclude.empty())
     log_info("{}: {} images are left out by {}", root_.string(), excluded_, options.exclude.string());
   if (options.skip_broken) leave_out_broken();
-  check_usable();
+  leave_out_empty_classes();
+  check_usable(options.fewest_classes);
 }
 
 void FolderDataset::list_images(const std::set<std::string>& left_out) {
-  domain_names_ = names_in(root_, true);
+  PassedOver passed_over;
+  domain_names_ = entries_of(root_, passed_over).folders;
   check<FormatError>(!domain_names_.empty(), "{}: no domain folders; expected <domain>/<class>/<image> below it",
                      root_.string());
   std::vector<std::map<std::string, std::vector<std::string>>> paths;  // [domain][class]
   std::set<std::string> classes;
   for (const std::string& domain : domain_names_) {
     auto& of_domain = paths.emplace_back();
-    for (const std::string& name : names_in(root_ / domain, true)) {
-      auto images = images_of_class(root_, root_ / domain / name);
+    for (const std::string& name : entries_of(root_ / domain, passed_over).folders) {
+      auto images = images_of_class(root_, root_ / domain / name, passed_over);
       excluded_ += static_cast<std::int64_t>(
           std::erase_if(images, [&](const std::string& path) { return left_out.contains(path); }));
       if (!images.empty()) of_domain[name] = std::move(images);
       classes.insert(name);
     }
   }
+  for (std::string& sentence : passed_over.sentences()) remark(std::move(sentence));
   class_names_.assign(classes.begin(), classes.end());
+  for (std::string& sentence : names_alike("domains", domain_names_)) remark(std::move(sentence));
+  for (std::string& sentence : names_alike("classes", class_names_)) remark(std::move(sentence));
   samples_.resize(domain_names_.size());
   for (std::size_t d = 0; d < domain_names_.size(); ++d) {
     for (std::size_t c = 0; c < class_names_.size(); ++c) {
@@ -116,9 +109,35 @@ void FolderDataset::list_images(const std::set<std::string>& left_out) {
   }
 }
 
-void FolderDataset::check_usable() {
+void FolderDataset::remark(std::string sentence) {
+  log_warning("{}: {}", root_.string(), sentence);
+  remarks_.push_back(std::move(sentence));
+}
+
+// A classifier could not learn them, and ImageFolder does not take them either: its error names the folder.
+void FolderDataset::leave_out_empty_classes() {
+  std::vector<bool> used(class_names_.size());
+  for (const auto& samples : samples_) {
+    for (const SampleInfo& sample : samples) used[static_cast<std::size_t>(sample.label)] = true;
+  }
+  std::vector<std::int64_t> label_of(class_names_.size());
+  std::vector<std::string> kept, empty;
+  for (std::size_t c = 0; c < class_names_.size(); ++c) {
+    label_of[c] = static_cast<std::int64_t>(kept.size());
+    (used[c] ? kept : empty).push_back(class_names_[c]);
+  }
+  if (empty.empty() || kept.empty()) return;
+  for (auto& samples : samples_) {
+    for (SampleInfo& sample : samples) sample.label = label_of[static_cast<std::size_t>(sample.label)];
+  }
+  class_names_ = std::move(kept);
+  remark(fmt::format("left out: {} class folder(s) without an image in any domain: {}", empty.size(),
+                     fmt::join(empty, ", ")));
+}
+
+void FolderDataset::check_usable(std::size_t fewest_classes) {
   check<FormatError>(
-      class_names_.size() >= 2,
+      class_names_.size() >= fewest_classes,
       "{}: {} class folder(s) ({}); classification needs at least two classes, in folders <domain>/<class>/<image>: "
       "is this one domain of a set, or the folder above it?",
       root_.string(), class_names_.size(), fmt::join(class_names_, ", "));
@@ -130,8 +149,7 @@ void FolderDataset::check_usable() {
     for (const SampleInfo& sample : samples_[d]) present[static_cast<std::size_t>(sample.label)] = true;
     for (std::size_t c = 0; c < present.size(); ++c) {
       if (present[c]) continue;
-      remarks_.push_back(fmt::format("domain '{}' has no image of class '{}'", domain_names_[d], class_names_[c]));
-      log_warning("{}: {}", root_.string(), remarks_.back());
+      remark(fmt::format("domain '{}' has no image of class '{}'", domain_names_[d], class_names_[c]));
     }
   }
 }
@@ -181,7 +199,14 @@ fs::path FolderDataset::path_of(std::int64_t domain, std::int64_t index) const {
   return root_ / info(domain, index).path;
 }
 
-Image FolderDataset::image(std::int64_t domain, std::int64_t index) const { return read_image(path_of(domain, index)); }
+Image FolderDataset::image(std::int64_t domain, std::int64_t index) const {
+  return read_image(path_of(domain, index), alpha_);
+}
+
+std::string FolderDataset::pixel_identity(std::int64_t domain, std::int64_t index) const {
+  const std::string hash = file_hash(domain, index);
+  return alpha_ == Alpha::kDrop ? hash : fmt::format("{}-{}", hash, name_of(alpha_));
+}
 
 std::string FolderDataset::file_hash(std::int64_t domain, std::int64_t index) const {
   return hashes_->sha256(path_of(domain, index));

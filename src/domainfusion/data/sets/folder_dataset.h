@@ -18,14 +18,16 @@ struct FolderOptions {
   // A text file with one "<domain>/<class>/<file>" a line (DomainBed's domain_net_duplicates.txt, say): these images
   // are not part of the set. Empty: none.
   std::filesystem::path exclude = {};
+  Alpha alpha = Alpha::kDrop;
+  std::size_t fewest_classes = 2;  // with fewer it is refused
   // A file in which file_hash() remembers what it found (FileHashes). Empty: nothing is remembered.
   std::filesystem::path hash_memory = {};
 };
 
 // Domains and classes are folder names in byte order; a domain's images come in the order of torchvision's ImageFolder
 // (class by class; inside a class folder by folder, then file name), so that DomainBed's splits mean the same files.
-// Classes are the union over the domains. Files with endings of no image, and names that begin with a dot, are left
-// out.
+// Classes are the union over the domains, but for those without an image in any. What is no picture, hidden or of the
+// system (entries_of, is_picture) is passed over.
 class FolderDataset final : public DomainDataset {
  public:
   struct BrokenImage {
@@ -34,8 +36,8 @@ class FolderDataset final : public DomainDataset {
   };
 
   // IoError: `root` is missing, is no folder, cannot be listed; the exclusion list cannot be read. FormatError: no
-  // domain folder, a domain without images, fewer than two classes, a name that is not UTF-8. What is odd but usable (a
-  // class that a domain lacks, broken images left out) is warned of.
+  // domain folder, a domain without images, too few classes, a name that is not UTF-8. What is odd but usable (see
+  // remarks(); broken images left out) is warned of.
   explicit FolderDataset(std::filesystem::path root, FolderOptions options = {});
   ~FolderDataset() override { hashes_->save(); }
   FolderDataset(const FolderDataset&) = delete;
@@ -47,6 +49,7 @@ class FolderDataset final : public DomainDataset {
   const SampleInfo& info(std::int64_t domain, std::int64_t index) const override;
   Image image(std::int64_t domain, std::int64_t index) const override;
   std::string file_hash(std::int64_t domain, std::int64_t index) const override;
+  std::string pixel_identity(std::int64_t domain, std::int64_t index) const override;
 
   // Where an image lies, below root().
   std::filesystem::path path_of(std::int64_t domain, std::int64_t index) const;
@@ -55,17 +58,21 @@ class FolderDataset final : public DomainDataset {
   const std::vector<BrokenImage>& broken() const { return broken_; }
   // Images that the exclusion list took away.
   std::int64_t excluded() const { return excluded_; }
-  // Sentences about classes that a domain lacks.
+  // Sentences about what was passed over, classes without images, in one domain or in all, and names that differ in
+  // nothing but case or Unicode form.
   const std::vector<std::string>& remarks() const { return remarks_; }
 
  private:
   void list_images(const std::set<std::string>& left_out);
-  void check_usable();
+  void check_usable(std::size_t fewest_classes);
   void leave_out_broken();
+  void leave_out_empty_classes();
+  void remark(std::string sentence);
   // Per image what decoding it says; empty where it is good. Uses all CPUs.
   std::vector<std::string> decoding_errors(std::int64_t domain) const;
 
   std::filesystem::path root_;
+  Alpha alpha_;
   std::unique_ptr<FileHashes> hashes_;
   std::vector<std::string> class_names_, domain_names_;
   std::vector<std::vector<SampleInfo>> samples_;  // [domain][index]

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/machine/blas.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/data/sets/image_files.h"
 #include "domainfusion/data/transforms/image_tensor.h"
@@ -21,20 +22,41 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// "a/b.jpg" -> "a/b.png"; pictures that differ in their ending alone keep it: "a/b.jpg.png".
+// "a/b.jpg" -> "a/b.png"; pictures that differ in their ending alone keep it: "a/b.jpg.png", and so does one that would
+// then take another's name, or a folder's.
 std::map<std::string, std::string> output_names(const std::vector<std::string>& sources) {
   const auto plain = [](const std::string& source) {
     return fs::path(source).replace_extension(".png").generic_string();
   };
+  const auto with_ending = [](const std::string& source) { return source + ".png"; };
   std::map<std::string, int> users;
-  for (const std::string& source : sources) ++users[plain(source)];
+  std::set<std::string> taken;
+  for (const std::string& source : sources) {
+    ++users[plain(source)];
+    for (fs::path folder = fs::path(source).parent_path(); !folder.empty(); folder = folder.parent_path())
+      taken.insert(folder.generic_string());
+  }
   std::map<std::string, std::string> names;
-  for (const std::string& source : sources) names[source] = users[plain(source)] == 1 ? plain(source) : source + ".png";
+  for (const std::string& source : sources) {
+    const bool alone = users[plain(source)] == 1;
+    names[source] = alone ? plain(source) : with_ending(source);
+    if (!alone) taken.insert(names[source]);
+  }
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (auto& [source, name] : names) {
+      if (name == with_ending(source) || !taken.contains(name)) continue;
+      name = with_ending(source);
+      taken.insert(name);
+      changed = true;
+    }
+  }
   return names;
 }
 
 bool is_inside(const fs::path& path, const fs::path& folder) {
-  const fs::path relative = fs::weakly_canonical(path).lexically_relative(fs::weakly_canonical(folder));
+  std::error_code error;  // of a path that cannot be: whoever opens it says so
+  const fs::path relative = fs::weakly_canonical(path, error).lexically_relative(fs::weakly_canonical(folder, error));
   return !relative.empty() && *relative.begin() != "..";
 }
 
@@ -84,18 +106,20 @@ class FolderGeneration {
 FolderGeneration::FolderGeneration(const LatentDiffusion& model, const GenerateConfig& config, const fs::path& images,
                                    const fs::path& out)
     : model_(model), config_(config), images_(images) {
-  check<IoError>(fs::is_directory(images), "--images {}: is not a folder", images.string());
+  std::error_code error;
+  check<IoError>(fs::is_directory(images, error), "--images {}: is not a folder{}", images.string(),
+                 error ? ": " + error.message() : "");
   check<ConfigError>(!is_inside(out, images),
                      "--out {} lies inside --images {}: its pictures would be taken for sources", out.string(),
                      images.string());
   sources_ = image_files_below(images);
-  check<IoError>(!sources_.empty(), "--images {}: no pictures (JPEG, PNG or WebP) in it", images.string());
+  check<IoError>(!sources_.empty(), "--images {}: no pictures (JPEG, PNG or WebP) in it or below", images.string());
   outputs_ = output_names(sources_);
   check_usable();
   scheduler_ = config_.mode == GenerationMode::kInversion
                    ? "ddim"
                    : resolved_scheduler_name(config_.scheduler, model.scheduler_config());
-  folder_.emplace(out, options());
+  folder_.emplace(out, options(), json{{"options", {{"alpha", name_of(Alpha::kDrop)}}}});
   embed_prompts();
 }
 
@@ -142,7 +166,7 @@ Image FolderGeneration::resized(const Image& image) const {
 std::optional<FolderGeneration::Item> FolderGeneration::read(const std::string& source) {
   try {
     const std::string bytes = read_file(images_ / source);
-    return Item{source, sha256_hex(bytes), resized(decode_image(bytes, source))};
+    return Item{source, sha256_hex(bytes), resized(decode_image(bytes, source, config_.alpha))};
   } catch (const Error& error) {
     report_.broken.push_back({source, error.what()});
   } catch (const std::bad_alloc&) {
@@ -216,6 +240,7 @@ void FolderGeneration::make(const std::vector<Item>& group) {
 }
 
 FolderReport FolderGeneration::run(const std::function<bool()>& should_stop) {
+  if (model_.placement().device.is_cpu()) warn_of_slow_blas();
   Progress progress("generate", static_cast<std::int64_t>(sources_.size()), "images");
   std::vector<Item> group;
   const auto flush = [&] {

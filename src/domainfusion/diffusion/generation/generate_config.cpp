@@ -21,6 +21,8 @@ void GenerateConfig::describe(ConfigFields& fields) {
   fields.integer(
       "size_px", size_px, {0, 8192},
       "width and height of the new images; 0: each image's own, rounded down to a multiple of the VAE's factor");
+  fields.choice("alpha", alpha, alpha_names(),
+                "transparent pictures: the colours under transparent pixels show, or white does");
   fields.integer("batch_size", batch_size, {1, 4096},
                  "images of one size that are made together; more needs more memory");
   fields.integer(

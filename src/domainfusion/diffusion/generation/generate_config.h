@@ -3,6 +3,7 @@
 
 #include "domainfusion/config/config_fields.h"
 #include "domainfusion/diffusion/generation/image_to_image.h"
+#include "domainfusion/io/images/image.h"
 
 namespace domainfusion {
 
@@ -16,6 +17,7 @@ struct GenerateConfig {
   double eta = 0;
   std::int64_t seed = 0;
   std::int64_t size_px = 0;
+  Alpha alpha = Alpha::kWhite;
   std::int64_t batch_size = 4;
   std::int64_t vae_tile_px = 0;
 

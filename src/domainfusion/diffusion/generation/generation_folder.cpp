@@ -32,12 +32,13 @@ bool is_same_picture(const Image& a, const Image& b) {
   return 1000 * different <= a.rgb.size();
 }
 
-GenerationFolder::GenerationFolder(fs::path folder, const json& options) : folder_(std::move(folder)) {
+GenerationFolder::GenerationFolder(fs::path folder, const json& options, const json& before)
+    : folder_(std::move(folder)) {
   check<ConfigError>(!fs::exists(folder_) || fs::is_directory(folder_), "--out {}: there is a file of that name",
                      folder_.string());
   const bool begun = fs::exists(folder_ / kOptionsFile);
   if (begun) {
-    check_options(options);
+    check_options(options, before);
   } else {
     check<ConfigError>(
         !fs::exists(folder_) || fs::is_empty(folder_),
@@ -51,8 +52,9 @@ GenerationFolder::GenerationFolder(fs::path folder, const json& options) : folde
   read_manifest();
 }
 
-void GenerationFolder::check_options(const json& options) const {
-  const json before = try_parse_json(read_file(folder_ / kOptionsFile)).value_or(nullptr);
+void GenerationFolder::check_options(const json& options, json before) const {
+  const json written = try_parse_json(read_file(folder_ / kOptionsFile)).value_or(nullptr);
+  if (written.is_object()) before.update(written, /*merge_objects=*/true);
   check<ConfigError>(
       before == options,
       "--out {}: its images were made with other options; continue with those or choose another folder; the "

@@ -16,9 +16,11 @@ namespace domainfusion {
 
 class GenerationFolder {
  public:
-  // Makes the folder, or continues one of equal `options`. ConfigError for other options, and for a folder that is not
-  // empty and was not made by this class; IoError (also while another process has it), FormatError.
-  GenerationFolder(std::filesystem::path folder, const nlohmann::json& options);
+  // Makes the folder, or continues one of equal `options`; `before`: what those say that a folder made before there
+  // were such options does not. ConfigError for other options, and for a folder that is not empty and was not made by
+  // this class; IoError (also while another process has it), FormatError.
+  GenerationFolder(std::filesystem::path folder, const nlohmann::json& options,
+                   const nlohmann::json& before = nlohmann::json::object());
 
   // Whether the image of `source` lies there, made of content `source_hash`. ConfigError if it was made of another
   // content.
@@ -31,7 +33,7 @@ class GenerationFolder {
            nlohmann::json record);
 
  private:
-  void check_options(const nlohmann::json& options) const;
+  void check_options(const nlohmann::json& options, nlohmann::json before) const;
   void read_manifest();
 
   std::filesystem::path folder_;

@@ -8,6 +8,7 @@
 
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/core/log.h"
+#include "domainfusion/core/machine/blas.h"
 #include "domainfusion/data/protocol/split.h"
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/data/transforms/train_augmentation.h"
@@ -120,6 +121,7 @@ void DsiRun::open_translators() {
       log_warning("no translator to the source domain '{}': answers are means without it", name);
     }
   }
+  if (request_.ldm_options.placement.device.is_cpu()) warn_of_slow_blas();
   for (const auto& [domain, path] : request_.ldms) {
     const LatentDiffusion ldm = LatentDiffusion::open(path, request_.ldm_options);
     check_ldm_provenance(ldm, guard);

@@ -15,10 +15,17 @@ using Script = torch::jit::Module;
 
 constexpr const char* kProgram = R"(
 def preprocess(self, image: Tensor) -> Tensor:
-    assert image.dim() == 4 and image.size(1) == 3, "expected images [N, 3, H, W], uint8 or floating point in [0, 1]"
+    assert image.dim() == 4 and (image.size(1) == 3 or image.size(1) == 4), "expected images [N, 3, H, W], or 4 with alpha, uint8 or floating point in [0, 1]"
     x = image.to(self.mean)
     if not image.is_floating_point():
         x = x / 255
+    if x.size(1) == 4:
+        opacity = x[:, 3:]
+        x = x[:, :3]
+        if self.alpha == "white":
+            x = x * opacity + (1 - opacity)
+            if not image.is_floating_point():
+                x = torch.round(x * 255) / 255
     size = self.image_size_px
     if image.size(2) != size or image.size(3) != size:
         x = torch._upsample_bilinear2d_aa(x, [size, size], False)
@@ -65,6 +72,7 @@ Script program_of(TrainedModel& model) {
   c10::List<std::string> names;
   for (const std::string& name : model.class_names) names.push_back(name);
   script.register_attribute("class_names", c10::ListType::ofStrings(), names);
+  script.register_attribute("alpha", c10::StringType::get(), name_of(model.config.data.alpha));
   script.register_attribute("image_size_px", c10::IntType::get(), size_px);
   script.register_buffer("mean", channels(kImageNetMean));
   script.register_buffer("std", channels(kImageNetStd));
@@ -73,18 +81,27 @@ Script program_of(TrainedModel& model) {
   return script;
 }
 
-// The program must give the classifier's logits for images of the network's size, whatever their number.
+// What the run's option makes of image01_N4HW.
+at::Tensor without_alpha(const at::Tensor& image01_N4HW, Alpha alpha) {
+  const at::Tensor colour = image01_N4HW.narrow(1, 0, 3), opacity = image01_N4HW.narrow(1, 3, 1);
+  return alpha == Alpha::kDrop ? colour : ((colour * opacity + (1 - opacity)) * 255).round() / 255;
+}
+
+// The program must give the classifier's logits for images of the network's size, whatever their number, with and
+// without alpha.
 void check_program(const std::string& bytes, TrainedModel& model) {
   std::istringstream stream(bytes);
   Script script = torch::jit::load(stream);
   script.eval();
   const std::int64_t size_px = model.config.loader.image_size_px;
-  for (const std::int64_t n : {1, 3}) {
+  for (const auto& [n, channels] : {std::pair<std::int64_t, std::int64_t>{1, 3}, {3, 3}, {2, 4}}) {
     RandomStream random(0, "export check", {static_cast<std::uint64_t>(n)});
     const at::Tensor byte_NCHW =
-        (normal_tensor(random, {n, 3, size_px, size_px}) * 64 + 128).clamp(0, 255).to(torch::kUInt8);
+        (normal_tensor(random, {n, channels, size_px, size_px}) * 64 + 128).clamp(0, 255).to(torch::kUInt8);
     const at::Tensor theirs = script.forward({byte_NCHW}).toTensor();
-    const at::Tensor ours = model.classifier->forward(normalise(byte_NCHW.to(torch::kFloat32) / 255));
+    const at::Tensor image01 = byte_NCHW.to(torch::kFloat32) / 255;
+    const at::Tensor ours =
+        model.classifier->forward(normalise(channels == 4 ? without_alpha(image01, model.config.data.alpha) : image01));
     const double allowed = 1e-4 * (1 + ours.abs().max().item<double>());
     const double difference = (theirs - ours).abs().max().item<double>();
     check(difference <= allowed,

@@ -3,12 +3,36 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <algorithm>
+
+#include "domainfusion/core/log.h"
+#include "domainfusion/data/sets/relabelled_dataset.h"
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/training/algorithm.h"
 #include "domainfusion/training/records/checkpoint.h"
 #include "domainfusion/training/records/run_folder.h"
 
 namespace domainfusion {
+namespace {
+
+// Fewer names, all of them known: folders of the model's other classes are empty, which a set does not count.
+bool are_some_of(const std::vector<std::string>& names, const std::vector<std::string>& known) {
+  return names.size() < known.size() && std::includes(known.begin(), known.end(), names.begin(), names.end());
+}
+
+std::shared_ptr<const RelabelledDataset> relabelled(const std::shared_ptr<const DomainDataset>& dataset,
+                                                    const TrainedModel& model, const std::string& root) {
+  return with_context(fmt::format("'{}'", root), [&] {
+    const auto matched = std::make_shared<const RelabelledDataset>(dataset, model.class_names);
+    if (const auto absent = matched->absent_classes(); !absent.empty())
+      log_warning("'{}' has no images of the model's classes {}", root, fmt::join(absent, ", "));
+    for (const auto& [name, images] : matched->left_out())
+      log_warning("'{}': {} image(s) of the class '{}', which the model does not know, left out", root, images, name);
+    return matched;
+  });
+}
+
+}  // namespace
 
 RunSetup recorded_setup(const nlohmann::json& description) {
   RunSetup setup;
@@ -49,10 +73,19 @@ std::shared_ptr<const DomainDataset> dataset_of(const TrainedModel& model, const
   DataConfig data = model.config.data;
   if (!root.empty()) data.root = root;
   auto dataset = open_dataset(data);
+  if (are_some_of(dataset->class_names(), model.class_names)) return relabelled(dataset, model, data.root);
   check<ConfigError>(dataset->class_names() == model.class_names,
                      "'{}' has the classes {}, the run was trained on {}: choose a set with the same class folders",
                      data.root, fmt::join(dataset->class_names(), ", "), fmt::join(model.class_names, ", "));
   return dataset;
+}
+
+std::shared_ptr<const DomainDataset> other_dataset_of(const TrainedModel& model, const std::string& root) {
+  DataConfig data = model.config.data;
+  data.root = root;
+  data.descriptions.clear();  // of the run's set
+  const auto dataset = open_dataset(data, /*fewest_classes=*/1);
+  return dataset->class_names() == model.class_names ? dataset : relabelled(dataset, model, root);
 }
 
 at::Tensor TrainedModel::probabilities(std::span<const Image> images) {

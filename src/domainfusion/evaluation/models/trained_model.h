@@ -30,9 +30,13 @@ constexpr const char* kModelHelp =
 TrainedModel load_trained_model(const std::filesystem::path& run, const std::string& model = kSelectedModel,
                                 at::Device device = at::kCPU);
 
-// The images that the model's run names, or those of `root` if it is not empty. ConfigError unless the classes are the
-// model's.
+// The images that the model's run names, or those of `root` if it is not empty. ConfigError for a class that the model
+// does not know.
 std::shared_ptr<const DomainDataset> dataset_of(const TrainedModel& model, const std::string& root = {});
+
+// Images of another set, under the model's classes: what it has of other classes is left out, with a warning that
+// counts them and names classes without images. ConfigError if no class is the model's.
+std::shared_ptr<const DomainDataset> other_dataset_of(const TrainedModel& model, const std::string& root);
 
 // The run that run.json describes, to be run again. ConfigError for options that this program does not have.
 RunSetup recorded_setup(const nlohmann::json& description);

@@ -2,13 +2,12 @@
 
 #include <openssl/evp.h>
 
-#include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <vector>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/io/files/open_file.h"
 
 namespace domainfusion {
 namespace {
@@ -45,16 +44,10 @@ std::string sha256_hex(std::string_view bytes) {
 }
 
 std::string sha256_hex_of_file(const std::filesystem::path& path) {
-  check<IoError>(!std::filesystem::is_directory(path), "{}: is a folder, expected a file", path.string());
-  std::ifstream file(path, std::ios::binary);
-  check<IoError>(file.is_open(), "{}: cannot be opened: {}", path.string(), std::strerror(errno));
+  const OpenFile file(path);
   Digest digest(EVP_sha256());
   std::vector<char> block(1 << 20);
-  while (file) {
-    file.read(block.data(), static_cast<std::streamsize>(block.size()));
-    digest.add({block.data(), static_cast<std::size_t>(file.gcount())});
-  }
-  check<IoError>(file.eof(), "{}: cannot be read: {}", path.string(), std::strerror(errno));
+  while (const std::size_t count = file.read(block.data(), block.size())) digest.add({block.data(), count});
   return hex(digest.finish());
 }
 

@@ -17,6 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::chrono::seconds kSavedEvery{30};
+
 // "<hash>\t<stamp>\t<path>"; a line that is something else is passed over.
 bool split_line(const std::string& line, std::string& hash, std::string& stamp, std::string& path) {
   std::istringstream fields(line);
@@ -30,15 +32,21 @@ std::string file_stamp(const fs::path& file) {
   struct stat status {};
   check<IoError>(::stat(file.c_str(), &status) == 0, "{}: cannot be looked at: {}", file.string(),
                  std::strerror(errno));
-  return fmt::format("{} {}{:09}", status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+  const auto text = [](const timespec& time) { return fmt::format("{}{:09}", time.tv_sec, time.tv_nsec); };
+  return fmt::format("{} {} {} {}", status.st_size, text(status.st_mtim), text(status.st_ctim), status.st_ino);
 }
 
-FileHashes::FileHashes(fs::path memory) : memory_(std::move(memory)) {
-  if (memory_.empty() || !fs::is_regular_file(memory_)) return;
-  std::istringstream lines(read_file(memory_));
-  std::string hash, stamp, path;
-  for (std::string line; std::getline(lines, line);) {
-    if (split_line(line, hash, stamp, path)) known_[path] = {stamp, hash};
+FileHashes::FileHashes(fs::path memory) : memory_(std::move(memory)), saved_(std::chrono::steady_clock::now()) {
+  std::error_code error;
+  if (memory_.empty() || fs::symlink_status(memory_, error).type() == fs::file_type::not_found) return;
+  try {
+    std::istringstream lines(read_file(memory_));
+    std::string hash, stamp, path;
+    for (std::string line; std::getline(lines, line);) {
+      if (split_line(line, hash, stamp, path)) known_[path] = {stamp, hash};
+    }
+  } catch (const Error& unreadable) {
+    log_info("hashes of files are made anew: {}", unreadable.what());
   }
 }
 
@@ -54,11 +62,17 @@ std::string FileHashes::sha256(const fs::path& file) {
   const std::lock_guard lock(mutex_);
   known_[key] = {stamp, hash};
   changed_ = true;
+  // A process that is killed loses little.
+  if (std::chrono::steady_clock::now() - saved_ > kSavedEvery) write();
   return hash;
 }
 
 void FileHashes::save() {
   const std::lock_guard lock(mutex_);
+  write();
+}
+
+void FileHashes::write() {
   if (memory_.empty() || !changed_) return;
   std::string text;
   for (const auto& [path, known] : known_) {
@@ -67,10 +81,11 @@ void FileHashes::save() {
   try {
     fs::create_directories(memory_.parent_path());
     write_file_atomically(memory_, text);
-    changed_ = false;
   } catch (const std::exception& error) {
     log_info("hashes of files are not remembered: {}", error.what());
   }
+  changed_ = false;
+  saved_ = std::chrono::steady_clock::now();
 }
 
 }  // namespace domainfusion

@@ -12,6 +12,7 @@ namespace {
 
 // A progressive file may repeat scans without end; real ones have about ten.
 constexpr int kMaxScans = 500;
+constexpr const char* kCutOff = "the JPEG data is cut off";
 
 struct JpegDecoder {
   jpeg_decompress_struct info{};
@@ -19,14 +20,18 @@ struct JpegDecoder {
   jpeg_progress_mgr progress{};
   std::jmp_buf on_error{};
   char message[JMSG_LENGTH_MAX] = "";
+  bool header_is_read = false;
+  bool ended_early = false;  // the bytes ended before the end mark
 
   JpegDecoder() {
     info.err = jpeg_std_error(&errors);
     info.client_data = this;
-    errors.error_exit = [](j_common_ptr common) { give_up(common, nullptr); };
+    errors.error_exit = [](j_common_ptr common) {
+      give_up(common, static_cast<JpegDecoder*>(common->client_data)->ended_early ? kCutOff : nullptr);
+    };
     errors.output_message = [](j_common_ptr) {};
     errors.emit_message = [](j_common_ptr common, int level) {
-      if (level < 0 && common->err->msg_code == JWRN_JPEG_EOF) give_up(common, "the JPEG data is cut off");
+      if (level < 0) static_cast<JpegDecoder*>(common->client_data)->judge(common);
     };
     progress.progress_monitor = [](j_common_ptr common) {
       if (reinterpret_cast<j_decompress_ptr>(common)->input_scan_number > kMaxScans) {
@@ -48,6 +53,24 @@ struct JpegDecoder {
     std::longjmp(self->on_error, 1);
   }
 
+  // libjpeg warns when the bytes end, and once more where it has to make up values of pixels.
+  void judge(j_common_ptr common) {
+    const int warning = common->err->msg_code;
+    if (warning == JWRN_JPEG_EOF) ended_early = true;
+    if (ended_early && (!header_is_read || warning == JWRN_HIT_MARKER)) give_up(common, kCutOff);
+  }
+  // Whether every scan has come: a file with several may end between two of them.
+  bool has_all_scans() const {
+    if (info.arith_code) return false;  // warns of nothing
+    for (int c = 0; c < info.num_components; ++c) {
+      if (info.comp_info[c].quant_table == nullptr) return false;
+      for (int k = 0; info.progressive_mode && k < DCTSIZE2; ++k) {
+        if (info.coef_bits[c][k] != 0) return false;
+      }
+    }
+    return true;
+  }
+
   // The next three return false with `message` set. They hold no objects with destructors: libjpeg leaves them by
   // longjmp.
   bool read_header(std::string_view bytes) {
@@ -56,6 +79,7 @@ struct JpegDecoder {
     info.progress = &progress;
     jpeg_mem_src(&info, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
     jpeg_read_header(&info, TRUE);
+    header_is_read = true;
     return true;
   }
   bool start(J_COLOR_SPACE space) {
@@ -70,6 +94,7 @@ struct JpegDecoder {
       JSAMPROW row = rows + info.output_scanline * row_bytes;
       jpeg_read_scanlines(&info, &row, 1);
     }
+    if (ended_early && !has_all_scans()) give_up(reinterpret_cast<j_common_ptr>(&info), kCutOff);
     return true;
   }
 };

@@ -47,13 +47,17 @@ struct PngReader {
     png_read_info(png, info);
     return true;
   }
-  // `rows` takes 3 * width * height bytes.
-  bool read_rows(std::uint8_t* rows, std::size_t row_bytes) {
+  bool has_alpha() const {
+    return (png_get_color_type(png, info) & PNG_COLOR_MASK_ALPHA) != 0 || png_get_valid(png, info, PNG_INFO_tRNS) != 0;
+  }
+  // `rows` takes row_bytes * height bytes, four a pixel if `alpha`, else three. What follows the pixels (end mark,
+  // texts) is not read: it may be broken or missing.
+  bool read_rows(std::uint8_t* rows, std::size_t row_bytes, bool alpha) {
     if (setjmp(png_jmpbuf(png)) != 0) return false;
     png_set_expand(png);
     png_set_strip_16(png);
     png_set_gray_to_rgb(png);
-    png_set_strip_alpha(png);
+    if (!alpha) png_set_strip_alpha(png);
     const int passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
     if (png_get_rowbytes(png, info) != row_bytes) png_error(png, "unexpected row size");
@@ -61,7 +65,6 @@ struct PngReader {
     for (int pass = 0; pass < passes; ++pass) {
       for (png_uint_32 y = 0; y < height; ++y) png_read_row(png, rows + y * row_bytes, nullptr);
     }
-    png_read_end(png, nullptr);
     return true;
   }
 };
@@ -112,17 +115,18 @@ struct PngWriter {
 
 }  // namespace
 
-Image decode_png(std::string_view bytes) {
+Image decode_png(std::string_view bytes, Alpha alpha) {
   PngReader reader(bytes);
   check<FormatError>(reader.read_header(), "broken PNG: {}", reader.failure.message);
   check_image_size(png_get_image_width(reader.png, reader.info), png_get_image_height(reader.png, reader.info));
-  Image image{static_cast<int>(png_get_image_height(reader.png, reader.info)),
-              static_cast<int>(png_get_image_width(reader.png, reader.info)),
-              {}};
-  const std::size_t row_bytes = 3 * static_cast<std::size_t>(image.width);
-  image.rgb.resize(row_bytes * static_cast<std::size_t>(image.height));
-  check<FormatError>(reader.read_rows(image.rgb.data(), row_bytes), "broken PNG: {}", reader.failure.message);
-  return image;
+  const auto height = static_cast<int>(png_get_image_height(reader.png, reader.info));
+  const auto width = static_cast<int>(png_get_image_width(reader.png, reader.info));
+  const bool wants_alpha = alpha == Alpha::kWhite && reader.has_alpha();
+  const std::size_t row_bytes = (wants_alpha ? 4u : 3u) * static_cast<std::size_t>(width);
+  std::vector<std::uint8_t> rows(row_bytes * static_cast<std::size_t>(height));
+  check<FormatError>(reader.read_rows(rows.data(), row_bytes, wants_alpha), "broken PNG: {}", reader.failure.message);
+  if (wants_alpha) return rgb_of_rgba(height, width, rows.data(), alpha);
+  return {height, width, std::move(rows)};
 }
 
 std::string encode_png(const Image& image) {

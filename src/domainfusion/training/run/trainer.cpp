@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "domainfusion/core/log.h"
+#include "domainfusion/core/machine/blas.h"
 #include "domainfusion/core/machine/placement.h"
 #include "domainfusion/core/machine/threads.h"
 #include "domainfusion/core/progress.h"
@@ -204,6 +205,7 @@ void Trainer::look_for_leaks() {
 
 std::optional<TestRecord> Trainer::run() {
   const KeptTensorMemory memory;
+  if (context_.device.is_cpu()) warn_of_slow_blas();
   announce();
   const std::optional<Checkpoint> checkpoint = restore();
   try {

@@ -115,6 +115,13 @@ TEST_P(FeatureMixingRun, BackbonesWithoutStagesAndBatchesInPartsAreRefused) {
   EXPECT_NE(refusal({"optimizer.accumulation_steps=2"}).find("in parts"), std::string::npos);
 }
 
+TEST_P(FeatureMixingRun, LayersWithMapsOfOneValueAreRefusedAndNothingIsLeft) {
+  // Sides at 16 px: 8, 4, 2, 1.
+  EXPECT_NE(refusal({option("layers=[1,4]")}).find("layers names stage 4, whose maps are 1 x 1"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "refused"));
+  EXPECT_EQ(refusal({option("layers=[3]"), option("p=1"), "loader.batch_size=1"}), "not refused");
+}
+
 INSTANTIATE_TEST_SUITE_P(Methods, FeatureMixingRun, testing::Values("mixstyle", "efdmix"),
                          [](const auto& info) { return info.param; });
 

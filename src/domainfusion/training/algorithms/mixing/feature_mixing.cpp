@@ -75,6 +75,19 @@ void FeatureMixing::prepare(TrainingContext& context) {
       "the algorithm {} mixes feature maps between residual stages, which the backbone {} does not have: "
       "choose a ResNet with classifier.backbone",
       name_, context.config.classifier.backbone);
+  check_maps(context.config.loader.image_size_px);
+}
+
+// A map of one value has no style, and MixStyle's formula no result.
+void FeatureMixing::check_maps(std::int64_t image_size_px) const {
+  const std::vector<std::int64_t> sides = network_->stage_sides(image_size_px);
+  for (const std::int64_t layer : config_.layers) {
+    check<ConfigError>(
+        sides.at(static_cast<std::size_t>(layer - 1)) > 1,
+        "{}.layers names stage {}, whose maps are 1 x 1 at loader.image_size_px = {}: one value has no style to mix. "
+        "Name earlier stages, or raise the image's size",
+        name_, layer, image_size_px);
+  }
 }
 
 at::Tensor FeatureMixing::transformed(std::int64_t step, int stage, const at::Tensor& x_NCHW,

@@ -38,7 +38,7 @@ std::optional<FeatureMix> draw_feature_mix(const FeatureMixingConfig& config, co
 class FeatureMixing : public Algorithm {
  public:
   void describe(ConfigFields& fields) override { fields.group(name_, config_); }
-  // ConfigError if the backbone is not a residual network.
+  // ConfigError if the backbone is not a residual network, and for a layer whose maps are 1 x 1.
   void prepare(TrainingContext& context) override;
   bool loss_is_mean_over_images() const override {
     return false;
@@ -53,6 +53,7 @@ class FeatureMixing : public Algorithm {
                            const at::Tensor& own_share_N) const = 0;
 
  private:
+  void check_maps(std::int64_t image_size_px) const;
   at::Tensor transformed(std::int64_t step, int stage, const at::Tensor& x_NCHW, const at::Tensor& domain_N) const;
 
   std::string name_;
