@@ -39,12 +39,11 @@ nlohmann::json DsiTranslator::options(std::int64_t start_step) const {
           {"seed", config_.seed}};
 }
 
-DsiTranslator::Store& DsiTranslator::store_of(std::int64_t start_step) {
+GenerationFolder& DsiTranslator::store_of(std::int64_t start_step) {
   if (const auto known = stores_.find(start_step); known != stores_.end()) return known->second;
   const nlohmann::json described = options(start_step);
-  fs::path path = root_ / sha256_hex(json_text(described)).substr(0, 16);
-  GenerationFolder folder(path, described);
-  return stores_.emplace(start_step, Store{std::move(path), std::move(folder)}).first->second;
+  const fs::path path = root_ / sha256_hex(json_text(described)).substr(0, 16);
+  return stores_.try_emplace(start_step, path, described).first->second;
 }
 
 void DsiTranslator::make(const DomainDataset& dataset, std::int64_t domain, const std::vector<std::int64_t>& indices,
@@ -68,8 +67,8 @@ void DsiTranslator::make(const DomainDataset& dataset, std::int64_t domain, cons
       continue;
     }
     store_of(start_step)
-        .folder.add(hashes[i], hashes[i], hashes[i] + ".png", tensor01_to_image(made.values_N[row].cpu()),
-                    {{"path", dataset.info(domain, indices[i]).path}});
+        .add(hashes[i], hashes[i], hashes[i] + ".png", tensor01_to_image(made.values_N[row].cpu()),
+             {{"path", dataset.info(domain, indices[i]).path}});
     ++made_;
   }
 }
@@ -87,11 +86,11 @@ std::vector<std::optional<Image>> DsiTranslator::translate(const DomainDataset& 
     hashes.clear();
     if (should_stop && should_stop()) throw Interrupted{};
   };
-  const Store& store = store_of(start_step);
+  const GenerationFolder& store = store_of(start_step);
   for (const std::int64_t index : indices) {
     const std::string& hash = all_hashes.emplace_back(dataset.image_hash(domain, index));
     if (!asked.insert(hash).second) continue;  // equal files
-    if (store.folder.has(hash, hash)) {
+    if (store.has(hash, hash)) {
       ++found_;
       continue;
     }
@@ -103,7 +102,7 @@ std::vector<std::optional<Image>> DsiTranslator::translate(const DomainDataset& 
   std::vector<std::optional<Image>> images;
   for (const std::string& hash : all_hashes) {
     images.emplace_back();
-    if (store.folder.has(hash, hash)) images.back() = read_image(store.path / (hash + ".png"));
+    if (store.has(hash, hash)) images.back() = read_image(store.path() / (hash + ".png"));
   }
   return images;
 }
