@@ -74,6 +74,29 @@ TEST(Config, OverridesAreTypedAndBareWordsAreText) {
   EXPECT_EQ(config_error([&] { apply_override(fields, "channels=[16, 0]"); }), "channels = 0: expected 1 … 1024");
 }
 
+TEST(Config, ATextOptionTakesWhateverStandsThereAndATomlStringWithoutItsQuotes) {
+  Outer config;
+  const auto fields = fields_of(config);
+  const auto name = [&](const std::string& value) {
+    apply_override(fields, "name=" + value);
+    return config.name;
+  };
+  EXPECT_EQ(name("2019-01-01"), "2019-01-01");
+  EXPECT_EQ(name("12:30:00"), "12:30:00");
+  EXPECT_EQ(name("[a, b]"), "[a, b]");
+  EXPECT_EQ(name("it's"), "it's");
+  EXPECT_EQ(name("\"'x'\""), "'x'");
+  EXPECT_EQ(name("'x'"), "x");
+  EXPECT_EQ(text_of_override("\"erm\""), "erm");
+}
+
+TEST(Config, AnOverrideIsOneValue) {
+  Outer config;
+  EXPECT_NE(config_error([&] { apply_override(fields_of(config), "steps=4\nfoo=7"); }).find("expected an integer"),
+            std::string::npos);
+  EXPECT_EQ(config.steps, 3);
+}
+
 TEST(Config, AnUnknownKeyNamesTheNearest) {
   Outer config;
   EXPECT_EQ(config_error([&] { apply_override(fields_of(config), "inner.rat=1"); }),
@@ -102,10 +125,16 @@ TEST(Config, ARecipeIsReadAndItsErrorsNameTheFile) {
   const std::string message = config_error([&] { apply_recipe(fields_of(config), path); });
   EXPECT_NE(message.find(path.string()), std::string::npos);
   EXPECT_NE(message.find("did you mean 'steps'"), std::string::npos);
+  std::ofstream(path) << "[typo]\n";
+  EXPECT_NE(config_error([&] { apply_recipe(fields_of(config), path); }).find("unknown config key 'typo'"),
+            std::string::npos);
+  std::ofstream(path) << "[inner]\n";
+  EXPECT_EQ(config_error([&] { apply_recipe(fields_of(config), path); }), "no error");
   std::ofstream(path) << "steps = = 5\n";
   EXPECT_THROW(apply_recipe(fields_of(config), path), FormatError);
   std::filesystem::remove(path);
   EXPECT_THROW(apply_recipe(fields_of(config), path), IoError);
+  EXPECT_THROW(apply_recipe(fields_of(config), path.parent_path()), IoError) << "a folder is no empty recipe";
 }
 
 }  // namespace domainfusion

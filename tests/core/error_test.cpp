@@ -23,4 +23,17 @@ TEST(Error, ContextStandsOutermostFirst) {
   }
 }
 
+TEST(Error, AMessageThatBeginsWithItsSubjectIsNotGivenItOnceMore) {
+  const auto said = [](const std::string& message, const std::string& context) {
+    FormatError error(message);
+    error.add_context(context);
+    return std::string(error.what());
+  };
+  EXPECT_EQ(said("'/x' cannot be written", "'/x'"), "'/x' cannot be written");
+  EXPECT_EQ(said("/x: cannot be opened", "'/x'"), "/x: cannot be opened");
+  EXPECT_EQ(said("'/x': broken", "/x"), "'/x': broken");
+  EXPECT_EQ(said("/x/y: broken", "/x"), "/x: /x/y: broken");
+  EXPECT_EQ(said("training has diverged", "train"), "train: training has diverged");
+}
+
 }  // namespace domainfusion

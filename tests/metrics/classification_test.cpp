@@ -33,6 +33,11 @@ TEST(Metrics, ClassesOutOfRangeAreRefused) {
   EXPECT_THROW(confusion_matrix(classes({0, 1}), classes({0}), 3), ShapeError);
 }
 
+TEST(Metrics, EqualFiguresInAnotherOrderHaveOneMean) {
+  EXPECT_EQ(mean_of(std::vector<double>{.25, .125, .5}), mean_of(std::vector<double>{.25, .5, .125}));
+  EXPECT_THROW(mean_of({}), ConfigError);
+}
+
 TEST(Metrics, TheStandardErrorIsThatOfThePopulation) {
   const std::vector<double> values{1, 2, 6};
   const auto result = mean_and_error(values);

@@ -149,7 +149,8 @@ void ConfigFields::from_json(const json& object) {
   const std::function<void(const json&, const std::string&)> read = [&](const json& node, const std::string& prefix) {
     for (const auto& [name, value] : node.items()) {
       const std::string key = prefix.empty() ? name : prefix + "." + name;
-      if (value.is_object()) {
+      const auto lies_in_it = [&](const Field& field) { return field.key.starts_with(key + "."); };
+      if (value.is_object() && (!value.empty() || std::any_of(fields_.begin(), fields_.end(), lies_in_it))) {
         read(value, key);
       } else {
         at(key).set(value);

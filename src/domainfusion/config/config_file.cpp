@@ -4,6 +4,7 @@
 #include <toml++/toml.h>
 
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "domainfusion/core/json_text.h"
@@ -31,13 +32,27 @@ json to_json(const toml::node& node) {
   throw ConfigError("dates and times are not config values");
 }
 
+// "v" -> what `text` is in TOML; nothing where it is no value, or more than one.
+std::optional<toml::table> toml_value(std::string_view text) {
+  try {
+    toml::table table = toml::parse(fmt::format("v = {}", text));
+    if (table.size() == 1) return table;
+  } catch (const toml::parse_error&) {
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 json read_recipe(const std::filesystem::path& path) {
+  std::error_code ignored;
+  check<IoError>(!std::filesystem::is_directory(path, ignored), "recipe '{}' is a folder: name a TOML file in it",
+                 path.string());
   std::ifstream file(path);
-  check<IoError>(file.good(), "recipe '{}' cannot be read: check the path", path.string());
   std::stringstream text;
   text << file.rdbuf();
+  check<IoError>(file.is_open() && !file.bad() && !text.bad(), "recipe '{}' cannot be read: check the path",
+                 path.string());
   toml::table table;
   try {
     table = toml::parse(text.str(), path.string());
@@ -61,15 +76,15 @@ void apply_override(const ConfigFields& fields, std::string_view assignment) {
   check<ConfigError>(equals != std::string_view::npos && equals > 0, "--set {}: expected key=value", assignment);
   const std::string key(assignment.substr(0, equals)), value(assignment.substr(equals + 1));
   const auto& field = fields.at(key);
-  json parsed;
-  try {
-    parsed = to_json(*toml::parse("v = " + value).get("v"));
-  } catch (const toml::parse_error&) {
-    parsed = value;
-  }
-  // A text option given 64 or true without quotes means the text.
-  if (field.type == "text" && !parsed.is_string()) parsed = value;
-  field.set(parsed);
+  if (field.type == "text") return field.set(text_of_override(value));
+  const auto parsed = toml_value(value);
+  field.set(parsed ? to_json(*parsed->get("v")) : json(value));
+}
+
+std::string text_of_override(std::string_view value) {
+  const auto parsed = toml_value(value);
+  const auto* text = parsed ? parsed->get("v")->as_string() : nullptr;
+  return text ? text->get() : std::string(value);
 }
 
 std::string describe_fields(const ConfigFields& fields) {

@@ -16,8 +16,13 @@ nlohmann::json read_recipe(const std::filesystem::path& path);
 // for unknown keys or wrong values.
 void apply_recipe(const ConfigFields& fields, const std::filesystem::path& path);
 
-// Applies "key=value": the value is TOML (0.5, true, "text", ["a", "b"]); a bare word is taken as text.
+// Applies "key=value": the value is TOML (0.5, true, "text", ["a", "b"]); a bare word is taken as text, and so is
+// whatever a text option is given without quotes.
 void apply_override(const ConfigFields& fields, std::string_view assignment);
+
+// What `value` of "key=value" is to a text option: the text of a TOML string, else `value` as it stands (64,
+// 2019-01-01).
+std::string text_of_override(std::string_view value);
 
 // One line per field: key, type, default, range, help.
 std::string describe_fields(const ConfigFields& fields);

@@ -10,7 +10,8 @@
 
 namespace domainfusion {
 
-// Process exit codes of the command line.
+// Process exit codes of the command line; work that a signal stopped and that can be continued ends with 128 + its
+// number.
 enum class ExitCode { kGood = 0, kFailure = 1, kConfig = 2, kInput = 3, kDistributed = 4 };
 
 // Base of all errors. what() names the subject, the actual value, what was expected, and the remedy; context lines that
@@ -19,6 +20,7 @@ class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message) : std::runtime_error(message), message_(message) {}
   const char* what() const noexcept override { return message_.c_str(); }
+  // A message that begins with its subject, a path say, is not given it once more.
   void add_context(std::string_view context);
   virtual ExitCode exit_code() const noexcept { return ExitCode::kFailure; }
 

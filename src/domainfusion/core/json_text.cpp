@@ -1,5 +1,7 @@
 #include "domainfusion/core/json_text.h"
 
+#include <set>
+
 #include "domainfusion/core/error.h"
 
 namespace domainfusion {
@@ -99,5 +101,21 @@ std::optional<json> try_parse_json(std::string_view text) {
 void visit_json(std::string_view text, nlohmann::json_sax<json>& handler) { json::sax_parse(text, &handler); }
 
 std::string json_text(const json& value, int indent) { return value.dump(indent); }
+
+std::string json_differences(const json& before, const json& now,
+                             const std::function<bool(const std::string& pointer)>& counts) {
+  const json old_values = before.flatten(), new_values = now.flatten();
+  std::set<std::string> keys;
+  for (const auto& [key, value] : old_values.items()) keys.insert(key);
+  for (const auto& [key, value] : new_values.items()) keys.insert(key);
+  std::string text;
+  for (const std::string& key : keys) {
+    const json a = old_values.value(key, json()), b = new_values.value(key, json());
+    if (a == b || (counts && !counts(key))) continue;
+    text += fmt::format("{}{} was {}, is {}", text.empty() ? "" : "; ", key.empty() ? "all" : key.substr(1),
+                        json_text(a), json_text(b));
+  }
+  return text;
+}
 
 }  // namespace domainfusion

@@ -3,6 +3,7 @@
 // and serializer, which cost each file that names them seconds of compiling, are compiled once.
 
 #include <cstddef>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -67,5 +68,10 @@ class JsonBuilder : public nlohmann::json_sax<nlohmann::json> {
 
 // On one line, or with `indent` blanks a level. Throws nlohmann::json::type_error for text that is not UTF-8.
 std::string json_text(const nlohmann::json& value, int indent = -1);
+
+// "optimizer/lr was 0.1, is 0.2; …" for every number, text and so on that differs and whose JSON pointer
+// ("/optimizer/lr") `counts`, where one is given; what one side lacks is null. Empty: none does.
+std::string json_differences(const nlohmann::json& before, const nlohmann::json& now,
+                             const std::function<bool(const std::string& pointer)>& counts = {});
 
 }  // namespace domainfusion

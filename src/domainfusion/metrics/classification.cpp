@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "domainfusion/core/error.h"
 
@@ -45,12 +46,15 @@ at::Tensor per_class_accuracy(const at::Tensor& confusion_KK) {
   return counts.diagonal() / counts.sum(1);
 }
 
+double mean_of(std::span<const double> values) {
+  check<ConfigError>(!values.empty(), "the mean of no values: expected at least one");
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
 MeanAndError mean_and_error(std::span<const double> values) {
-  check<ConfigError>(!values.empty(), "the mean of no values: expected at least one run");
   const auto n = static_cast<double>(values.size());
-  double sum = 0, squares = 0;
-  for (const double value : values) sum += value;
-  const double mean = sum / n;
+  const double mean = mean_of(values);
+  double squares = 0;
   for (const double value : values) squares += (value - mean) * (value - mean);
   return {mean, std::sqrt(squares / n) / std::sqrt(n)};
 }

@@ -22,6 +22,10 @@ double accuracy_of(const at::Tensor& confusion_KK);
 // Share of right answers of each true class, float64 [K]; NaN for classes without a sample.
 at::Tensor per_class_accuracy(const at::Tensor& confusion_KK);
 
+// The sum, added up in this order, over the number, as in DomainBed's selection: what training and tables choose by
+// must be the same to the last bit, or they part on ties. ConfigError if `values` is empty.
+double mean_of(std::span<const double> values);
+
 struct MeanAndError {
   double mean = 0;
   double standard_error = 0;  // population standard deviation / sqrt(n), as DomainBed reports it; 0 for one value

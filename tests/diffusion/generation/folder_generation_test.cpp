@@ -181,7 +181,7 @@ TEST_F(FolderGenerationTest, NothingIsOverwritten) {
   generate();
   const std::string first = bytes("out/photo/dog/1.png");
   config_.prompt = "another";
-  EXPECT_NE(refusal<ConfigError>().find("/options/prompt"), std::string::npos) << refusal<ConfigError>();
+  EXPECT_NE(refusal<ConfigError>().find("options/prompt was"), std::string::npos) << refusal<ConfigError>();
   config_.prompt = "a {folder}";
   folder_.write("out/photo/dog/3.png", bytes("in/photo/dog/1.png"));
   add_picture("photo/dog/3.png", 7);

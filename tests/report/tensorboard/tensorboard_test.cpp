@@ -174,13 +174,31 @@ TEST_F(TensorBoard, AResumedRunGoesOnWithoutAStepTwice) {
     log.write(kTestRecord);
   }
   const Events events = read_events(folder_.path());
-  EXPECT_EQ(event_files_in(folder_.path()).size(), 2u);
-  EXPECT_EQ(events.session_starts, std::vector<std::int64_t>{5});
+  EXPECT_EQ(event_files_in(folder_.path()).size(), 1u);
+  EXPECT_EQ(events.session_starts, std::vector<std::int64_t>{0}) << "for a TensorBoard that has read the first file";
   EXPECT_EQ(events.steps_of("train/loss"), (std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
   EXPECT_EQ(events.steps_of("validation/mean_accuracy"), (std::vector<std::int64_t>{2, 4, 6, 8, 10}));
   EXPECT_EQ(events.steps_of("validation/accuracy/photo").size(), 5u);
   EXPECT_EQ(events.steps_of("test/accuracy").size(), 1u);
   EXPECT_EQ(events.hparams_tags.size(), 3u);
+}
+
+// As versions before left them: a file a start, each voiding what the ones before it say of later steps.
+TEST_F(TensorBoard, FilesOfOlderStartsBecomeOne) {
+  const auto file_of = [](const ProtobufMessage& first, std::int64_t step, float loss) {
+    const auto value = ProtobufMessage().text(1, "train/loss").real32(2, loss);
+    const auto scalar = ProtobufMessage().real(1, 2e9).integer(2, step).message(5, ProtobufMessage().message(1, value));
+    return tfrecord(first.bytes()) + tfrecord(scalar.bytes());
+  };
+  const auto start = ProtobufMessage().real(1, 2e9).integer(2, 2).message(7, ProtobufMessage().integer(1, 1));
+  const auto version = ProtobufMessage().real(1, 2e9).text(3, "brain.Event:2");
+  folder_.write("events.out.tfevents.0000000001.domainfusion", file_of(version, 1, 0.5f) + file_of(version, 2, 0.25f));
+  folder_.write("events.out.tfevents.0000000002.domainfusion", file_of(start, 2, 0.75f));
+  folder_.write("events.out.tfevents.0000000003.domainfusion.partial-7-0badcafe-0", "half");
+  EventLog(folder_.path(), kConfig).rewind(9);
+  EXPECT_EQ(event_files_in(folder_.path()).size(), 1u);
+  EXPECT_EQ(read_events(folder_.path()).scalars,
+            (std::vector<Scalar>{{1, "train/loss", 0.5f}, {2, "train/loss", 0.75f}}));
 }
 
 TEST_F(TensorBoard, AFinishedRunThatIsResumedIsTestedOnceMoreInPlaceOfBefore) {
@@ -201,6 +219,9 @@ TEST_F(TensorBoard, EventsThatCannotBeWrittenDoNotStopARun) {
   EventLog log(folder_.path() / "absent", kConfig);
   EXPECT_NO_THROW(log.rewind(0));
   EXPECT_NO_THROW(log.write(step_record(0)));
+  EventLog other(folder_.path(), kConfig);
+  other.rewind(0);
+  EXPECT_NO_THROW(other.write({{"type", "round"}, {"step", 0}, {"round", "no number"}})) << "not an error of ours";
 }
 
 }  // namespace domainfusion

@@ -48,8 +48,6 @@ std::vector<fs::path> provenance_files(const fs::path& store) {
   return files;
 }
 
-bool is_part(const fs::path& file) { return file.filename().string().find(kPartialFile) != std::string::npos; }
-
 // A live writer's files are younger.
 bool is_old(const fs::path& file) {
   std::error_code gone;
@@ -136,7 +134,7 @@ StoreWaste waste_of_store(const fs::path& store, const std::optional<std::set<st
   StoreWaste waste;
   for (const fs::path& file : files) {
     const std::string key = file.stem();
-    if (is_part(file) || !entries.contains(key)) {
+    if (is_partial_file(file) || !entries.contains(key)) {
       if (is_old(file)) waste.parts.push_back(file);
     } else if (broken.contains(key)) {
       waste.broken.push_back(file);

@@ -8,20 +8,21 @@
 #include <optional>
 #include <string>
 
-#include "domainfusion/io/files/folder_lock.h"
 #include "domainfusion/io/files/json_lines.h"
+#include "domainfusion/io/files/owned_folder.h"
 #include "domainfusion/io/images/image.h"
 
 namespace domainfusion {
 
 class GenerationFolder {
  public:
-  // Makes the folder, or continues one of equal `options`; `before`: what those say that a folder made before there
-  // were such options does not. ConfigError for other options, and for a folder that is not empty and was not made by
-  // this class; IoError (also while another process has it), FormatError.
+  // Makes the folder (an OwnedFolder), or continues one of equal `options`; `before`: what those say that a folder made
+  // before there were such options does not. ConfigError for other options, and for a folder that is not empty and was
+  // not made by this class; IoError (also while another process has it), FormatError.
   GenerationFolder(std::filesystem::path folder, const nlohmann::json& options,
                    const nlohmann::json& before = nlohmann::json::object());
 
+  const std::filesystem::path& path() const { return folder_.path(); }
   // Whether the image of `source` lies there, made of content `source_hash`. ConfigError if it was made of another
   // content.
   bool has(const std::string& source, const std::string& source_hash) const;
@@ -33,11 +34,9 @@ class GenerationFolder {
            nlohmann::json record);
 
  private:
-  void check_options(const nlohmann::json& options, nlohmann::json before) const;
   void read_manifest();
 
-  std::filesystem::path folder_;
-  std::optional<FolderLock> lock_;
+  OwnedFolder folder_;
   std::optional<JsonLinesWriter> manifest_;
   std::map<std::string, nlohmann::json> records_;  // by source
 };

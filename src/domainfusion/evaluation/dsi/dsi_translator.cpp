@@ -35,12 +35,11 @@ nlohmann::json DsiTranslator::options(std::int64_t start_step) const {
           {"image_size_px", size_px()},     {"seed", config_.seed}};
 }
 
-DsiTranslator::Store& DsiTranslator::store_of(std::int64_t start_step) {
+GenerationFolder& DsiTranslator::store_of(std::int64_t start_step) {
   if (const auto known = stores_.find(start_step); known != stores_.end()) return known->second;
   const nlohmann::json described = options(start_step);
-  fs::path path = root_ / sha256_hex(json_text(described)).substr(0, 16);
-  GenerationFolder folder(path, described);
-  return stores_.emplace(start_step, Store{std::move(path), std::move(folder)}).first->second;
+  const fs::path path = root_ / sha256_hex(json_text(described)).substr(0, 16);
+  return stores_.try_emplace(start_step, path, described).first->second;
 }
 
 void DsiTranslator::make(const DomainDataset& dataset, std::int64_t domain, const std::vector<std::int64_t>& indices,
@@ -64,8 +63,8 @@ void DsiTranslator::make(const DomainDataset& dataset, std::int64_t domain, cons
       continue;
     }
     store_of(start_step)
-        .folder.add(hashes[i], hashes[i], hashes[i] + ".png", tensor01_to_image(made.values_N[row].cpu()),
-                    {{"path", dataset.info(domain, indices[i]).path}});
+        .add(hashes[i], hashes[i], hashes[i] + ".png", tensor01_to_image(made.values_N[row].cpu()),
+             {{"path", dataset.info(domain, indices[i]).path}});
     ++made_;
   }
 }
@@ -83,11 +82,11 @@ std::vector<std::optional<Image>> DsiTranslator::translate(const DomainDataset& 
     hashes.clear();
     if (should_stop && should_stop()) throw Interrupted{};
   };
-  const Store& store = store_of(start_step);
+  const GenerationFolder& store = store_of(start_step);
   for (const std::int64_t index : indices) {
     const std::string& hash = all_hashes.emplace_back(dataset.pixel_identity(domain, index));
     if (!asked.insert(hash).second) continue;  // equal pictures
-    if (store.folder.has(hash, hash)) {
+    if (store.has(hash, hash)) {
       ++found_;
       continue;
     }
@@ -99,7 +98,7 @@ std::vector<std::optional<Image>> DsiTranslator::translate(const DomainDataset& 
   std::vector<std::optional<Image>> images;
   for (const std::string& hash : all_hashes) {
     images.emplace_back();
-    if (store.folder.has(hash, hash)) images.back() = read_image(store.path / (hash + ".png"));
+    if (store.has(hash, hash)) images.back() = read_image(store.path() / (hash + ".png"));
   }
   return images;
 }

@@ -41,11 +41,7 @@ class DsiTranslator {
   std::int64_t failed() const { return failed_; }
 
  private:
-  struct Store {
-    std::filesystem::path path;
-    GenerationFolder folder;
-  };
-  Store& store_of(std::int64_t start_step);
+  GenerationFolder& store_of(std::int64_t start_step);
   nlohmann::json options(std::int64_t start_step) const;
   std::int64_t size_px() const;
   void make(const DomainDataset& dataset, std::int64_t domain, const std::vector<std::int64_t>& indices,
@@ -54,7 +50,7 @@ class DsiTranslator {
   LatentDiffusion ldm_;
   const DsiConfig& config_;
   std::filesystem::path root_;
-  std::map<std::int64_t, Store> stores_;
+  std::map<std::int64_t, GenerationFolder> stores_;
   std::int64_t made_ = 0, found_ = 0, failed_ = 0;
 };
 

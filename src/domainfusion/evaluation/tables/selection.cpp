@@ -5,6 +5,9 @@
 #include <map>
 #include <optional>
 #include <tuple>
+#include <utility>
+
+#include "domainfusion/metrics/classification.h"
 
 namespace domainfusion {
 namespace {
@@ -16,20 +19,17 @@ void keep_better(std::optional<Choice>& best, const Choice& candidate) {
   if (!best || candidate.val_acc > best->val_acc) best = candidate;
 }
 
-double mean_out_accuracy_of_sources(const ProtocolRecord& record, std::size_t target) {
-  double sum = 0;
-  for (std::size_t env = 0; env < record.out_acc.size(); ++env) {
-    if (env != target) sum += record.out_acc[env];
-  }
-  return sum / static_cast<double>(record.out_acc.size() - 1);
+double mean_of_others(std::vector<double> accuracy, std::size_t target) {
+  accuracy.erase(accuracy.begin() + static_cast<std::ptrdiff_t>(target));
+  return mean_of(accuracy);
 }
 
 std::optional<Choice> by_training_domains(const Records& records, std::size_t target) {
   std::optional<Choice> best;
   for (const ProtocolRecord* record : records) {
     if (!record->single_target()) continue;
-    keep_better(best, {record->hparams_seed, record->step, mean_out_accuracy_of_sources(*record, target),
-                       record->in_acc[target]});
+    keep_better(best,
+                {record->hparams_seed, record->step, mean_of_others(record->out_acc, target), record->in_acc[target]});
   }
   return best;
 }
@@ -53,11 +53,7 @@ double cross_validation_accuracy(const Records& records, std::size_t environment
     const auto other = static_cast<std::size_t>(record->test_envs[second ? 1 : 0]);
     if (other < environments) accuracy[other] = record->in_acc[other];
   }
-  double sum = 0;
-  for (std::size_t env = 0; env < environments; ++env) {
-    if (env != target) sum += accuracy[env];
-  }
-  return sum / static_cast<double>(environments - 1);
+  return mean_of_others(std::move(accuracy), target);
 }
 
 std::optional<Choice> by_leave_one_out(const Records& records, std::size_t target) {

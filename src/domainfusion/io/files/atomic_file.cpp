@@ -47,6 +47,10 @@ std::string_view remedy_for(int error) {
 
 }  // namespace
 
+bool is_partial_file(const std::filesystem::path& path) {
+  return path.filename().string().find(kPartialFile) != std::string::npos;
+}
+
 AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)), temporary_(temporary_name(target_)) {
   // Beyond a file-size limit the write shall fail with EFBIG instead of ending the process.
   static const auto ignored = std::signal(SIGXFSZ, SIG_IGN);

@@ -10,6 +10,7 @@ namespace domainfusion {
 
 // What follows the target's name in that of the temporary file; a process that was killed leaves it behind.
 constexpr std::string_view kPartialFile = ".partial-";
+bool is_partial_file(const std::filesystem::path& path);
 
 // A file under construction. Until commit() the target keeps its old content; a writer that is destroyed without
 // commit() removes its temporary file. All functions throw IoError that names the path, the cause and the remedy (full

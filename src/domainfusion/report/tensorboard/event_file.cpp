@@ -11,6 +11,7 @@
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/json_text.h"
+#include "domainfusion/io/files/atomic_file.h"
 #include "domainfusion/io/files/file_bytes.h"
 #include "domainfusion/report/tensorboard/protobuf.h"
 
@@ -19,7 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kPrefix = "events.out.tfevents.";
+constexpr std::string_view kPrefix = "events.out.tfevents.", kVersion = "brain.Event:2";
+constexpr int kVersionField = 3, kSessionField = 7;
 constexpr std::size_t kHeaderBytes = 12, kFooterBytes = 4;
 
 double now_seconds() {
@@ -68,6 +70,36 @@ ProtobufMessage protobuf_value(const nlohmann::json& value) {
 
 // HParamInfo.type.
 int data_type(const nlohmann::json& value) { return value.is_boolean() ? 2 : value.is_number() ? 3 : 1; }
+
+// What earlier events say of `step` and later steps is void from there on.
+ProtobufMessage session_start(std::int64_t step) {
+  constexpr int kStart = 1;
+  return event(step).message(kSessionField, ProtobufMessage().integer(1, kStart));
+}
+
+// Of files that follow each other: without versions and starts, and without what a start made void.
+std::string kept_records(const std::vector<fs::path>& files, const std::function<bool(std::string_view)>& keep) {
+  struct Kept {
+    std::int64_t step;
+    std::string record;
+  };
+  std::vector<Kept> events;
+  for (const fs::path& file : files) {
+    read_tfrecords(file, [&](std::string_view bytes) {
+      const auto field = ProtobufReader::find(bytes, 2);
+      const std::int64_t step = field ? static_cast<std::int64_t>(field->value) : 0;
+      if (ProtobufReader::find(bytes, kSessionField)) {
+        std::erase_if(events, [&](const Kept& event) { return event.step >= step; });
+      } else if (!ProtobufReader::find(bytes, kVersionField) && keep(bytes)) {
+        events.push_back({step, tfrecord(bytes)});
+      }
+      return true;
+    });
+  }
+  std::string all;
+  for (const Kept& event : events) all += event.record;
+  return all;
+}
 
 // Names sort as they were made: TensorBoard reads one file after the other.
 fs::path next_path(const fs::path& folder) {
@@ -118,17 +150,24 @@ std::vector<fs::path> event_files_in(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().filename().string().starts_with(kPrefix)) files.push_back(entry.path());
+    const bool whole = !is_partial_file(entry.path());
+    if (whole && entry.path().filename().string().starts_with(kPrefix)) files.push_back(entry.path());
   }
   check<IoError>(!error, "'{}' cannot be read: {}", folder.string(), error.message());
   std::sort(files.begin(), files.end());
   return files;
 }
 
-EventFileWriter::EventFileWriter(const fs::path& folder) : path_(next_path(folder)) {
-  file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
-  check<IoError>(file_ >= 0, "{}: cannot be made: {}", path_.string(), std::strerror(errno));
-  write(event(0).text(3, "brain.Event:2").bytes());
+EventFileWriter::EventFileWriter(const fs::path& folder, const std::function<bool(std::string_view event)>& keep)
+    : path_(next_path(folder)) {
+  const std::vector<fs::path> before = event_files_in(folder);
+  std::string bytes = tfrecord(event(0).text(kVersionField, kVersion).bytes());
+  if (!before.empty()) bytes += tfrecord(session_start(0).bytes());
+  if (keep) bytes += kept_records(before, keep);
+  write_file_atomically(path_, bytes);
+  for (const fs::path& path : before) fs::remove(path);
+  file_ = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  check<IoError>(file_ >= 0, "{}: cannot be opened: {}", path_.string(), std::strerror(errno));
 }
 
 EventFileWriter::~EventFileWriter() {
@@ -140,11 +179,6 @@ void EventFileWriter::write(std::string_view bytes) {
   const ssize_t count = ::write(file_, record.data(), record.size());
   check<IoError>(count == static_cast<ssize_t>(record.size()), "{}: an event of {} bytes could not be written: {}",
                  path_.string(), record.size(), count < 0 ? std::strerror(errno) : "the disk is full");
-}
-
-void EventFileWriter::session_start(std::int64_t step) {
-  constexpr int kStart = 1;
-  write(event(step).message(7, ProtobufMessage().integer(1, kStart)).bytes());
 }
 
 void EventFileWriter::scalars(std::int64_t step, const std::map<std::string, double>& values) {

@@ -27,18 +27,19 @@ std::uint64_t read_tfrecords(const std::filesystem::path& path, const std::funct
 // Event files of a folder ("events.out.tfevents.…") in the order in which TensorBoard reads them.
 std::vector<std::filesystem::path> event_files_in(const std::filesystem::path& folder);
 
-// Appends events to a new file of `folder`, which comes behind those that are there. Each event is in the file when its
-// function returns; times are the present. IoError that names the path.
+// Appends events to a new file of `folder`, which takes the place of those that are there. Each event is in the file
+// when its function returns; times are the present. IoError that names the path.
 class EventFileWriter {
  public:
-  explicit EventFileWriter(const std::filesystem::path& folder);
+  // The file begins with those events of the earlier files that `keep` wants. A TensorBoard that has read those files
+  // forgets them when it comes to this one.
+  explicit EventFileWriter(const std::filesystem::path& folder,
+                           const std::function<bool(std::string_view event)>& keep = {});
   ~EventFileWriter();
   EventFileWriter(const EventFileWriter&) = delete;
   EventFileWriter& operator=(const EventFileWriter&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
-  // What older files say of `step` and later steps is void from here on.
-  void session_start(std::int64_t step);
   void scalars(std::int64_t step, const std::map<std::string, double>& values);
   void image(std::int64_t step, const std::string& tag, const Image& image);
   // A session of the plugin "hparams": `values` holds booleans, numbers and texts; `metrics` are tags of scalars.

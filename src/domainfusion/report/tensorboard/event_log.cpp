@@ -1,6 +1,7 @@
 #include "domainfusion/report/tensorboard/event_log.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "domainfusion/core/error.h"
@@ -15,19 +16,21 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using Scalars = std::map<std::string, double>;
 
-constexpr std::string_view kTest = "test/", kSessionEnd = "_hparams_/session_end_info";
+constexpr std::string_view kTest = "test/", kHyperParameters = "_hparams_/";
 
-// Whether an event was written at the end of a run.
-bool ends_run(std::string_view event) {
+std::string_view tag_of(std::string_view event) {
   const auto summary = ProtobufReader::find(event, 5);
   const auto value = summary ? ProtobufReader::find(summary->bytes, 1) : std::nullopt;
   const auto tag = value ? ProtobufReader::find(value->bytes, 1) : std::nullopt;
-  return tag && (tag->bytes.starts_with(kTest) || tag->bytes == kSessionEnd);
+  return tag ? tag->bytes : std::string_view();
 }
 
+// Whether an event tells of the first `steps_done` steps. Hyper-parameters are told anew; tests come at a run's end.
 bool belongs_before(std::string_view event, std::int64_t steps_done) {
   const auto step = ProtobufReader::find(event, 2);
-  return (!step || static_cast<std::int64_t>(step->value) <= steps_done) && !ends_run(event);
+  if (step && static_cast<std::int64_t>(step->value) > steps_done) return false;
+  const std::string_view tag = tag_of(event);
+  return !tag.starts_with(kTest) && !tag.starts_with(kHyperParameters);
 }
 
 void add_numbers(Scalars& scalars, const json& object, const std::string& prefix) {
@@ -72,7 +75,7 @@ void EventLog::attempt(const std::function<void()>& action) {
   if (failed_) return;
   try {
     action();
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     failed_ = true;
     log_warning("TensorBoard's event files are left out from here on: {}", error.what());
   }
@@ -81,20 +84,9 @@ void EventLog::attempt(const std::function<void()>& action) {
 void EventLog::rewind(std::int64_t step) {
   attempt([&] {
     file_.reset();
-    const std::vector<fs::path> before = event_files_in(run_);
-    for (const fs::path& path : before) {
-      const std::uint64_t kept =
-          read_tfrecords(path, [&](std::string_view event) { return belongs_before(event, step); });
-      std::error_code error;
-      if (kept < fs::file_size(path, error)) fs::resize_file(path, kept, error);
-      check<IoError>(!error, "{}: cannot be cut at the step of the resume: {}", path.string(), error.message());
-    }
-    file_ = std::make_unique<EventFileWriter>(run_);
-    if (before.empty()) {
-      file_->hyper_parameters(hyper_parameters_of(config_), {"validation/mean_accuracy", "test/accuracy"});
-    } else {
-      file_->session_start(step + 1);
-    }
+    file_ =
+        std::make_unique<EventFileWriter>(run_, [&](std::string_view event) { return belongs_before(event, step); });
+    file_->hyper_parameters(hyper_parameters_of(config_), {"validation/mean_accuracy", "test/accuracy"});
   });
 }
 

@@ -23,7 +23,7 @@ class EventLog : public RecordSink {
   // run: the run folder; config: the "config" of its run.json, shown as hyper-parameters.
   EventLog(std::filesystem::path run, nlohmann::json config);
 
-  // Cuts off what earlier files say of later steps and of the end of the run, and goes on in a new file.
+  // Goes on in one file, without what earlier ones say of later steps and of the end of the run.
   void rewind(std::int64_t step) override;
   void write(const nlohmann::json& record) override;
 

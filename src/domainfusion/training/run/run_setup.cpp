@@ -15,7 +15,7 @@ std::string algorithm_name(const json& recipe, const std::vector<std::string>& o
   std::string name = TrainingConfig().algorithm;
   if (recipe.contains("algorithm") && recipe["algorithm"].is_string()) name = recipe["algorithm"];
   for (const std::string& assignment : overrides) {
-    if (assignment.starts_with("algorithm=")) name = assignment.substr(10);
+    if (assignment.starts_with("algorithm=")) name = text_of_override(assignment.substr(10));
   }
   for (const auto& [key, value] : options) {
     if (key == "algorithm") name = value;
