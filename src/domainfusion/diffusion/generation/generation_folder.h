@@ -9,7 +9,7 @@
 #include <string>
 
 #include "domainfusion/io/files/json_lines.h"
-#include "domainfusion/io/files/owned_folder.h"
+#include "domainfusion/io/folders/owned_folder.h"
 #include "domainfusion/io/images/image.h"
 
 namespace domainfusion {

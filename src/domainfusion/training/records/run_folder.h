@@ -16,8 +16,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "domainfusion/io/files/folder_lock.h"
 #include "domainfusion/io/files/json_lines.h"
+#include "domainfusion/io/folders/folder_lock.h"
 #include "domainfusion/training/records/record_sink.h"
 
 namespace domainfusion {

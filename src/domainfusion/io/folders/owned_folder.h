@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "domainfusion/io/files/folder_lock.h"
+#include "domainfusion/io/folders/folder_lock.h"
 
 namespace domainfusion {
 

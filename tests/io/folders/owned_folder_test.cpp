@@ -1,4 +1,4 @@
-#include "domainfusion/io/files/owned_folder.h"
+#include "domainfusion/io/folders/owned_folder.h"
 
 #include <gtest/gtest.h>
 

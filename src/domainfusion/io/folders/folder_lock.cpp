@@ -1,4 +1,4 @@
-#include "domainfusion/io/files/folder_lock.h"
+#include "domainfusion/io/folders/folder_lock.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
