@@ -87,6 +87,16 @@ TEST_P(ComputingIn, Bfloat16TheNetworksStayCloseToFloat32) {
   EXPECT_TRUE(rough.computing_in(at::kFloat).encode(image()).equal(z));
 }
 
+TEST(Placement, AModelInAnotherTypeIsReadOnceAndReleasedWithItsModel) {
+  const LatentDiffusion rough = load(kTests / "parity/sd15-tiny/pipeline", at::kBFloat16);
+  EXPECT_EQ(rough.computing_in(at::kBFloat16).vae().ptr(), rough.vae().ptr());
+  const LatentDiffusion exact = rough.computing_in(at::kFloat);
+  EXPECT_FALSE(exact.is_loaded(LdmPart::kVae));
+  EXPECT_EQ(rough.computing_in(at::kFloat).vae().ptr(), exact.vae().ptr());
+  rough.release(LdmPart::kVae);
+  EXPECT_FALSE(exact.is_loaded(LdmPart::kVae));
+}
+
 TEST_P(ComputingIn, Bfloat16GradientsPassTheNetworks) {
   const LatentDiffusion exact = load(folder_, at::kFloat), rough = load(folder_, at::kBFloat16);
   const auto gradient = [](at::Tensor input, const std::function<at::Tensor(const at::Tensor&)>& network) {

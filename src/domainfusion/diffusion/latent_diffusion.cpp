@@ -37,6 +37,7 @@ struct LatentDiffusion::Cache {
   std::mutex mutex;
   std::map<std::string, at::Tensor> embeddings_LD;
   std::string weights_hash;
+  std::map<at::ScalarType, LatentDiffusion> twins;  // the model in other types
 };
 
 LatentDiffusion::LatentDiffusion(fs::path folder, std::shared_ptr<const ModelSource> source,
@@ -71,9 +72,25 @@ LatentDiffusion LatentDiffusion::load(const fs::path& path, const LdmOptions& op
 }
 
 LatentDiffusion LatentDiffusion::computing_in(at::ScalarType dtype) const {
+  if (dtype == placement().dtype) return *this;
+  const std::lock_guard lock(cache_->mutex);
+  const auto known = cache_->twins.find(dtype);
+  if (known != cache_->twins.end()) return known->second;
   PartsOptions options = parts_->options();
   options.placement.dtype = dtype;
-  return {folder_, parts_->shared_source(), options};
+  return cache_->twins.emplace(dtype, LatentDiffusion(folder_, parts_->shared_source(), options)).first->second;
+}
+
+void LatentDiffusion::use_vae_tiles(std::int64_t tile_px) const {
+  parts_->use_vae_tiles(tile_px);
+  const std::lock_guard lock(cache_->mutex);
+  for (const auto& [dtype, twin] : cache_->twins) twin.use_vae_tiles(tile_px);
+}
+
+void LatentDiffusion::release(LdmPart part) const {
+  parts_->release(part);
+  const std::lock_guard lock(cache_->mutex);
+  for (const auto& [dtype, twin] : cache_->twins) twin.release(part);
 }
 
 void LatentDiffusion::check_parts() const {

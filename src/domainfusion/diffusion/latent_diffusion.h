@@ -40,16 +40,17 @@ class LatentDiffusion {
   AutoencoderKl vae() const { return parts_->vae(); }
   UNet2dCondition unet() const { return parts_->unet(); }
   ClipTextEncoder text_encoder() const { return parts_->text_encoder(); }
-  // The same model, read anew where it is used, computing in `dtype`.
+  // The same model computing in `dtype`: its parts are read when they are first used, and kept with this model.
+  // Thread-safe.
   LatentDiffusion computing_in(at::ScalarType dtype) const;
   // Where the networks compute, and in which type. The functions below take tensors of any device and floating-point
   // type; their results lie on that device and have the type of the tensor they were made from (embeddings: the
   // placement's).
   const Placement& placement() const { return parts_->options().placement; }
   // See AutoencoderKl::use_tiles; also of a VAE that is loaded later. Not while another thread uses the model.
-  void use_vae_tiles(std::int64_t tile_px) const { parts_->use_vae_tiles(tile_px); }
+  void use_vae_tiles(std::int64_t tile_px) const;
   // Gives the memory of a part back, for all copies of this model; its next use loads it again. Thread-safe.
-  void release(LdmPart part) const { parts_->release(part); }
+  void release(LdmPart part) const;
   bool is_loaded(LdmPart part) const { return parts_->is_loaded(part); }
   const ClipTokenizer& tokenizer() const { return tokenizer_; }
   const nlohmann::json& scheduler_config() const { return scheduler_config_; }
