@@ -72,6 +72,23 @@ TEST(LatentGradient, FullJacobianEqualsFiniteDifferencesOfTheLossInP) {
   EXPECT_LT(relative_error(c.exact().g_N, finite), 1e-6);
 }
 
+// Of latents as large as Stable Diffusion's, small residuals divided by their number are 0 in half precision.
+TEST(LatentGradient, SmallResidualsOfManyElementsSurviveHalfPrecision) {
+  LatentTeacher teacher = tiny_teacher();
+  NoiseDraw noise{torch::tensor({500}), torch::ones({1, 4, 64, 64})};
+  teacher.predict_epsilon = [](const at::Tensor& z_t, const at::Tensor&, const at::Tensor&) {
+    return torch::full_like(z_t, 1.0009765625);  // the half precision number behind 1
+  };
+  const auto sum_of_cotangent = [](const at::Tensor& cotangent) {
+    return cotangent.flatten(1).sum(1, false, torch::kFloat64);
+  };
+  DistillationConfig config;
+  config.weighting = TimestepWeighting::kUniform;
+  const TextCondition condition{torch::zeros({1, 2, 4}), {}};
+  const EncodedPoint point{torch::zeros({1, 4, 64, 64}, torch::kHalf), sum_of_cotangent};
+  EXPECT_NEAR(latent_gradient(teacher, config, point, noise, condition).g_N.item<double>(), 0.0009765625, 1e-9);
+}
+
 TEST(LatentGradient, ExactAndDifferenceAgree) {
   for (auto jacobian : {UnetJacobian::kDropped, UnetJacobian::kFull}) {
     DistillationConfig config;

@@ -118,15 +118,17 @@ LatentGradient latent_gradient(const LdmFunctions& ldm, const DistillationConfig
   const at::Tensor r =
       z.scalar_type() == torch::kFloat64 ? epsilon_hat - epsilon : epsilon_hat.to(torch::kFloat32) - epsilon;
   const double elements = static_cast<double>(r[0].numel());
+  // The mean's divisor comes last: before it would make gradients of 1e-4, too small for networks in half precision.
   at::Tensor cotangent;
   if (full) {
-    const at::Tensor loss = (w * r.square()).sum() / elements;
+    const at::Tensor loss = (w * r.square()).sum();
     cotangent = per_image(abar_N.sqrt(), z) * torch::autograd::grad({loss}, {z_t})[0];
   } else {
-    cotangent = w * r / elements;
+    cotangent = w * r;
   }
   const at::Tensor squared_N = sum_per_image(r.detach().square()) / elements;
-  return {point.pull_back(cotangent.to(z.scalar_type())).to(torch::kCPU, torch::kFloat64), squared_N.to(torch::kCPU)};
+  return {point.pull_back(cotangent.to(z.scalar_type())).to(torch::kCPU, torch::kFloat64) / elements,
+          squared_N.to(torch::kCPU)};
 }
 
 }  // namespace domainfusion
