@@ -49,6 +49,21 @@ TEST(LatentDiffusion, ItsPartsWorkTogether) {
   EXPECT_TRUE((decoded >= 0).all().item<bool>() && (decoded <= 1).all().item<bool>());
 }
 
+TEST(LatentDiffusion, APromptThatIsCutIsSaidOnce) {
+  const LatentDiffusion model = LatentDiffusion::open(kTinySd15);
+  std::string prompt;
+  for (std::int64_t i = 2; i < model.tokenizer().length(); ++i) prompt += "a ";
+  testing::internal::CaptureStderr();
+  model.embed({prompt});
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  testing::internal::CaptureStderr();
+  model.embed({prompt + "cat"});
+  model.embed({prompt + "cat"});
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("cut off: 'cat'"), std::string::npos) << said;
+  EXPECT_EQ(said.find("cut off", said.find("cut off") + 1), std::string::npos) << said;
+}
+
 TEST_F(BrokenModel, WrongShapedWeightsAreListedAllTogether) {
   const fs::path file = part("unet/diffusion_pytorch_model.safetensors");
   TensorMap weights = load_tensors(file);

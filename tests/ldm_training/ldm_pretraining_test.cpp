@@ -96,6 +96,25 @@ TEST(LdmPretraining, OptionsThatDoNotFitAreFoundBeforeTheFirstStep) {
   EXPECT_NE(refusal(config).find("image_size_px = 17"), std::string::npos);
 }
 
+TEST(LdmPretraining, CaptionsAreNeverCut) {
+  const TemporaryFolder folder;
+  LdmPretrainingConfig config = small_pretraining();
+  config.text.max_tokens = 3;
+  ASSERT_TRUE(pretrain(folder.path() / "ldm", config));
+  const LatentDiffusion ldm = LatentDiffusion::load(folder.path() / "ldm");
+  std::size_t longest = 0;
+  for (const auto& caption : ldm.provenance()->at("captions"))
+    longest = std::max(longest, ldm.tokenizer().tokenize(caption.get<std::string>()).size());
+  EXPECT_GT(longest, 1u);
+  EXPECT_EQ(ldm.tokenizer().length(), static_cast<std::int64_t>(longest) + 2);
+  config.text.bpe_merges = 0;
+  LdmPretrainingRequest request{
+      {"paint", "photo"}, {std::string(80, 'a'), "b"}, {}, folder / "other", {}, false, {}, {}};
+  std::filesystem::create_directories(folder / "other");
+  EXPECT_NE(message_of<ConfigError>([&] { pretrain_ldm(SmallSet(), config, request); }).find("at most 77 are possible"),
+            std::string::npos);
+}
+
 TEST(LdmPretraining, WritesAFolderThatLoadsAndSaysWhatItSaw) {
   const TemporaryFolder folder;
   ASSERT_TRUE(pretrain(folder.path() / "ldm", small_pretraining()));

@@ -144,6 +144,12 @@ const std::string& CandidatePrompts::prompt(std::int64_t label, std::int64_t dom
   return found->second;
 }
 
+std::vector<std::string> CandidatePrompts::all() const {
+  std::vector<std::string> prompts;
+  for (const auto& [label_and_domain, prompt] : prompt_of_) prompts.push_back(prompt);
+  return prompts;
+}
+
 std::vector<std::string> CandidatePrompts::prompts(std::int64_t label, std::int64_t domain, std::int64_t count) const {
   prompt(label, domain);  // checks both
   std::vector<std::int64_t> order = domains_;

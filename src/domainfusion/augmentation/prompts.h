@@ -59,6 +59,8 @@ class CandidatePrompts {
   // Of class `label` towards source domain `domain`. ConfigError likewise.
   const std::string& prompt(std::int64_t label, std::int64_t domain) const;
   const std::string& negative_prompt() const { return negative_prompt_; }
+  // All prompts, those of a class after one another.
+  std::vector<std::string> all() const;
 
  private:
   std::vector<std::int64_t> domains_;

@@ -8,6 +8,7 @@
 
 #include "domainfusion/config/model_config.h"
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/log.h"
 #include "domainfusion/diffusion/weights/diffusers_folder.h"
 #include "domainfusion/diffusion/weights/hub_cache.h"
 #include "domainfusion/io/files/content_hash.h"
@@ -36,6 +37,7 @@ std::string described(const fs::path& path) {
 struct LatentDiffusion::Cache {
   std::mutex mutex;
   std::map<std::string, at::Tensor> embeddings_LD;
+  int cut_prompts = 0;
   std::string weights_hash;
   std::map<at::ScalarType, LatentDiffusion> twins;  // the model in other types
 };
@@ -138,9 +140,19 @@ at::Tensor LatentDiffusion::decode(const at::Tensor& z_NChw) const {
   return (image11 * 0.5 + 0.5).clamp(0.0, 1.0);
 }
 
+void LatentDiffusion::say_if_cut(const std::string& prompt) const {
+  constexpr int kMostSaid = 5;
+  const std::string cut = tokenizer_.cut_text(prompt);
+  if (cut.empty() || ++cache_->cut_prompts > kMostSaid) return;
+  log_warning("the prompt '{}' is longer than the {} tokens that the model takes; cut off: '{}'{}",
+              readable_text(prompt), tokenizer_.length() - 2, readable_text(cut),
+              cache_->cut_prompts == kMostSaid ? "; of further such prompts nothing is said" : "");
+}
+
 at::Tensor LatentDiffusion::embedding_of(const std::string& prompt) const {
   const auto known = cache_->embeddings_LD.find(prompt);
   if (known != cache_->embeddings_LD.end()) return known->second;
+  say_if_cut(prompt);
   const at::Tensor ids_1L = torch::tensor(tokenizer_.encode(prompt)).unsqueeze(0);
   const at::Tensor embedding = text_encoder()->forward(ids_1L).last_hidden_state_NLC[0];
   return cache_->embeddings_LD[prompt] = embedding;

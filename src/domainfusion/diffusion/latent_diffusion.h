@@ -69,7 +69,8 @@ class LatentDiffusion {
   // D(z / scaling_factor) as image01, clamped to [0, 1].
   at::Tensor decode(const at::Tensor& z_NChw) const;
 
-  // Text embeddings [N, L, D] (L the tokenizer's length), computed once per prompt and model; no gradient. Thread-safe.
+  // Text embeddings [N, L, D] (L the tokenizer's length), computed once per prompt and model; no gradient. A prompt
+  // that is longer than L is cut, which a warning says. Thread-safe.
   at::Tensor embed(const std::vector<std::string>& prompts) const;
 
   // The U-Net's prediction in the model's own type. t_N: integers or fractions; cond [N, L, D].
@@ -95,6 +96,7 @@ class LatentDiffusion {
   at::Tensor placed(const at::Tensor& values) const;
   void check_parts() const;
   at::Tensor embedding_of(const std::string& prompt) const;
+  void say_if_cut(const std::string& prompt) const;
 
   std::filesystem::path folder_;
   nlohmann::json scheduler_config_;

@@ -13,7 +13,10 @@ LdmFunctions ldm_functions_of(const LatentDiffusion& model) {
   ldm.predict_epsilon = [model](const at::Tensor& z_t, const at::Tensor& t_N, const at::Tensor& condition) {
     return model.predict_epsilon(z_t, t_N, condition);
   };
-  ldm.embed = [model](const std::vector<std::string>& prompts) { return model.embed(prompts); };
+  ldm.embed = [model](const std::vector<std::string>& prompts) {
+    model.tokenizer().check_told_apart(prompts);
+    return model.embed(prompts);
+  };
   ldm.alphas_cumprod = model.alphas_cumprod().to(torch::kCPU, torch::kFloat64);
   ldm.image_size_px = model.image_size_px();
   ldm.device = model.placement().device;

@@ -49,6 +49,7 @@ class Pretraining {
   bool run();
 
  private:
+  std::int64_t longest_caption(const ClipTokenizer& tokenizer) const;
   bool run_stage(LdmStage& stage, const StageWork& work);
   bool train_denoiser(const ClipTokenizer& tokenizer, const at::Tensor& latent_2NChw);
   ClipTokenizer make_tokenizer() const;
@@ -115,8 +116,28 @@ bool Pretraining::run_stage(LdmStage& stage, const StageWork& work) {
 ClipTokenizer Pretraining::make_tokenizer() const {
   const fs::path folder = request_.out / "tokenizer";
   fs::create_directories(folder);
-  write_tokenizer_folder(folder, train_bpe(captions_.captions(), config_.text.bpe_merges), config_.text.max_tokens);
+  const BpeVocabulary vocabulary = train_bpe(captions_.captions(), config_.text.bpe_merges);
+  write_tokenizer_folder(folder, vocabulary, config_.text.max_tokens);
+  const ClipTokenizer tokenizer = ClipTokenizer::load(folder);
+  const std::int64_t needed = longest_caption(tokenizer);
+  if (needed <= tokenizer.length()) return tokenizer;
+  log_info("text.max_tokens = {}: raised to {}, which the longest caption takes", tokenizer.length(), needed);
+  write_tokenizer_folder(folder, vocabulary, needed);
   return ClipTokenizer::load(folder);
+}
+
+// In tokens, start and end included. ConfigError for one that no text encoder of CLIP's length takes.
+std::int64_t Pretraining::longest_caption(const ClipTokenizer& tokenizer) const {
+  std::int64_t longest = 0;
+  for (const std::string& caption : captions_.captions()) {
+    const auto tokens = static_cast<std::int64_t>(tokenizer.tokenize(caption).size()) + 2;
+    check<ConfigError>(tokens <= kMaxTokens,
+                       "the caption '{}' has {} tokens; at most {} are possible: shorten the domain's description "
+                       "(data.descriptions) or the class's name, or raise text.bpe_merges",
+                       caption, tokens, kMaxTokens);
+    longest = std::max(longest, tokens);
+  }
+  return longest;
 }
 
 bool Pretraining::train_denoiser(const ClipTokenizer& tokenizer, const at::Tensor& latent_2NChw) {

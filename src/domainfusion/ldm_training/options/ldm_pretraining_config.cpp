@@ -24,8 +24,8 @@ void CompactTextConfig::describe(ConfigFields& fields) {
   fields.integer("width", width, {1, 4096}, "hidden size, and cross-attention width of the U-Net");
   fields.integer("layers", layers, {1, 48}, "transformer layers");
   fields.integer("heads", heads, {1, 64}, "attention heads");
-  fields.integer("max_tokens", max_tokens, {3, 77},
-                 "tokens per prompt, start and end included; longer prompts are cut");
+  fields.integer("max_tokens", max_tokens, {3, kMaxTokens},
+                 "tokens per prompt, start and end included; raised where a caption takes more");
   fields.integer("bpe_merges", bpe_merges, {0, 48894}, "most merges that the vocabulary learns from the captions");
 }
 

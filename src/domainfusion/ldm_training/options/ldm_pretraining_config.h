@@ -31,6 +31,8 @@ struct CompactVaeConfig {
   void describe(ConfigFields& fields);
 };
 
+inline constexpr std::int64_t kMaxTokens = 77;  // CLIP's
+
 struct CompactTextConfig {
   std::int64_t width = 64;
   std::int64_t layers = 2;

@@ -69,6 +69,7 @@ CdgaImages Cdga::images(LatentDiffusion ldm, std::shared_ptr<const DomainDataset
   const TargetGuard guard = target_guard(*source_in, holdout, config);
   CandidatePrompts prompts(config_.prompt_template, config_.negative_prompt,
                            prompt_words(*source_in, source_in->domain_names(), config).classes(), towards, guard);
+  ldm.tokenizer().check_told_apart(prompts.all());
   CdgaModels translators = models(std::move(ldm), towards, *source_in, holdout, config);
   return CdgaImages(config_, std::move(source_in), towards, std::move(prompts), std::move(translators),
                     CandidateStore(store));

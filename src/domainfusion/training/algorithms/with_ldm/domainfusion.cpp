@@ -80,6 +80,7 @@ std::unique_ptr<CandidateGenerator> DomainFusion::make_candidates() const {
 void DomainFusion::prepare_rounds() {
   CandidatePrompts prompts(options_.augmentation.prompt_template, options_.augmentation.negative_prompt,
                            words().classes(), told_descriptions(context()).of_domain, guard());
+  ldm_->tokenizer().check_told_apart(prompts.all());
   candidates_ = make_candidates();
   round_steps_ = round_steps(options_.augmentation.budget, context().steps_per_epoch, context().total_steps);
   check<ConfigError>(
