@@ -117,6 +117,8 @@ std::vector<std::string> PassedOver::sentences() const {
     texts.push_back(
         fmt::format("{} link(s) to a folder above them are not followed: {}", loops.size(), some_of(loops)));
   }
+  if (!broken_links.empty())
+    texts.push_back(fmt::format("{} link(s) lead to nothing: {}", broken_links.size(), some_of(broken_links)));
   if (!endings.empty()) {
     std::vector<std::string> counts;
     for (const auto& [ending, count] : endings) counts.push_back(fmt::format("{} {}", count, ending));
@@ -138,6 +140,11 @@ FolderEntries entries_of(const fs::path& folder, PassedOver& passed_over) {
     const bool is_folder = entry->is_directory(dangling);
     if (name.starts_with('.') || (is_folder && is_one_of(name, kSystemFolders))) {
       if (is_folder) passed_over.folders.push_back(entry->path().string());
+      continue;
+    }
+    const bool leads_nowhere = !is_folder && entry->is_symlink(dangling) && !fs::exists(entry->path(), dangling);
+    if (leads_nowhere && !is_one_of(lower_ending(name), kReadEndings)) {
+      passed_over.broken_links.push_back(entry->path().string());
       continue;
     }
     (is_folder ? found.folders : found.files).push_back(name);

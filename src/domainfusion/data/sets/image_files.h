@@ -13,6 +13,7 @@ namespace domainfusion {
 struct PassedOver {
   std::vector<std::string> folders;             // hidden ones, and those that systems make: "set/photo/@eaDir"
   std::vector<std::string> loops;               // links that lead back to a folder above them
+  std::vector<std::string> broken_links;        // to nothing, and not of a picture's name
   std::map<std::string, std::int64_t> endings;  // pictures in formats that are not read: {".tif", 3}
 
   // "2 folders of the system: set/__MACOSX, …", and so on for each kind that there is.
