@@ -81,6 +81,7 @@ TEST_F(TrainingRun, NothingIsLostWithoutBeingAsked) {
 }
 
 TEST_F(TrainingRun, HelpNamesDefaultsAndRanges) {
+  EXPECT_NE(shell_.run("--help").out.find("143: SIGTERM"), std::string::npos);
   const CommandResult help = shell_.run("train --help");
   expect_success(help);
   EXPECT_NE(help.out.find("optimizer.lr"), std::string::npos);

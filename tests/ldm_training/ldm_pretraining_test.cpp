@@ -57,18 +57,24 @@ LdmPretrainingConfig small_pretraining() {
 }
 
 bool pretrain(const std::filesystem::path& out, const LdmPretrainingConfig& config, bool resume = false,
-              std::int64_t stop_after = -1) {
+              std::int64_t stop_after = -1, bool* started = nullptr) {
   std::filesystem::create_directories(out);
   LdmPretrainingRequest request{
-      {"paint", "photo"}, {"a painting", "a photograph"}, {}, out, {.device = test_device()}, resume, {}, {}};
+      {"paint", "photo"}, {"a painting", "a photograph"}, {}, out, {.device = test_device()}, resume, {}, {}, {}};
   std::int64_t asked = 0;
+  request.on_start = [started] {
+    if (started != nullptr) *started = true;
+  };
   if (stop_after >= 0) request.should_stop = [&] { return asked++ == stop_after; };
   return pretrain_ldm(SmallSet(), config, request);
 }
 
 std::string refusal(const LdmPretrainingConfig& config) {
   const TemporaryFolder folder;
-  return message_of<ConfigError>([&] { pretrain(folder / "ldm", config); });
+  bool started = false;
+  const std::string message = message_of<ConfigError>([&] { pretrain(folder / "ldm", config, false, -1, &started); });
+  EXPECT_FALSE(started) << "what it is to overwrite would be gone";
+  return message;
 }
 
 const char* const kWeights[] = {"vae/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.safetensors",
@@ -78,10 +84,14 @@ const char* const kWeights[] = {"vae/diffusion_pytorch_model.safetensors", "unet
 
 TEST(LdmPretraining, ResumingAFinishedTrainingLeavesItAsItIs) {
   const TemporaryFolder folder;
-  ASSERT_TRUE(pretrain(folder / "ldm", small_pretraining()));
+  bool started = false;
+  ASSERT_TRUE(pretrain(folder / "ldm", small_pretraining(), false, -1, &started));
+  EXPECT_TRUE(started);
   const auto before = std::filesystem::last_write_time(folder / "ldm" / kWeights[0]);
+  const auto left_by_a_kill = folder.write("ldm/checkpoints/unet.safetensors", "of the last step");
   EXPECT_TRUE(pretrain(folder / "ldm", small_pretraining(), true));
   EXPECT_EQ(std::filesystem::last_write_time(folder / "ldm" / kWeights[0]), before);
+  EXPECT_FALSE(std::filesystem::exists(left_by_a_kill.parent_path()));
 }
 
 TEST(LdmPretraining, OptionsThatDoNotFitAreFoundBeforeTheFirstStep) {

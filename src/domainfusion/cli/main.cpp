@@ -6,6 +6,7 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/machine/threads.h"
+#include "domainfusion/training/records/stop_signal.h"
 
 namespace domainfusion {
 namespace {
@@ -50,6 +51,10 @@ int run(int argc, char** argv) {
   add_store_command(app);
   add_convert_command(app);
   add_inspect_command(app);
+  app.more_help([] {
+    return "Exit codes: 0 done; 1 failed; 2 the command or an option must change; 3 a file cannot be read or written, "
+           "or is broken;\n128 + n stopped by signal n where it can be continued (130: Ctrl-C, 143: SIGTERM)";
+  });
   line.run(argc, argv, [&threads] { prepare_process(threads); });
   // A result that could not be printed in full is a failure.
   check<IoError>(std::fflush(stdout) == 0, "standard output cannot be written: is the disk full?");
@@ -63,6 +68,9 @@ int main(int argc, char** argv) {
   using namespace domainfusion;
   try {
     return run(argc, argv);
+  } catch (const Interrupted&) {
+    std::fflush(stdout);
+    return 128 + StopSignal::number();
   } catch (const Error& error) {
     return report(error.what(), error.exit_code());
   } catch (const std::exception& error) {

@@ -178,6 +178,7 @@ bool Finetuning::run() {
   LdmStage stage(
       "finetuned unet", leaves_of(*unet_), config_.stage(),
       {.constant_lr = !config_.cosine_decay, .weight_decay = config_.weight_decay, .parts = config_.parts()});
+  if (request_.on_start) request_.on_start();
   const bool finished =
       run_ldm_stage(stage, {.name = "finetune",
                             .lengths = config_.stage(),
@@ -189,7 +190,7 @@ bool Finetuning::run() {
                             .show = {}});
   if (!finished) return false;
   write();
-  fs::remove_all(request_.out / "checkpoints");
+  remove_ldm_checkpoints(request_.out);
   return true;
 }
 
@@ -200,6 +201,7 @@ bool finetune_ldm(const LatentDiffusion& base, const DomainDataset& dataset, con
   check_training_placement(base.placement());
   if (request.resume && is_finished_ldm(request.out)) {
     log_info("{} is finished already", request.out.string());
+    remove_ldm_checkpoints(request.out);
     return true;
   }
   return Finetuning(base, dataset, config, request).run();

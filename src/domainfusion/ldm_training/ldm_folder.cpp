@@ -67,7 +67,9 @@ bool is_finished_ldm(const fs::path& folder) {
   const fs::path file = folder / "domainfusion.json";
   if (!fs::exists(file)) return false;
   const auto record = try_parse_json(read_file(file)).value_or(nullptr);
-  return record.is_object() && record.contains("finished") && record.at("finished") == true;
+  return record.is_object() && record.value("finished", nlohmann::json()) == true;
 }
+
+void remove_ldm_checkpoints(const fs::path& folder) { fs::remove_all(folder / "checkpoints"); }
 
 }  // namespace domainfusion

@@ -22,5 +22,7 @@ void write_folder_index(const std::filesystem::path& folder, const nlohmann::jso
 
 // Whether the training that domainfusion.json of `folder` tells of has come to its end.
 bool is_finished_ldm(const std::filesystem::path& folder);
+// To be called once it has: removes the checkpoints, also those that a kill just before this call left.
+void remove_ldm_checkpoints(const std::filesystem::path& folder);
 
 }  // namespace domainfusion

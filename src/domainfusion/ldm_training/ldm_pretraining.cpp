@@ -72,6 +72,7 @@ class Pretraining {
 bool Pretraining::run() {
   if (request_.resume && is_finished_ldm(request_.out)) {
     log_info("{} is finished already", request_.out.string());
+    remove_ldm_checkpoints(request_.out);
     return true;
   }
   if (request_.placement.device.is_cpu()) warn_of_slow_blas();
@@ -82,6 +83,7 @@ bool Pretraining::run() {
   log_info("{} images of {} domains at {} px; VAE of {:.2f} M parameters", images_.size(), request_.domains.size(),
            config_.image_size_px, millions(*vae.vae()));
   LdmStage stage("vae", leaves_of(*vae.vae()), config_.vae.training);
+  if (request_.on_start) request_.on_start();
   const bool finished =
       run_stage(stage, {"vae", config_.vae.training, [&](auto step) { return vae.loss(step); },
                         [&](auto step) {
@@ -93,7 +95,7 @@ bool Pretraining::run() {
   write_vae(request_.out, vae.vae(), written, config_.half_weights);
   if (!train_denoiser(tokenizer, latent_2NChw)) return false;
   write_index(true);
-  fs::remove_all(request_.out / "checkpoints");
+  remove_ldm_checkpoints(request_.out);
   return true;
 }
 

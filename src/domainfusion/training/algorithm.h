@@ -106,6 +106,8 @@ class Algorithm {
   virtual void save(TensorMap& tensors, nlohmann::json& state) const {}
   virtual void load(const TensorMap& tensors, const nlohmann::json& state) {}
 
+  // Why a run of this algorithm cannot get more steps once it is begun; empty: it can. Asked once its options are set.
+  virtual std::string fixed_length() const { return {}; }
   // Whether loss() of a batch is the mean of the losses of its parts, as accumulation needs it.
   virtual bool loss_is_mean_over_images() const { return true; }
 

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
+#include <set>
+
 #include "domainfusion/io/files/json_lines.h"
 #include "domainfusion/training/guards/source_view.h"
 #include "training/toy_run.h"
@@ -93,6 +95,21 @@ TEST(Trainer, AugmentedValidationIsAnotherFigureAndAlwaysTheSameOne) {
              augmented = losses("augmented", "augment_validation=true");
   EXPECT_NE(plain, augmented);
   EXPECT_EQ(augmented, losses("again", "augment_validation=true"));
+}
+
+TEST(Trainer, ValidationsAreCountedWithoutGoingThroughTheSteps) {
+  TrainingConfig config;
+  for (const CheckpointAt at : {CheckpointAt::kMultiples, CheckpointAt::kDomainBed}) {
+    for (const std::int64_t frequency : {1, 3, 7}) {
+      config.checkpoint_at = at;
+      config.checkpoint_frequency = frequency;
+      for (std::int64_t total = 1; total < 20; ++total) {
+        std::int64_t count = 0;
+        for (std::int64_t done = 1; done <= total; ++done) count += config.validates_after(done, total);
+        EXPECT_EQ(config.validations(total), count) << frequency << " " << total;
+      }
+    }
+  }
 }
 
 TEST(Trainer, AnEpochSeesAsManyImagesAsTheInSplitsHold) {
@@ -236,6 +253,107 @@ TEST(Trainer, ARefusedRunLeavesNoFolder) {
   EXPECT_NE(refused("domainfusion", "augmentation.first_round_epoch=1000").find("no round"), std::string::npos);
   EXPECT_NE(refused("erm", "classifier.freeze_batch_norm=true").find("classifier.weights"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(place / "run"));
+}
+
+TEST(Trainer, ARefusedRunLeavesTheRunThatItWasToOverwrite) {
+  TemporaryFolder place;
+  ASSERT_TRUE(toy_run("erm", place / "run", std::make_shared<ToyDataset>()));
+  ASSERT_TRUE(toy_run("erm", place / "same", std::make_shared<ToyDataset>()));
+  const std::string refused = message_of<Error>([&] {
+    toy_run("domainfusion", place / "run", std::make_shared<ToyDataset>(), RunMode::kOverwrite, {"ldm=/nowhere"});
+  });
+  EXPECT_NE(refused.find("/nowhere"), std::string::npos);
+  expect_same_run(place / "run", place / "same", {"checkpoint.safetensors", "best.safetensors", "run.json"});
+}
+
+namespace {
+
+// A run that ends with an error, as without warning, at its `reads`th image.
+void end_at_read(const std::filesystem::path& run, int reads, const std::vector<std::string>& options) {
+  auto dataset = std::make_shared<ToyDataset>();
+  auto left = std::make_shared<std::atomic<int>>(reads);
+  dataset->on_read = [left](std::int64_t) { check(--*left > 0, "ended"); };
+  EXPECT_THROW(toy_run("erm", run, dataset, RunMode::kResume, options), Error);
+}
+
+}  // namespace
+
+TEST(Trainer, CheckpointsByTimeAreContinuedToTheSameBits) {
+  TemporaryFolder place;
+  const std::vector<std::string> plain{"averaging.method=swad", "averaging.stop_when_dead=false", "loader.workers=0",
+                                       "averaging.batch_norm_steps=2", "checkpoint_frequency=6"};
+  std::vector<std::string> often = plain;
+  often.push_back("checkpoint_minutes=1e-9");  // after each step
+  ASSERT_TRUE(toy_run("erm", place / "whole", std::make_shared<ToyDataset>(), RunMode::kNew, plain));
+  std::set<std::string> checkpoints;
+  for (int start = 0; start < 4; ++start) {
+    end_at_read(place / "run", 30, often);
+    checkpoints.insert(read_file(place / "run/checkpoint.safetensors"));
+  }
+  EXPECT_EQ(checkpoints.size(), 4u) << "each start goes on from where the last one was ended";
+  ASSERT_TRUE(toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kResume, often));
+  expect_same_run(place / "whole", place / "run", {"checkpoint.safetensors", "best.safetensors", "swad.safetensors"});
+}
+
+TEST(Trainer, ABestModelThatAKillKeptFromBeingWrittenIsThatOfTheCheckpoint) {
+  TemporaryFolder place;
+  ASSERT_TRUE(toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, {"checkpoint_frequency=9"}));
+  const std::string best = read_file(place / "run/best.safetensors");
+  std::filesystem::remove(place / "run/best.safetensors");
+  ASSERT_TRUE(
+      toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kResume, {"checkpoint_frequency=9"}));
+  EXPECT_TRUE(read_file(place / "run/best.safetensors") == best);
+}
+
+TEST(Trainer, ABestModelOfAnotherStepThanTheSelectedOneIsNotTested) {
+  TemporaryFolder place;
+  const auto tested = toy_run("erm", place / "run", std::make_shared<ToyDataset>(40), RunMode::kNew,
+                              {"steps=60", "checkpoint_frequency=3", "loader.augment=false"});
+  ASSERT_TRUE(tested && tested->step < 60) << "the test needs a best model before the end";
+  Classifier other = Classifier(toy_setup("erm").config.classifier, 2, 0);
+  save_model(place / "run/best.safetensors", other, tested->step + 3, 0.5);
+  const std::string message = message_of<FormatError>([&] {
+    toy_run("erm", place / "run", std::make_shared<ToyDataset>(40), RunMode::kResume,
+            {"steps=60", "checkpoint_frequency=3", "loader.augment=false"});
+  });
+  EXPECT_NE(message.find(fmt::format("the model after {} steps", tested->step + 3)), std::string::npos) << message;
+}
+
+TEST(Trainer, AFinishedRunGetsMoreStepsAndIsTheRunThatWasValidatedAtItsEarlierEnd) {
+  TemporaryFolder place;
+  const auto options = [](const std::string& steps) {
+    return std::vector<std::string>{"optimizer.decay=constant", "averaging.method=swad", "steps=" + steps,
+                                    "averaging.stop_when_dead=false", "averaging.batch_norm_steps=2"};
+  };
+  ASSERT_TRUE(toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, options("7")));
+  ASSERT_TRUE(toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kResume, options("12")));
+  Trainer whole(toy_setup("erm", options("12")), std::make_shared<ToyDataset>(),
+                {.run_folder = place / "whole", .earlier_ends = {7}});
+  ASSERT_TRUE(whole.run());
+  expect_same_run(place / "whole", place / "run",
+                  {"checkpoint.safetensors", "best.safetensors", "swad.safetensors", "run.json"});
+  std::vector<std::int64_t> validated;
+  for (const auto& record : read_json_lines(place / "run/records.jsonl")) {
+    if (record.at("type") == "validation" && !record.contains("model")) validated.push_back(record.at("step"));
+  }
+  EXPECT_EQ(validated, (std::vector<std::int64_t>{1, 5, 7, 9, 12}));
+}
+
+TEST(Trainer, ARunWhoseDecayOrRoundsArePlannedOverItsLengthGetsNoMoreSteps) {
+  TemporaryFolder place;
+  const auto longer = [&](const std::string& algorithm, const std::string& option) {
+    const auto run = [&](RunMode mode, const std::string& steps) {
+      toy_run(algorithm, place / algorithm, std::make_shared<ToyDataset>(), mode, {option, "steps=" + steps});
+    };
+    run(RunMode::kNew, "4");
+    return message_of<ConfigError>([&] { run(RunMode::kResume, "5"); });
+  };
+  EXPECT_NE(longer("erm", "optimizer.decay=cosine").find("optimizer.decay is spread"), std::string::npos);
+  EXPECT_NE(longer("domainfusion", "optimizer.decay=constant").find("the rounds of domainfusion"), std::string::npos);
+}
+
+TEST(Trainer, TheNameOfAnAlgorithmMayStandInQuotes) {
+  EXPECT_EQ(make_run_setup({}, {"algorithm=\"mixstyle\""}, {}).config.algorithm, "mixstyle");
 }
 
 TEST(Trainer, ADoubledBatchHoldsTwiceTheImages) {

@@ -99,7 +99,10 @@ void augment(const AugmentArguments& arguments) {
   const StopSignal stop;
   if (ldm.placement().device.is_cpu()) warn_of_slow_blas();
   const auto report = images.generate([&] { return stop.requested(); });
-  if (!report) return log_info("stopped; the same command continues");
+  if (!report) {
+    log_info("stopped; the same command continues");
+    throw Interrupted();
+  }
   fmt::print("{} images made, {} were there already, {} made again in float32, {} failed; in {}, {}\n", report->made,
              report->found(), report->retried, report->failed, arguments.out, format_seconds(report->seconds));
   write_sheet(images, split, arguments);

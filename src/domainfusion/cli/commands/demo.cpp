@@ -168,7 +168,9 @@ void add_demo_command(Command& app) {
   command.option("--seeds", arguments->seeds, "runs of each system").within(1, 100).default_shown();
   command.option("--set", arguments->overrides, "one option of both runs, key=value; may be given often");
   command.run([arguments] {
-    if (!Demo(*arguments).run()) log_info("stopped; the same command continues");
+    if (Demo(*arguments).run()) return;
+    log_info("stopped; the same command continues");
+    throw Interrupted();
   });
 }
 

@@ -40,6 +40,7 @@ void dsi(const DsiArguments& arguments) {
     }
   } catch (const Interrupted&) {
     log_info("stopped; the same command continues");
+    throw;
   }
 }
 

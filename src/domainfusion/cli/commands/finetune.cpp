@@ -2,7 +2,7 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
-#include "domainfusion/cli/ldm_output.h"
+#include "domainfusion/cli/output_folder.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/data/data_config.h"
@@ -13,13 +13,12 @@
 namespace domainfusion {
 namespace {
 
-constexpr const char* kFinetuneFile = "finetune.json";
-
 struct FinetuneArguments {
   LdmArguments base;
-  std::string data, domain, descriptions, recipe, out;
+  std::string data, domain, descriptions, recipe;
   std::vector<std::string> overrides;
-  bool resume = false, overwrite = false, skip_broken_images = false;
+  OutputFolder output;
+  bool skip_broken_images = false;
 };
 
 void finetune(const FinetuneArguments& arguments) {
@@ -33,46 +32,45 @@ void finetune(const FinetuneArguments& arguments) {
   data.skip_broken_images = arguments.skip_broken_images;
   const auto dataset = open_dataset(data);
   dataset->domain_index(arguments.domain);
-  check<ConfigError>(
-      !std::filesystem::exists(arguments.out) || !std::filesystem::equivalent(arguments.out, arguments.base.ldm),
-      "--out {} is the base model itself: choose another folder", arguments.out);
+  const std::string& out = arguments.output.out;
+  check<ConfigError>(!std::filesystem::exists(out) || !std::filesystem::equivalent(out, arguments.base.ldm),
+                     "--out {} is the base model itself: choose another folder", out);
   const LatentDiffusion base = LatentDiffusion::open(arguments.base.ldm, arguments.base.options());
   LdmFinetuningRequest request{.domain = arguments.domain,
                                .class_words = {},
-                               .out = arguments.out,
-                               .resume = arguments.resume,
-                               .should_stop = {}};
+                               .out = out,
+                               .resume = arguments.output.resume,
+                               .should_stop = {},
+                               .on_start = {}};
   if (!arguments.descriptions.empty()) {
     request.class_words =
         PromptWords(dataset->domain_names(), dataset->class_names(), arguments.descriptions).classes();
   }
-  open_ldm_output(arguments.out, kFinetuneFile,
-                  {{"base_weights_hash", base.weights_hash()},
-                   {"dtype", arguments.base.dtype},
-                   {"data", arguments.data},
-                   {"domain", arguments.domain},
-                   {"class_words", request.class_words},
-                   {"options", fields.to_json()}},
-                  {arguments.resume, arguments.overwrite});
+  OwnedFolder folder(out, arguments.output.mode(), {"folder of a finetuned LDM", "finetune.json"});
+  folder.begin_or_continue({{"base_weights_hash", base.weights_hash()},
+                            {"dtype", arguments.base.dtype},
+                            {"data", arguments.data},
+                            {"domain", arguments.domain},
+                            {"class_words", request.class_words},
+                            {"options", fields.to_json()}});
+  request.on_start = [&] { folder.keep(); };
   const StopSignal stop;
   request.should_stop = [&] { return stop.requested(); };
-  if (finetune_ldm(base, *dataset, config, request)) {
-    fmt::print("LDM of '{}' written to {}\n", arguments.domain, arguments.out);
-  } else {
+  if (!finetune_ldm(base, *dataset, config, request)) {
     log_info("stopped; continue with the same command and --resume");
+    throw Interrupted();
   }
+  fmt::print("LDM of '{}' written to {}\n", arguments.domain, out);
 }
 
 void add_finetune_options(Command& command, FinetuneArguments& a) {
   a.base.add_to(command);
   command.option("--data", a.data, "folder <domain>/<class>/<image>").required();
   command.option("--domain", a.domain, "the one domain to learn from: never the one to be tested on").required();
-  command.option("--out", a.out, "LDM folder to make").required();
+  a.output.add_to(command, "the LDM").required();
   command.option("--descriptions", a.descriptions, "JSON file with the words for classes, for a prompt with {class}");
   command.option("--recipe", a.recipe, "TOML file of options");
   command.option("--set", a.overrides, "one option, key=value; may be given often");
-  const CommandOption resume = command.flag("--resume", a.resume, "continue the training in --out");
-  command.flag("--overwrite", a.overwrite, "remove what lies in --out and start anew").excludes(resume);
   command.flag("--skip-broken-images", a.skip_broken_images, "list and leave out images that cannot be read");
 }
 

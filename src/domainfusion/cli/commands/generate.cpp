@@ -65,7 +65,10 @@ void generate(const GenerateArguments& arguments) {
   list_problems("result(s) are no images and were not written", report.failed);
   fmt::print("{} images made, {} were there already, {} made again in float32, {} failed, {} sources broken; in {}\n",
              report.made, report.kept, report.retried, report.failed.size(), report.broken.size(), arguments.out);
-  if (report.stopped) log_info("stopped; the same command continues");
+  if (report.stopped) {
+    log_info("stopped; the same command continues");
+    throw Interrupted();
+  }
   check<FormatError>(report.broken.empty(), "{} of the pictures in {} could not be read; the first: {}: {}",
                      report.broken.size(), arguments.images, report.broken.empty() ? "" : report.broken[0].path,
                      report.broken.empty() ? "" : report.broken[0].cause);

@@ -4,7 +4,7 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
-#include "domainfusion/cli/ldm_output.h"
+#include "domainfusion/cli/output_folder.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/data/data_config.h"
@@ -18,12 +18,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kPretrainFile = "pretrain.json";
-
 struct PretrainArguments {
-  std::string data, descriptions, recipe, out, device = "auto", dtype = "float32";
+  std::string data, descriptions, recipe, device = "auto", dtype = "float32";
   std::vector<std::string> domains, overrides;
-  bool resume = false, overwrite = false, skip_broken_images = false;
+  OutputFolder output;
+  bool skip_broken_images = false;
 };
 
 void write_pictures(const fs::path& folder, const LdmPictures& pictures) {
@@ -54,9 +53,9 @@ void pretrain(const PretrainArguments& arguments) {
   request.domains = arguments.domains;
   request.domain_descriptions = words.domains(arguments.domains);
   request.class_words = words.classes();
-  request.out = arguments.out;
+  request.out = arguments.output.out;
   request.placement = placement_of(arguments.device, arguments.dtype);
-  request.resume = arguments.resume;
+  request.resume = arguments.output.resume;
   request.on_pictures = [&](const LdmPictures& pictures) { write_pictures(request.out / "pictures", pictures); };
   nlohmann::json description = {{"data", arguments.data},
                                 {"domains", request.domains},
@@ -64,15 +63,17 @@ void pretrain(const PretrainArguments& arguments) {
                                 {"options", fields.to_json()}};
   if (arguments.dtype != "float32") description["dtype"] = arguments.dtype;
   if (!arguments.descriptions.empty()) description["class_words"] = request.class_words;
-  open_ldm_output(arguments.out, kPretrainFile, description, {arguments.resume, arguments.overwrite});
+  OwnedFolder folder(request.out, arguments.output.mode(), {"folder of a pretrained LDM", "pretrain.json"});
+  folder.begin_or_continue(description);
+  request.on_start = [&] { folder.keep(); };
   const StopSignal stop;
   request.should_stop = [&] { return stop.requested(); };
-  if (pretrain_ldm(*dataset, config, request)) {
-    fmt::print("LDM written to {}; pictures of its training lie in {}\n", arguments.out,
-               (request.out / "pictures").string());
-  } else {
+  if (!pretrain_ldm(*dataset, config, request)) {
     log_info("stopped; continue with the same command and --resume");
+    throw Interrupted();
   }
+  fmt::print("LDM written to {}; pictures of its training lie in {}\n", request.out.string(),
+             (request.out / "pictures").string());
 }
 
 }  // namespace
@@ -84,13 +85,11 @@ void add_pretrain_command(Command& app) {
   command.option("--domains", arguments->domains, "domains to learn from, a,b,…: never the one to be tested on")
       .required()
       .commas();
-  command.option("--out", arguments->out, "LDM folder to make").required();
+  arguments->output.add_to(command, "the LDM").required();
   command.option("--descriptions", arguments->descriptions, "JSON file with the words for domains and classes");
   add_placement_options(command, arguments->device, arguments->dtype);
   command.option("--recipe", arguments->recipe, "TOML file of options");
   command.option("--set", arguments->overrides, "one option, key=value; may be given often");
-  const CommandOption resume = command.flag("--resume", arguments->resume, "continue the training in --out");
-  command.flag("--overwrite", arguments->overwrite, "remove what lies in --out and start anew").excludes(resume);
   command.flag("--skip-broken-images", arguments->skip_broken_images, "list and leave out images that cannot be read");
   command.more_help([] {
     LdmPretrainingConfig config;

@@ -28,7 +28,11 @@ double largest_difference(const RunResult& a, const RunResult& b) {
                a.validations.size(), b.validations.size());
   double largest = std::abs(a.test->accuracy - b.test->accuracy);
   for (std::size_t i = 0; i < a.validations.size(); ++i) {
-    largest = std::max(largest, std::abs(a.validations[i].mean_accuracy - b.validations[i].mean_accuracy));
+    for (const auto& [domain, accuracy] : a.validations[i].accuracy) {
+      const auto again = b.validations[i].accuracy.find(domain);
+      check<Error>(again != b.validations[i].accuracy.end(), "the repetition was not validated on '{}'", domain);
+      largest = std::max(largest, std::abs(accuracy - again->second));
+    }
   }
   return largest;
 }
@@ -57,10 +61,13 @@ void reproduce(const ReproduceArguments& arguments) {
   if (!arguments.data.empty()) setup.config.data.root = arguments.data;
   auto dataset = open_dataset(setup.config.data);
   Trainer trainer(std::move(setup), std::move(dataset),
-                  {.run_folder = arguments.out, .mode = RunMode::kResume, .accept_cost = arguments.yes});
+                  {.run_folder = arguments.out,
+                   .mode = RunMode::kResume,
+                   .accept_cost = arguments.yes,
+                   .earlier_ends = description.value("earlier_ends", std::vector<std::int64_t>())});
   warn_of_differences(description.value("provenance", nlohmann::json::object()),
                       read_run_description(arguments.out).at("provenance"));
-  if (!trainer.run()) return;
+  if (!trainer.run()) throw Interrupted();
   compare_figures(then, read_run(arguments.out), arguments.tolerance);
 }
 

@@ -109,7 +109,7 @@ std::vector<std::string> Sweep::command_of(const PlannedRun& run) const {
   auto options = common_options();
   for (const auto& option : run.options()) options.push_back(option);
   for (const auto& [key, value] : options) {
-    settings.push_back(fmt::format("{}={}", key, value.is_string() ? value.get<std::string>() : json_text(value)));
+    settings.push_back(fmt::format("{}={}", key, json_text(value)));  // JSON's texts and numbers are TOML's too
   }
   for (const std::string& setting : settings) command.insert(command.end(), {"--set", setting});
   return command;
@@ -169,7 +169,10 @@ void Sweep::run() const {
   const JobReport report = run_jobs(jobs, {arguments_.jobs, arguments_.retries, [&stop] { return stop.requested(); }});
   log_info("{} of {} runs are finished, {} of them before", report.finished, runs_.size(), report.skipped);
   print_result_tables(find_runs({out_}), SelectionRule::kTrainingDomain, "text");
-  if (report.stopped) return log_info("stopped; the same command continues");
+  if (report.stopped) {
+    log_info("stopped; the same command continues");
+    throw Interrupted();
+  }
   check(report.failed.empty(), "{} runs failed:\n  {}\nthe same command tries them again", report.failed.size(),
         fmt::join(report.failed, "\n  "));
 }

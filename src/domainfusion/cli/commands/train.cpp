@@ -1,6 +1,7 @@
 // domainfusion train: one run from a set to a figure on the held-out domain.
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/output_folder.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/evaluation/plans/run_budget.h"
 #include "domainfusion/evaluation/tables/result_table.h"
@@ -12,9 +13,10 @@ namespace domainfusion {
 namespace {
 
 struct TrainArguments {
-  std::string data, test_domain, algorithm, ldm, tokenizer, candidates, recipe, out;
+  std::string data, test_domain, algorithm, ldm, tokenizer, candidates, recipe;
+  OutputFolder output;
   std::vector<std::string> overrides;
-  bool dry_run = false, resume = false, overwrite = false, yes = false, skip_broken_images = false;
+  bool dry_run = false, yes = false, skip_broken_images = false;
 };
 
 // Flags are options with a short name; given ones win over recipe and --set.
@@ -55,17 +57,17 @@ void print_budget(const TrainArguments& arguments) {
 
 void train(const TrainArguments& arguments) {
   if (arguments.dry_run) return print_budget(arguments);
-  check<ConfigError>(!arguments.out.empty(), "--out is missing: the run folder to make");
+  const std::filesystem::path out = arguments.output.out;
+  check<ConfigError>(!out.empty(), "--out is missing: the run folder to make");
   RunSetup setup = make_run_setup(arguments.recipe, arguments.overrides, options_of(arguments));
   auto dataset = open_dataset(setup.config.data);
-  const RunMode mode = arguments.resume ? RunMode::kResume : arguments.overwrite ? RunMode::kOverwrite : RunMode::kNew;
   std::shared_ptr<RecordSink> sink;
-  if (setup.config.tensorboard) sink = std::make_shared<EventLog>(arguments.out, setup.fields().to_json());
-  Trainer trainer(std::move(setup), std::move(dataset),
-                  {.run_folder = arguments.out, .mode = mode, .accept_cost = arguments.yes, .sink = std::move(sink)});
-  if (!trainer.run()) return;
-  fmt::print("{}", describe_run(read_run(arguments.out)));
-  const std::filesystem::path out = arguments.out;
+  if (setup.config.tensorboard) sink = std::make_shared<EventLog>(out, setup.fields().to_json());
+  Trainer trainer(
+      std::move(setup), std::move(dataset),
+      {.run_folder = out, .mode = arguments.output.mode(), .accept_cost = arguments.yes, .sink = std::move(sink)});
+  if (!trainer.run()) throw Interrupted();
+  fmt::print("{}", describe_run(read_run(out)));
   for (const auto& picture : write_round_pictures(out / "synthetic", out / "pictures")) {
     fmt::print("pictures of a round: {}\n", picture.string());
   }
@@ -85,12 +87,10 @@ void add_train_command(Command& app) {
   command.option("--candidates", arguments->candidates, "store of generated images that runs share; made if absent");
   command.option("--recipe", arguments->recipe, "TOML file of options");
   command.option("--set", arguments->overrides, "one option, key=value; may be given often");
-  command.option("--out", arguments->out, "run folder to make");
+  arguments->output.add_to(command, "the run");
   command.flag(
       "--dry-run", arguments->dry_run,
       "print what the run would take: steps, images, hours; needs no images where `benchmark` names a known set");
-  const CommandOption resume = command.flag("--resume", arguments->resume, "continue the run in --out");
-  command.flag("--overwrite", arguments->overwrite, "remove the run in --out and start anew").excludes(resume);
   command.flag("--yes", arguments->yes, "start even if the estimated cost is over cost_limit_hours");
   command.flag("--skip-broken-images", arguments->skip_broken_images, "list and leave out images that cannot be read");
   command.more_help(options_help);

@@ -39,12 +39,6 @@ std::int64_t place_in(const std::string& domain, const SetSizes& sizes) {
   return place - sizes.domain_names.begin();
 }
 
-std::int64_t count_validations(const TrainingConfig& config, std::int64_t steps) {
-  std::int64_t count = 0;
-  for (std::int64_t done = 1; done <= steps; ++done) count += config.validates_after(done, steps);
-  return count;
-}
-
 }  // namespace
 
 SetSizes sizes_of(const DomainDataset& dataset, const std::string& name) {
@@ -91,7 +85,7 @@ RunBudget run_budget(RunSetup& setup, const SetSizes& sizes) {
   budget.steps_per_epoch = config.steps_per_epoch(budget.in_images, sources);
   budget.steps = config.total_steps(budget.steps_per_epoch);
   budget.images_per_step = sources * config.loader.batch_size * setup.algorithm->batch_multiplier();
-  budget.validations = count_validations(config, budget.steps);
+  budget.validations = config.validations(budget.steps);
   const std::int64_t target_images = sizes.images[static_cast<std::size_t>(held_out[0])];
   budget.held_out_in_images =
       target_images - static_cast<std::int64_t>(static_cast<double>(target_images) * config.holdout_fraction);

@@ -5,6 +5,15 @@
 #include <numbers>
 
 namespace domainfusion {
+namespace {
+
+std::int64_t first_validation(const TrainingConfig& config) {
+  const bool domainbed = config.checkpoint_at == CheckpointAt::kDomainBed ||
+                         (config.checkpoint_at == CheckpointAt::kAuto && config.averaging.method == "swad");
+  return domainbed ? 1 : config.checkpoint_frequency;
+}
+
+}  // namespace
 
 void OptimizerConfig::describe(ConfigFields& fields) {
   fields.choice("name", name,
@@ -23,7 +32,8 @@ void OptimizerConfig::describe(ConfigFields& fields) {
        {"linear", LrDecay::kLinear},
        {"cosine", LrDecay::kCosine},
        {"step", LrDecay::kStep}},
-      "course of the learning rate; linear, cosine: to 0 at the last step; step: by decay_factor at decay_steps");
+      "course of the learning rate; linear, cosine: towards 0, which it would reach one step after the last; step: by "
+      "decay_factor at decay_steps");
   fields.integers("decay_steps", decay_steps, {0, INT64_C(1) << 40}, "step: the steps at which the rate changes");
   fields.real("decay_factor", decay_factor, {0, 1}, "step: what it is multiplied by at each of them");
   fields.integer("warmup_steps", warmup_steps, {0, INT64_C(1) << 40},
@@ -85,6 +95,9 @@ void TrainingConfig::describe(ConfigFields& fields) {
       "validation after F, 2F, … steps (multiples), or after 1, F + 1, 2F + 1, … as DomainBed and SWAD do (domainbed); "
       "at "
       "the end in any case; auto: domainbed with averaging.method = swad");
+  fields.real(
+      "checkpoint_minutes", checkpoint_minutes, {0, 1e6},
+      "a checkpoint also after that much time without one, so that kills cost no more; 0: at validations alone");
   fields.boolean("keep_checkpoints", keep_checkpoints,
                  "keep each validation's checkpoint, as checkpoint-STEP.safetensors");
   fields.boolean("augment_validation", augment_validation,
@@ -104,9 +117,13 @@ std::int64_t TrainingConfig::steps_per_epoch(std::int64_t in_images, std::int64_
 }
 
 bool TrainingConfig::validates_after(std::int64_t steps_done, std::int64_t total_steps) const {
-  const bool domainbed =
-      checkpoint_at == CheckpointAt::kDomainBed || (checkpoint_at == CheckpointAt::kAuto && averaging.method == "swad");
-  return steps_done == total_steps || (steps_done - (domainbed ? 1 : 0)) % checkpoint_frequency == 0;
+  return steps_done == total_steps || (steps_done - first_validation(*this)) % checkpoint_frequency == 0;
+}
+
+std::int64_t TrainingConfig::validations(std::int64_t total_steps) const {
+  const std::int64_t behind_first = total_steps - first_validation(*this);
+  if (behind_first < 0) return 1;  // the end's
+  return behind_first / checkpoint_frequency + 1 + (behind_first % checkpoint_frequency != 0);
 }
 
 std::int64_t TrainingConfig::total_steps(std::int64_t steps_per_epoch) const {

@@ -66,6 +66,7 @@ struct TrainingConfig {
   std::int64_t epochs = 0;
   std::int64_t checkpoint_frequency = 300;
   CheckpointAt checkpoint_at = CheckpointAt::kAuto;
+  double checkpoint_minutes = 10;  // from one checkpoint to the next; 0: at validations alone
   bool keep_checkpoints = false;
   double cost_limit_hours = 24;
   bool tensorboard = true;
@@ -82,6 +83,8 @@ struct TrainingConfig {
   // DomainBed and SWAD (which call that steps 0, F, 2F, …), after 1, F + 1, 2F + 1, … steps; always at the end. SWAD
   // rounds the number of steps to such a place; here it is the user's.
   bool validates_after(std::int64_t steps_done, std::int64_t total_steps) const;
+  // How many of the steps 1 … total_steps that holds for.
+  std::int64_t validations(std::int64_t total_steps) const;
   // `steps`, or `epochs` epochs where epochs > 0.
   std::int64_t total_steps(std::int64_t steps_per_epoch) const;
 };

@@ -2,6 +2,8 @@
 
 #include <torch/types.h>
 
+#include <cstdlib>
+
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/nn/state_dict.h"
 
@@ -84,6 +86,14 @@ void save_model(const std::filesystem::path& path, const Classifier& classifier,
 
 void load_model(const std::filesystem::path& path, Classifier& classifier) {
   load_state_dict(*classifier, load_tensors(path), "model '" + path.string() + "'");
+}
+
+std::optional<std::int64_t> step_of_model(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  const auto file = SafetensorsFile::open(path);
+  const auto step = file.metadata().find("step");
+  if (step == file.metadata().end()) return std::nullopt;
+  return std::strtoll(step->second.c_str(), nullptr, 10);
 }
 
 }  // namespace domainfusion

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "domainfusion/classifiers/classifier.h"
 #include "domainfusion/io/weights/tensor_file.h"
@@ -38,5 +39,7 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, Classifier& classi
 // The classifier alone, with torchvision's names; the metadata say at which step and source validation accuracy.
 void save_model(const std::filesystem::path& path, const Classifier& classifier, std::int64_t step, double accuracy);
 void load_model(const std::filesystem::path& path, Classifier& classifier);
+// The step that save_model wrote; nothing where there is no such file, or it says none. FormatError.
+std::optional<std::int64_t> step_of_model(const std::filesystem::path& path);
 
 }  // namespace domainfusion

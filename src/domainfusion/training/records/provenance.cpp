@@ -33,7 +33,7 @@ json hash_of_files(const fs::path& path) {
   if (!fs::is_directory(path)) return fs::exists(path) ? json(sha256_hex_of_file(path)) : json();
   std::set<std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(path, fs::directory_options::follow_directory_symlink)) {
-    if (entry.is_regular_file()) {
+    if (entry.is_regular_file() && entry.path().filename() != "lock") {
       files.insert(fmt::format("{} {}", fs::relative(entry.path(), path).string(), entry.file_size()));
     }
   }

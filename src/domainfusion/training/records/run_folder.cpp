@@ -1,13 +1,11 @@
 #include "domainfusion/training/records/run_folder.h"
 
-#include <memory>
 #include <set>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/io/files/atomic_file.h"
-#include "domainfusion/io/files/file_bytes.h"
 #include "domainfusion/io/files/json_file.h"
 
 namespace domainfusion {
@@ -18,61 +16,19 @@ using nlohmann::json;
 
 // Options that change where and how fast a run happens, never its numbers.
 const std::set<std::string> kWithoutEffect = {
-    "/config/loader/workers", "/config/loader/ahead_steps", "/config/cost_limit_hours",  "/config/data/root",
-    "/config/data/cache_mb",  "/config/data/cache",         "/config/data/cache_folder", "/config/ldm",
-    "/config/ldm_tokenizer",  "/config/candidates",         "/config/keep_checkpoints",  "/config/tensorboard"};
+    "/config/loader/workers",    "/config/loader/ahead_steps", "/config/cost_limit_hours",  "/config/data/root",
+    "/config/data/cache_mb",     "/config/data/cache",         "/config/data/cache_folder", "/config/ldm",
+    "/config/ldm_tokenizer",     "/config/candidates",         "/config/keep_checkpoints",  "/config/tensorboard",
+    "/config/checkpoint_minutes"};
 
-void create_folder(const fs::path& path) {
-  for (fs::path part = path; !part.empty(); part = part.parent_path()) {
-    std::error_code ignored;
-    check<IoError>(!fs::exists(part, ignored) || fs::is_directory(part, ignored),
-                   "run folder '{}': '{}' is a file, not a folder; choose another --out", path.string(), part.string());
-    if (part == part.parent_path()) break;
-  }
-  std::error_code error;
-  fs::create_directories(path, error);
-  check<IoError>(!error, "run folder '{}' cannot be made: {}; choose a writable place for --out", path.string(),
-                 error.message());
-}
+constexpr const char* kEarlierEnds = "earlier_ends";
 
-bool holds_nothing(const fs::path& path) {
-  for (const auto& entry : fs::directory_iterator(path)) {
-    if (entry.path().filename() != "lock") return false;
-  }
-  return true;
-}
+bool is_length(const std::string& pointer) { return pointer == "/config/steps" || pointer == "/config/epochs"; }
 
-std::string differences(const json& before, const json& now) {
-  const json old_values = before.flatten(), new_values = now.flatten();
-  std::set<std::string> keys;
-  for (const auto& [key, value] : old_values.items()) keys.insert(key);
-  for (const auto& [key, value] : new_values.items()) keys.insert(key);
-  std::string text;
-  for (const std::string& key : keys) {
-    const json a = old_values.value(key, json()), b = new_values.value(key, json());
-    if (a == b || !changes_results(key)) continue;
-    text += fmt::format("{}{} was {}, is {}", text.empty() ? "" : "; ", key.substr(1), json_text(a), json_text(b));
-  }
-  return text;
-}
-
-void warn_of_other_code(const json& before, const json& now) {
-  const json::json_pointer code("/provenance/code");
-  const std::string old_code = before.value(code, ""), new_code = now.value(code, "");
-  if (!old_code.empty() && old_code != new_code) {
-    log_warning("the run was started by version {} and is continued by {}", old_code, new_code);
-  }
-}
-
-void remove_old_run(const fs::path& path) {
-  check<ConfigError>(
-      fs::exists(path / "run.json"),
-      "--overwrite: '{}' holds files but no run.json: it is not a run folder, so nothing is removed; choose "
-      "another --out",
-      path.string());
-  for (const auto& entry : fs::directory_iterator(path)) {
-    if (entry.path().filename() != "lock") fs::remove_all(entry.path());
-  }
+std::int64_t total_steps(const json& description, std::int64_t steps_per_epoch) {
+  const json config = description.value("config", json::object());
+  const auto epochs = config.value("epochs", std::int64_t{0});
+  return epochs > 0 ? epochs * steps_per_epoch : config.value("steps", std::int64_t{0});
 }
 
 bool comes_after_training(const json& record) {
@@ -82,35 +38,58 @@ bool comes_after_training(const json& record) {
 
 }  // namespace
 
-RunFolder::RunFolder(fs::path path, RunMode mode, const json& description, json defaults)
-    : path_(fs::absolute(std::move(path)).lexically_normal()) {
-  create_folder(path_);
-  lock_.emplace(path_, fmt::format("run folder '{}'", path_.string()));
-  if (!holds_nothing(path_)) {
-    check<ConfigError>(
-        mode != RunMode::kNew,
-        "run folder '{}' is not empty: pass --resume to continue that run, --overwrite to start it anew, or "
-        "choose another --out",
-        path_.string());
-    if (mode == RunMode::kOverwrite) remove_old_run(path_);
-    check<ConfigError>(mode != RunMode::kResume || fs::exists(path_ / "run.json"),
-                       "--resume: '{}' holds files but no run.json: it is not a run folder; choose another --out",
-                       path_.string());
+RunFolder::RunFolder(const fs::path& path, RunMode mode, json description, ResumeRules rules)
+    : folder_(path, mode, {"run folder", "run.json"}) {
+  if (folder_.resumed()) {
+    try {
+      continue_run(description, std::move(rules));
+    } catch (const json::exception& error) {
+      throw FormatError(fmt::format("'{}': {}", (folder_.path() / "run.json").string(), error.what()));
+    }
   }
-  if (mode == RunMode::kResume && fs::exists(path_ / "run.json")) {
-    const json before = read_run_description(path_);
-    warn_of_other_code(before, description);
-    defaults.merge_patch(before);
-    const std::string changed = differences(defaults, description);
-    check<ConfigError>(changed.empty(), "--resume: '{}' was started with another configuration: {}", path_.string(),
-                       changed);
+  if (description.contains(kEarlierEnds)) earlier_ends_ = description[kEarlierEnds].get<std::vector<std::int64_t>>();
+  folder_.begin(description);
+}
+
+void RunFolder::continue_run(json& description, ResumeRules rules) const {
+  const json before = folder_.description();
+  check_provenance(before.value("provenance", json::object()), description.value("provenance", json::object()));
+  rules.defaults.merge_patch(before);
+  const std::int64_t old_length = total_steps(rules.defaults, rules.steps_per_epoch);
+  const bool longer = total_steps(description, rules.steps_per_epoch) > old_length;
+  const std::string changed = json_differences(rules.defaults, description, [&](const std::string& pointer) {
+    if (pointer.starts_with(std::string("/") + kEarlierEnds)) return false;
+    return changes_results(pointer) && !(longer && rules.fixed_length.empty() && is_length(pointer));
+  });
+  check<ConfigError>(changed.empty(), "--resume: '{}' was started with another configuration: {}{}", path().string(),
+                     changed,
+                     longer && !rules.fixed_length.empty() ? "; it cannot get more steps: " + rules.fixed_length : "");
+  json ends = before.value(kEarlierEnds, json::array());
+  if (longer) ends.push_back(old_length);
+  if (!ends.empty()) description[kEarlierEnds] = std::move(ends);
+  if (before.contains("provenance")) description["provenance"].update(before["provenance"]);
+}
+
+void RunFolder::check_provenance(const json& before, const json& now) const {
+  const auto differs = [&](const char* what) {
+    return before.contains(what) && now.contains(what) && before[what] != now[what];
+  };
+  const auto both = [&](const char* what) { return json_text(before[what]) + ", is " + json_text(now[what]); };
+  check<ConfigError>(!differs("data_hash"),
+                     "--resume: '{}' was started with other images (data_hash was {}): give it those again with "
+                     "--data, or choose another --out",
+                     path().string(), differs("data_hash") ? both("data_hash") : "");
+  check<ConfigError>(!differs("weights_hash") || fs::exists(checkpoint_file()),
+                     "--resume: '{}' was started with another file classifier.weights (weights_hash was {}): give it "
+                     "that again, or choose another --out",
+                     path().string(), differs("weights_hash") ? both("weights_hash") : "");
+  for (const char* what : {"code", "ldm_hash"}) {
+    if (differs(what)) log_warning("the run was started with another {}: it was {}", what, both(what));
   }
-  fresh_ = !fs::exists(path_ / "run.json");
-  write_file_atomically(path_ / "run.json", json_text(description, 2) + "\n");
 }
 
 JsonLinesWriter& RunFolder::records() {
-  if (!records_) records_ = std::make_unique<JsonLinesWriter>(path_ / "records.jsonl");
+  if (!records_) records_ = std::make_unique<JsonLinesWriter>(path() / "records.jsonl");
   return *records_;
 }
 
@@ -119,15 +98,8 @@ void RunFolder::write_record(const json& record) {
   if (sink_) sink_->write(record);
 }
 
-void RunFolder::discard_if_fresh() {
-  if (!fresh_) return;
-  records_.reset();
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
 void RunFolder::rewind_records(std::int64_t step) {
-  const fs::path file = path_ / "records.jsonl";
+  const fs::path file = path() / "records.jsonl";
   records_.reset();
   if (sink_) sink_->rewind(step);
   if (!fs::exists(file)) return;

@@ -3,14 +3,14 @@
 namespace domainfusion {
 namespace {
 
-volatile std::sig_atomic_t stop_requested = 0;
+volatile std::sig_atomic_t stop_signal = 0;
 
-void request_stop(int) { stop_requested = 1; }
+void request_stop(int signal) { stop_signal = signal; }
 
 }  // namespace
 
 StopSignal::StopSignal() {
-  stop_requested = 0;
+  stop_signal = 0;
   struct sigaction action {};
   action.sa_handler = request_stop;
   action.sa_flags = SA_RESETHAND | SA_RESTART;
@@ -23,6 +23,8 @@ StopSignal::~StopSignal() {
   sigaction(SIGTERM, &old_terminate_, nullptr);
 }
 
-bool StopSignal::requested() const { return stop_requested != 0; }
+bool StopSignal::requested() const { return stop_signal != 0; }
+
+int StopSignal::number() { return stop_signal; }
 
 }  // namespace domainfusion

@@ -5,7 +5,7 @@
 
 namespace domainfusion {
 
-// Thrown at a point where work can be taken up again later; it is no error.
+// Thrown at a point where work can be taken up again later; it is no error. The program ends with 128 + the signal.
 struct Interrupted {};
 
 // While an object lives, the first SIGINT or SIGTERM sets a flag and a second one ends the process at once. One at a
@@ -18,6 +18,8 @@ class StopSignal {
   StopSignal& operator=(const StopSignal&) = delete;
 
   bool requested() const;
+  // The signal that came while the last object lived; 0: none.
+  static int number();
 
  private:
   struct sigaction old_interrupt_ {};

@@ -60,7 +60,9 @@ Trainer::Trainer(RunSetup setup, std::shared_ptr<const DomainDataset> dataset, T
   check_benchmark(*dataset_, setup_.config);
   make_context();
   folder_ = std::make_unique<RunFolder>(options_.run_folder, options_.mode, description(),
-                                        defaults_of(setup_.config.algorithm));
+                                        ResumeRules{.defaults = defaults_of(setup_.config.algorithm),
+                                                    .steps_per_epoch = context_.steps_per_epoch,
+                                                    .fixed_length = fixed_length()});
   folder_->set_sink(options_.sink);
   cost_.emplace(folder_->path());
   context_.run_folder = folder_->path();
@@ -73,14 +75,22 @@ json Trainer::description() {
   for (std::int64_t d = 0; d < dataset_->number_of_domains(); ++d) {
     sizes[dataset_->domain_names()[static_cast<std::size_t>(d)]] = dataset_->size(d);
   }
-  return {{"format", 1},
-          {"dataset", dataset_name(*dataset_, setup_.config)},
-          {"config", setup_.fields().to_json()},
-          {"hparams", hparams_in_use(setup_.config)},
-          {"provenance", provenance_of(setup_.config, *dataset_, *context_.source_in)},
-          {"domains", dataset_->domain_names()},
-          {"classes", dataset_->class_names()},
-          {"images", sizes}};
+  json description = {{"format", 1},
+                      {"dataset", dataset_name(*dataset_, setup_.config)},
+                      {"config", setup_.fields().to_json()},
+                      {"hparams", hparams_in_use(setup_.config)},
+                      {"provenance", provenance_of(setup_.config, *dataset_, *context_.source_in)},
+                      {"domains", dataset_->domain_names()},
+                      {"classes", dataset_->class_names()},
+                      {"images", sizes}};
+  if (!options_.earlier_ends.empty()) description["earlier_ends"] = options_.earlier_ends;
+  return description;
+}
+
+std::string Trainer::fixed_length() const {
+  const LrDecay decay = setup_.config.optimizer.decay;
+  if (decay == LrDecay::kLinear || decay == LrDecay::kCosine) return "optimizer.decay is spread over all of its steps";
+  return setup_.algorithm->fixed_length();
 }
 
 void Trainer::split_domains() {
@@ -163,13 +173,9 @@ void Trainer::check_cost() {
 }
 
 void Trainer::prepare_algorithm() {
-  try {
-    setup_.algorithm->prepare(context_);
-    check_cost();
-  } catch (const Error&) {
-    folder_->discard_if_fresh();
-    throw;
-  }
+  setup_.algorithm->prepare(context_);
+  check_cost();
+  folder_->keep();
 }
 
 void Trainer::announce() const {
@@ -236,7 +242,9 @@ std::optional<Checkpoint> Trainer::restore() {
   best_accuracy_ = checkpoint.best_accuracy;
   resumed_step_ = checkpoint.step;
   folder_->rewind_records(resumed_step_);
-  keep_checkpoint(resumed_step_);  // the run may have been killed before it could
+  // The run may have been killed before it could.
+  if (resumed_step_ == best_step_ && step_of_model(folder_->best_file()) != best_step_) save_best();
+  keep_checkpoint(resumed_step_);
   log_info("resumed at step {} of {}", checkpoint.step, context_.total_steps);
   return checkpoint;
 }
@@ -251,7 +259,11 @@ bool Trainer::train_from(std::int64_t first_step) {
       context_.stop_point();
       train_step(step);
       progress.update(step + 1, fmt::format("loss {:.3f}", last_step_.scalars["loss"]));
-      if (setup_.config.validates_after(step + 1, total)) validate(step + 1);
+      if (validates_after(step + 1)) {
+        validate(step + 1);
+      } else if (is_checkpoint_due()) {
+        write_checkpoint(step + 1);
+      }
     }
   } catch (const Interrupted&) {
     write_checkpoint(step);
@@ -284,15 +296,17 @@ ValidationRecord Trainer::source_validation(std::int64_t steps_done) {
   ValidationRecord record;
   record.step = steps_done;
   context_.classifier->eval();
-  const auto sources = static_cast<double>(sources_.size());
+  std::vector<double> accuracies, losses;
   for (std::int64_t d = 0; d < source_out_->number_of_domains(); ++d) {
     const Figures figures =
         evaluate_images(predictor(), *source_out_, d, first_indices(source_out_->size(d)),
                         setup_.config.loader.image_size_px, context_.device, validation_view(steps_done, d));
     record.accuracy[source_out_->domain_names()[static_cast<std::size_t>(d)]] = figures.accuracy();
-    record.mean_accuracy += figures.accuracy() / sources;
-    record.mean_loss += figures.mean_loss / sources;
+    accuracies.push_back(figures.accuracy());
+    losses.push_back(figures.mean_loss);
   }
+  record.mean_accuracy = mean_of(accuracies);
+  record.mean_loss = mean_of(losses);
   context_.classifier->train();
   return record;
 }
@@ -302,16 +316,26 @@ void Trainer::validate(std::int64_t steps_done) {
   check(std::isfinite(record.mean_loss),
         "the source validation loss after {} steps is {}: training has diverged (learning rate {}); {}", steps_done,
         record.mean_loss, optimizer_->lr(), kAfterDivergence);
-  if (record.mean_accuracy > best_accuracy_) {
+  const bool best = record.mean_accuracy > best_accuracy_;
+  if (best) {
     best_accuracy_ = record.mean_accuracy;
     best_step_ = steps_done;
-    save_model(folder_->best_file(), context_.classifier, best_step_, best_accuracy_);
   }
   folder_->write_record(to_json(record));
   if (averaging_) averaging_->after_validation(record.mean_loss);
   cross_validate(steps_done);
   write_checkpoint(steps_done);
+  // In this order: after a kill in between, the checkpoint holds the model that is missing.
+  if (best) save_best();
   keep_checkpoint(steps_done);
+}
+
+void Trainer::save_best() { save_model(folder_->best_file(), context_.classifier, best_step_, best_accuracy_); }
+
+bool Trainer::validates_after(std::int64_t steps_done) const {
+  const auto& ends = folder_->earlier_ends();
+  return setup_.config.validates_after(steps_done, context_.total_steps) ||
+         std::find(ends.begin(), ends.end(), steps_done) != ends.end();
 }
 
 // A draw per step, domain and image: the same whatever the batches.
@@ -354,11 +378,17 @@ void Trainer::write_checkpoint(std::int64_t steps_done) {
   if (averaging_) averaging_->save(checkpoint.averaging_tensors, checkpoint.averaging_state);
   save_checkpoint(folder_->checkpoint_file(), checkpoint, context_.classifier, *optimizer_);
   cost_->save(steps_done);
+  last_checkpoint_ = std::chrono::steady_clock::now();
+}
+
+bool Trainer::is_checkpoint_due() const {
+  const std::chrono::duration<double, std::ratio<60>> since = std::chrono::steady_clock::now() - last_checkpoint_;
+  return setup_.config.checkpoint_minutes > 0 && since.count() >= setup_.config.checkpoint_minutes;
 }
 
 // A link: the file is replaced by the next checkpoint, not rewritten.
 void Trainer::keep_checkpoint(std::int64_t steps_done) {
-  if (!setup_.config.keep_checkpoints || !setup_.config.validates_after(steps_done, context_.total_steps)) return;
+  if (!setup_.config.keep_checkpoints || !validates_after(steps_done)) return;
   const auto kept = folder_->path() / fmt::format("checkpoint-{}.safetensors", steps_done);
   std::error_code failure;
   std::filesystem::remove(kept, failure);
@@ -389,6 +419,11 @@ TestRecord Trainer::test(std::int64_t step, const std::string& model) {
 }
 
 TestRecord Trainer::test_selected() {
+  const auto saved = step_of_model(folder_->best_file()).value_or(best_step_);
+  check<FormatError>(saved == best_step_,
+                     "'{}' holds the model after {} steps, and the run selected that after {} steps: its files are not "
+                     "of one run; start it anew with --overwrite",
+                     folder_->best_file().string(), saved, best_step_);
   load_model(folder_->best_file(), context_.classifier);
   const TestRecord record = test(best_step_, "");
   folder_->write_record(to_json(record));

@@ -1,6 +1,7 @@
 #pragma once
 // One run: from a set, a configuration and an algorithm to a trained model and its figure on the held-out domain.
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -38,6 +39,8 @@ struct TrainerOptions {
   RunMode mode = RunMode::kNew;
   bool accept_cost = false;                    // --yes
   std::shared_ptr<RecordSink> sink = nullptr;  // told of every record; may be null
+  // To repeat a run that got more steps than it was begun with: its earlier ends (RunFolder).
+  std::vector<std::int64_t> earlier_ends = {};
 };
 
 class Trainer {
@@ -65,10 +68,14 @@ class Trainer {
   bool train_from(std::int64_t first_step);
   void train_step(std::int64_t step);
   ValidationRecord source_validation(std::int64_t steps_done);
+  bool validates_after(std::int64_t steps_done) const;
   void validate(std::int64_t steps_done);
+  void save_best();
   void write_checkpoint(std::int64_t steps_done);
+  bool is_checkpoint_due() const;
   void keep_checkpoint(std::int64_t steps_done);
   void check_optimizer_options() const;
+  std::string fixed_length() const;
   void cross_validate(std::int64_t steps_done);
   void test_last_model();
   TestRecord test(std::int64_t step, const std::string& model);
@@ -100,6 +107,7 @@ class Trainer {
   StepRecord last_step_;
   std::int64_t resumed_step_ = 0;
   std::int64_t steps_done_ = 0;
+  std::chrono::steady_clock::time_point last_checkpoint_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace domainfusion

@@ -136,6 +136,11 @@ void DomainFusion::prepare_distillation() {
   distillation_->check_batch_size(context().config.loader.batch_size * context().source_in->number_of_domains());
 }
 
+std::string DomainFusion::fixed_length() const {
+  if (!options_.domainfusion.online_augmentation) return {};
+  return "the rounds of domainfusion and their budget of images are spread over all of its steps";
+}
+
 PlannedWork DomainFusion::planned_work(const WorkSizes& sizes) const { return planned_work_of(options_, sizes); }
 
 double DomainFusion::estimated_extra_seconds() {

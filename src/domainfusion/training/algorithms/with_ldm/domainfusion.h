@@ -23,6 +23,7 @@ class DomainFusion final : public Algorithm {
   // ConfigError: no LDM given, an LDM that saw the target, a prompt that names it, options that do not go together.
   void prepare(TrainingContext& context) override;
   PlannedWork planned_work(const WorkSizes& sizes) const override;
+  std::string fixed_length() const override;
   double estimated_extra_seconds() override;
   bool loss_is_mean_over_images() const override { return false; }  // synthetic images and distillation go by the step
   // Before the first step the latent curve's gate; before a round's step the round.
