@@ -4,7 +4,7 @@
 #include <string>
 
 #include "domainfusion/cli/command.h"
-#include "domainfusion/io/files/owned_folder.h"
+#include "domainfusion/io/folders/owned_folder.h"
 
 namespace domainfusion {
 
