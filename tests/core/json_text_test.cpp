@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/json_context.h"
 
 namespace domainfusion {
 namespace {
@@ -43,6 +44,19 @@ TEST(JsonText, WhatIsNoJsonIsRefused) {
     EXPECT_NE(refusal(text).find("is not valid JSON"), std::string::npos) << text << ": " << refusal(text);
     EXPECT_FALSE(try_parse_json(text)) << text;
   }
+}
+
+TEST(JsonText, WhatIsTakenOutOfJsonThatLacksItIsAnErrorThatNamesThePlace) {
+  const auto message = [](const json& value) {
+    try {
+      return with_json_context("'run.json'", [&] { return value.at("seed").get<std::string>(); });
+    } catch (const FormatError& error) {
+      return std::string(error.what());
+    }
+  };
+  EXPECT_EQ(message({{"seed", "7"}}), "7");
+  EXPECT_EQ(message({{"speed", 7}}), "'run.json': key 'seed' not found");
+  EXPECT_EQ(message({{"seed", 7}}), "'run.json': type must be string, but is number");
 }
 
 TEST(JsonText, DepthValuesAndRepeatedKeysAreBounded) {

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/json_context.h"
 
 namespace domainfusion {
 namespace {
@@ -62,7 +63,7 @@ bool JsonBuilder::end_object() {
 bool JsonBuilder::end_array() { return end_object(); }
 
 bool JsonBuilder::parse_error(std::size_t, const std::string&, const json::exception& error) {
-  throw FormatError(fmt::format("is not valid JSON: {}", error.what()));
+  throw FormatError(fmt::format("is not valid JSON: {}", plain_text(error)));
 }
 
 json* JsonBuilder::place(json value) {

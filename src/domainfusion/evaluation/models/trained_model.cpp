@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "domainfusion/core/json_context.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/data/sets/relabelled_dataset.h"
 #include "domainfusion/data/transforms/image_tensor.h"
@@ -46,12 +47,10 @@ TrainingConfig recorded_config(const nlohmann::json& description) { return recor
 TrainedModel load_trained_model(const std::filesystem::path& run, const std::string& name, at::Device device) {
   const nlohmann::json description = read_run_description(run);
   TrainedModel model;
-  try {
+  with_json_context(fmt::format("'{}'", (run / "run.json").string()), [&] {
     model.config = recorded_config(description);
     model.class_names = description.at("classes").get<std::vector<std::string>>();
-  } catch (const nlohmann::json::exception& error) {
-    throw FormatError(fmt::format("'{}': {}", (run / "run.json").string(), error.what()));
-  }
+  });
   // The weights that training started from are not needed, and may be elsewhere by now.
   model.config.classifier.weights.clear();
   model.config.classifier.image_size_px = model.config.loader.image_size_px;

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/json_context.h"
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/metrics/classification.h"
 
@@ -240,11 +241,8 @@ std::string text_of_dsi(const RunResult& run, const DsiResult& dsi) {
 std::string describe_dsi(const RunResult& run) {
   std::string text;
   for (const DsiResult& dsi : run.dsi) {
-    try {
-      text += text_of_dsi(run, dsi);
-    } catch (const nlohmann::json::exception& error) {
-      throw FormatError(fmt::format("'{}': record of {}: {}", run.path.string(), dsi.test.model, error.what()));
-    }
+    with_json_context(fmt::format("'{}': record of {}", run.path.string(), dsi.test.model),
+                      [&] { text += text_of_dsi(run, dsi); });
   }
   return text;
 }

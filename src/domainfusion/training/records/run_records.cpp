@@ -1,6 +1,7 @@
 #include "domainfusion/training/records/run_records.h"
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/json_context.h"
 #include "domainfusion/core/json_text.h"
 
 namespace domainfusion {
@@ -14,7 +15,7 @@ auto read_record(const json& line, const char* type, Read read) {
     check<FormatError>(line.at("type") == type, "record of type {}: expected '{}'", json_text(line.at("type")), type);
     return read();
   } catch (const json::exception& error) {
-    throw FormatError(fmt::format("{} record {}: {}", type, json_text(line), error.what()));
+    throw FormatError(fmt::format("{} record {}: {}", type, json_text(line), plain_text(error)));
   }
 }
 
