@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/io/files/file_bytes.h"
@@ -35,6 +36,15 @@ TEST(JsonLines, ABrokenLineIsAnErrorThatNamesItsNumber) {
   const auto path = folder.write("a.jsonl", "{}\n{oops}\n{}\n");
   const std::string message = message_of<FormatError>([&] { read_json_lines(path); });
   EXPECT_NE(message.find(path.string() + ": line 2: is not valid JSON"), std::string::npos) << message;
+}
+
+TEST(JsonLines, AreForWhomTheUserLetsWrite) {
+  const TemporaryFolder folder;
+  const mode_t before = ::umask(0002);
+  JsonLinesWriter writer(folder / "a.jsonl");
+  ::umask(before);
+  const auto shared = std::filesystem::perms(0664);
+  EXPECT_EQ(std::filesystem::status(folder / "a.jsonl").permissions(), shared);
 }
 
 TEST(JsonLines, AFullDiskIsAnErrorAndLeavesWholeLinesOnly) {

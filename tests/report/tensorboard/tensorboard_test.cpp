@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 
@@ -115,6 +116,15 @@ TEST(EventFile, NumbersAreVarintsAndTextsCarryTheirLength) {
   EXPECT_EQ(bytes, std::string("\x08\x96\x01\x12\x07testing\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"));
   EXPECT_EQ(static_cast<std::int64_t>(ProtobufReader::find(bytes, 3)->value), -1);
   EXPECT_EQ(ProtobufReader::find(bytes, 2)->bytes, "testing");
+}
+
+TEST(EventFile, IsForWhomTheUserLetsWrite) {
+  const TemporaryFolder folder;
+  const mode_t before = ::umask(0002);
+  const EventFileWriter writer(folder.path());
+  ::umask(before);
+  const auto shared = std::filesystem::perms(0664);
+  EXPECT_EQ(std::filesystem::status(event_files_in(folder.path()).at(0)).permissions(), shared);
 }
 
 TEST(EventFile, DamagedMessagesEndTheReading) {

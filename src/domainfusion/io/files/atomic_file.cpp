@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstring>
 #include <random>
@@ -19,11 +20,19 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
-// The process id alone would not do on a file system that machines share.
+// The process id alone would not do on a file system that machines share. Of a name that leaves no room for more, the
+// beginning stands for it, cut between two characters of UTF-8.
 std::filesystem::path temporary_name(const std::filesystem::path& target) {
   static const unsigned process = std::random_device{}();
   static std::atomic<unsigned> count{0};
-  return target.string() + fmt::format("{}{}-{:08x}-{}", kPartialFile, ::getpid(), process, count++);
+  const std::string end = fmt::format("{}{}-{:08x}-{}", kPartialFile, ::getpid(), process, count++);
+  std::string name = target.filename().string();
+  if (name.size() + end.size() > NAME_MAX) {
+    std::size_t kept = NAME_MAX - end.size();
+    while (kept > 0 && (name[kept] & 0xC0) == 0x80) --kept;
+    name.resize(kept);
+  }
+  return target.parent_path() / (name + end);
 }
 
 std::string_view remedy_for(int error) {

@@ -8,7 +8,8 @@
 
 namespace domainfusion {
 
-// What follows the target's name in that of the temporary file; a process that was killed leaves it behind.
+// What follows the target's name, or the beginning of a very long one, in that of the temporary file; a process that
+// was killed leaves it behind.
 constexpr std::string_view kPartialFile = ".partial-";
 bool is_partial_file(const std::filesystem::path& path);
 

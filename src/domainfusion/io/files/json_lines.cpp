@@ -36,7 +36,7 @@ off_t end_of_whole_lines(int file, off_t size) {
 JsonLinesWriter::JsonLinesWriter(std::filesystem::path path) : path_(std::move(path)) {
   // Beyond a file-size limit a write shall fail with EFBIG instead of ending the process.
   std::signal(SIGXFSZ, SIG_IGN);
-  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   check<IoError>(file_ >= 0, "{}: cannot be opened for writing: {}", path_.string(), std::strerror(errno));
   struct stat status {};
   if (::fstat(file_, &status) == 0 && S_ISREG(status.st_mode)) {
