@@ -32,6 +32,16 @@ TEST(Trainer, LearnsAToySetAndRecordsWhatItDid) {
   EXPECT_EQ(count(place / "run", "test"), 1u);
 }
 
+TEST(Trainer, ASetIsCalledAfterItsFolderHoweverThatIsSpelt) {
+  TrainingConfig config;
+  for (const char* root : {"/some/birds", "/some/birds/", "/some/birds/.", "/some/other/../birds"}) {
+    config.data.root = root;
+    EXPECT_EQ(dataset_name(ToyDataset(), config), "birds") << root;
+  }
+  config.data.root = ".";
+  EXPECT_EQ(dataset_name(ToyDataset(), config), std::filesystem::current_path().filename().string());
+}
+
 TEST(Trainer, TheHeldOutDomainIsNotReadBetweenTheFirstStepAndTheLast) {
   TemporaryFolder place;
   auto dataset = std::make_shared<ToyDataset>();

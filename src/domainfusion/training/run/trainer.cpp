@@ -51,7 +51,9 @@ json defaults_of(const std::string& algorithm) {
 std::string dataset_name(const DomainDataset& dataset, const TrainingConfig& config) {
   const KnownDataset* known = find_known_dataset(dataset.domain_names(), dataset.class_names());
   if (known) return known->name;
-  return std::filesystem::path(config.data.root + "/").lexically_normal().parent_path().filename().string();
+  const auto root =
+      std::filesystem::absolute(config.data.root + "/").lexically_normal();  // "." and ".." have names too
+  return root.parent_path().filename().string();
 }
 
 Trainer::Trainer(RunSetup setup, std::shared_ptr<const DomainDataset> dataset, TrainerOptions options)
