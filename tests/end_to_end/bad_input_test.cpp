@@ -95,6 +95,13 @@ TEST_F(BadInput, ADiskThatIsFull) {
   expect_error(train("", "set", "ulimit -f 64;"), 3, {"safetensors"});
   EXPECT_FALSE(std::filesystem::exists(shell_ / "run/best.safetensors"));
   EXPECT_EQ(shell_.run("inspect backbones > /dev/full").exit_code, 3);
+  EXPECT_EQ(shell_.run("train --help > /dev/full").exit_code, 3);
+}
+
+TEST_F(BadInput, AnErrorThatCannotBePrintedStillHasItsExitCode) {
+  EXPECT_EQ(shell_.run("trian 2>&-").exit_code, 2);
+  EXPECT_EQ(shell_.run("evaluate set 2> /dev/full").exit_code, 3);
+  EXPECT_EQ(shell_.run("inspect backbones >&-").exit_code, 3);
 }
 
 TEST_F(BadInput, ALossThatIsNotFinite) {

@@ -2,8 +2,10 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <iostream>
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/exit_status.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/machine/threads.h"
 #include "domainfusion/training/records/stop_signal.h"
@@ -16,12 +18,7 @@ void prepare_process(int threads) {
   // A full disk or a reader that went away is an error of a write, not the end of the process.
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
-}
-
-int report(std::string_view message, ExitCode code) {
-  std::fflush(stdout);
-  fmt::print(stderr, "error: {}\n", message);
-  return static_cast<int>(code);
+  std::signal(SIGCHLD, SIG_DFL);  // ignored by some launchers, which hides how children end
 }
 
 int run(int argc, char** argv) {
@@ -57,7 +54,9 @@ int run(int argc, char** argv) {
   });
   line.run(argc, argv, [&threads] { prepare_process(threads); });
   // A result that could not be printed in full is a failure.
-  check<IoError>(std::fflush(stdout) == 0, "standard output cannot be written: is the disk full?");
+  std::cout.flush();
+  check<IoError>(std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good(),
+                 "standard output cannot be written: is the disk full, or its reader gone?");
   return 0;
 }
 
@@ -66,16 +65,13 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace domainfusion;
+  occupy_standard_streams();
   try {
     return run(argc, argv);
   } catch (const Interrupted&) {
     std::fflush(stdout);
     return 128 + StopSignal::number();
-  } catch (const Error& error) {
-    return report(error.what(), error.exit_code());
-  } catch (const std::exception& error) {
-    // libtorch's messages carry a backtrace after the first line.
-    const std::string_view message = error.what();
-    return report(message.substr(0, message.find('\n')), ExitCode::kFailure);
+  } catch (...) {
+    return report(exit_status_of(std::current_exception()));
   }
 }

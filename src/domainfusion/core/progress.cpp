@@ -70,7 +70,10 @@ void Progress::print(std::string_view note, bool last) {
   }
   const auto filled =
       total_ > 0 ? static_cast<int>(kBarWidth * std::min<std::int64_t>(done_, total_) / total_) : kBarWidth;
-  fmt::print(stderr, "\r\x1b[K[{:#<{}}{:.<{}}] {}{}", "", filled, "", kBarWidth - filled, text, last ? "\n" : "");
+  // A terminal that goes away ends no training.
+  const std::string line =
+      fmt::format("\r\x1b[K[{:#<{}}{:.<{}}] {}{}", "", filled, "", kBarWidth - filled, text, last ? "\n" : "");
+  std::fputs(line.c_str(), stderr);
   std::fflush(stderr);
 }
 

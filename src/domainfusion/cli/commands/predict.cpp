@@ -3,6 +3,7 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
+#include "domainfusion/core/log.h"
 #include "domainfusion/core/machine/placement.h"
 #include "domainfusion/data/data_config.h"
 #include "domainfusion/data/sets/image_files.h"
@@ -55,7 +56,7 @@ class Predictions {
       images_.push_back(read_image(path, model_.config.data));
       paths_.push_back(path);
     } catch (const Error& error) {
-      fmt::print(stderr, "left out: {}\n", error.what());
+      log_info("left out: {}", error.what());
       ++left_out_;
     }
     if (images_.size() == kBatch) print();
