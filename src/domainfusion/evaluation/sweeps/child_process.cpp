@@ -43,6 +43,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& command, const std::f
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   const int file = open_log(log);
+  signal(SIGCHLD, SIG_DFL);  // some launchers leave it ignored
   const pid_t parent = getpid();
   process_ = fork();
   if (process_ == 0) become(arguments.data(), file, parent);
@@ -56,11 +57,15 @@ ChildProcess::~ChildProcess() {
   wait();
 }
 
-void ChildProcess::take(int status) { exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+void ChildProcess::look(int options) {
+  int status = 0;
+  const pid_t ended = waitpid(process_, &status, options);
+  if (ended == process_) exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  if (ended < 0 && errno == ECHILD) exit_code_ = -1;
+}
 
 std::optional<int> ChildProcess::exit_code() {
-  int status = 0;
-  if (!exit_code_ && waitpid(process_, &status, WNOHANG) == process_) take(status);
+  if (!exit_code_) look(WNOHANG);
   return exit_code_;
 }
 
@@ -69,10 +74,7 @@ void ChildProcess::terminate() {
 }
 
 int ChildProcess::wait() {
-  int status = 0;
-  while (!exit_code_) {
-    if (waitpid(process_, &status, 0) == process_) take(status);
-  }
+  while (!exit_code_) look(0);
   return *exit_code_;
 }
 

@@ -12,7 +12,7 @@ namespace domainfusion {
 
 // Started on construction in a process group of its own (the terminal's Ctrl-C does not reach it), with its output
 // appended to a file. Where this process ends without a word, the child gets SIGTERM. Destruction of a running child
-// sends SIGTERM and waits.
+// sends SIGTERM and waits. SIGCHLD gets its default action, without which the system keeps no exit codes.
 class ChildProcess {
  public:
   // `command[0]` is a path. IoError if there is no process to be had or `log` cannot be written.
@@ -21,13 +21,14 @@ class ChildProcess {
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
-  // nullopt while it runs; then its exit code, or 128 + the signal that ended it.
+  // nullopt while it runs; then its exit code, 128 + the signal that ended it, or -1 where something else took its
+  // code.
   std::optional<int> exit_code();
   void terminate();  // SIGTERM
   int wait();        // until it ends; the exit code
 
  private:
-  void take(int status);
+  void look(int options);  // of waitpid()
 
   pid_t process_ = -1;
   std::optional<int> exit_code_;

@@ -54,19 +54,36 @@ class JobQueue {
   void start_next() {
     const Try work = waiting_.front();
     waiting_.pop_front();
-    if (work.job->finished()) {
-      ++report_.finished;
-      ++report_.skipped;
-      return;
+    guarded(*work.job, [&] {
+      if (work.job->finished()) {
+        ++report_.finished;
+        ++report_.skipped;
+        return;
+      }
+      running_.push_back({work, std::make_unique<ChildProcess>(work.job->command, work.job->log)});
+      log_info("{}: started{}", work.job->name, work.tries ? fmt::format(", try {}", work.tries + 1) : "");
+    });
+  }
+
+  // What goes wrong with one job is its own failure.
+  template <class Action>
+  void guarded(const Job& job, Action action) {
+    try {
+      action();
+    } catch (const Error& error) {
+      fail(fmt::format("{}: {}", job.name, error.what()));
     }
-    log_info("{}: started{}", work.job->name, work.tries ? fmt::format(", try {}", work.tries + 1) : "");
-    running_.push_back({work, std::make_unique<ChildProcess>(work.job->command, work.job->log)});
+  }
+
+  void fail(const std::string& what) {
+    log_warning("{}", what);
+    report_.failed.push_back(what);
   }
 
   void collect() {
     for (auto run = running_.begin(); run != running_.end();) {
       const auto code = run->process->exit_code();
-      if (code) judge(run->work, *code);
+      if (code) guarded(*run->work.job, [&] { judge(run->work, *code); });
       run = code ? running_.erase(run) : std::next(run);
     }
   }
@@ -80,12 +97,9 @@ class JobQueue {
     const std::string what = fmt::format("{}: exit code {} (see {}): {}", work.job->name, code, work.job->log.string(),
                                          last_line(work.job->log));
     const bool again = work.tries < options_.retries && code != static_cast<int>(ExitCode::kConfig);
-    log_warning("{}{}", what, again ? "; it is tried again" : "");
-    if (again) {
-      waiting_.push_back({work.job, work.tries + 1});
-    } else {
-      report_.failed.push_back(what);
-    }
+    if (!again) return fail(what);
+    log_warning("{}; it is tried again", what);
+    waiting_.push_back({work.job, work.tries + 1});
   }
 
   JobReport stop() {
@@ -93,7 +107,7 @@ class JobQueue {
     for (Running& run : running_) run.process->terminate();
     for (Running& run : running_) {
       run.process->wait();
-      report_.finished += run.work.job->finished();
+      guarded(*run.work.job, [&] { report_.finished += run.work.job->finished(); });
     }
     report_.stopped = true;
     return report_;

@@ -12,8 +12,10 @@ namespace domainfusion {
 struct Job {
   std::string name;
   std::vector<std::string> command;
-  std::filesystem::path log;       // output of every try, appended
-  std::function<bool()> finished;  // whether its work is done; a program that ends well without that counts as failed
+  std::filesystem::path log;  // output of every try, appended
+  // Whether its work is done; a program that ends well without that counts as failed. An Error says that it cannot be
+  // told: the job has failed.
+  std::function<bool()> finished;
 };
 
 struct JobQueueOptions {
