@@ -81,6 +81,15 @@ TEST_F(SweepCommand, TrainsEveryTargetAndTrialAndPrintsTheirTable) {
   EXPECT_EQ(finished_runs(), 7u);
   EXPECT_NE(more.err.find("3 of 3 runs are finished, 2 of them before"), std::string::npos) << more.err;
   EXPECT_NE(more.out.find("set, ERM, photo, trial 2: hparams 0 not started"), std::string::npos) << more.out;
+  // A narrower call forgets nothing, and a target that is named twice is one run.
+  const CommandResult narrow = shell_.run(tiny_sweep("--trials 1 --targets sketch,sketch --jobs 2"));
+  expect_success(narrow);
+  EXPECT_NE(narrow.err.find("1 of 1 runs are finished, 1 of them before"), std::string::npos) << narrow.err;
+  EXPECT_EQ(narrow.out, more.out);
+  // Runs of other options would stand in the same row.
+  const CommandResult other = shell_.run(tiny_sweep("--trials 1 --targets sketch --set optimizer.lr=0.5"));
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_NE(other.err.find("optimizer.lr was 0.003, is 0.5"), std::string::npos) << other.err;
 }
 
 TEST_F(SweepCommand, AKilledSweepContinuesFromTheCheckpointsOfItsRuns) {
@@ -111,11 +120,19 @@ TEST_F(SweepCommand, ATerminatedSweepEndsItsRunsWithCheckpoints) {
 
 TEST_F(SweepCommand, ARunThatFailsIsTriedAgainAndNamedAtTheEnd) {
   expect_success(shell_.run(tiny_sweep("--trials 1 --targets photo")));
+  std::ofstream(shell_ / "sweep/runs/photo-trial0-hparams00/records.jsonl", std::ios::app) << "garbage\n";
   std::ofstream(shell_ / "set/cartoon/cat/3.png") << "no picture";
   const CommandResult failed = shell_.run(tiny_sweep("--trials 1 --retries 1"));
   EXPECT_EQ(failed.exit_code, 1) << failed.err;
   EXPECT_NE(failed.err.find("try 2"), std::string::npos) << failed.err;
   EXPECT_NE(failed.err.find("3.png"), std::string::npos) << failed.err;
+  // A run that cannot be read is one of them, and ends neither the sweep nor its table.
+  EXPECT_NE(failed.err.find("photo-trial0-hparams00', and the sweep makes this run anew"), std::string::npos)
+      << failed.err;
+  EXPECT_NE(failed.err.find("3 runs failed"), std::string::npos) << failed.err;
+  const CommandResult table = shell_.run("tables sweep");
+  EXPECT_EQ(table.exit_code, 3);
+  EXPECT_NE(table.out.find("runs that cannot be read:\n  sweep/runs/photo"), std::string::npos) << table.out;
 }
 
 TEST_F(SweepCommand, WrongSweepsAreRefusedBeforeAnythingRuns) {

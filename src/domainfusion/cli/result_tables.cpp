@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "domainfusion/core/error.h"
 #include "domainfusion/evaluation/tables/protocol_table.h"
 #include "domainfusion/evaluation/tables/system_names.h"
 
@@ -14,30 +15,39 @@ std::string formatted(const ResultTable& table, const std::string& format) {
   return format == "csv" ? table.csv() : table.text();
 }
 
-void print_missing(const std::vector<std::string>& missing, const std::string& format) {
-  if (missing.empty()) return;
+void print_list(const char* head, const std::vector<std::string>& lines, const std::string& format) {
+  if (lines.empty()) return;
   // A file of numbers holds numbers.
   std::FILE* place = format == "csv" ? stderr : stdout;
   const char* comment = format == "latex" ? "% " : "";
-  fmt::print(place, "\n{}runs that are missing:\n", comment);
-  for (const std::string& line : missing)
-    fmt::print(place, "{}{}{}\n", comment, format == "markdown" ? "- " : "  ", line);
+  std::string text = fmt::format("\n{}{}:\n", comment, head);
+  for (const std::string& line : lines)
+    text += fmt::format("{}{}{}\n", comment, format == "markdown" ? "- " : "  ", line);
+  std::fputs(text.c_str(), place);
 }
 
 }  // namespace
 
-void print_result_tables(std::vector<ProtocolRun> runs, SelectionRule rule, const std::string& format) {
-  tell_systems_apart(runs);
+void print_result_tables(FoundRuns found, SelectionRule rule, const std::string& format) {
+  tell_sets_apart(found.runs);
+  tell_systems_apart(found.runs);
   const char* comment = format == "latex" ? "% " : "";
   bool first = true;
-  for (const auto& [dataset, table] : protocol_tables(runs, rule)) {
+  for (const auto& [dataset, table] : protocol_tables(found.runs, rule)) {
     if (!first) fmt::print("\n");
     if (format != "csv") fmt::print("{}{}, {}\n", comment, dataset, name_of(rule));
     if (format == "markdown") fmt::print("\n");
     fmt::print("{}", formatted(table, format));
     first = false;
   }
-  print_missing(missing_runs(runs, rule), format);
+  print_list("runs that are missing", missing_runs(found.runs, rule), format);
+  print_list("runs that cannot be read", found.unreadable, format);
+}
+
+void check_all_readable(const std::vector<std::string>& unreadable, std::size_t readable) {
+  if (unreadable.empty()) return;
+  throw FormatError(fmt::format("{} of {} runs cannot be read and are left out; the first: {}", unreadable.size(),
+                                unreadable.size() + readable, unreadable.front()));
 }
 
 namespace {

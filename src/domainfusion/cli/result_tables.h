@@ -10,8 +10,13 @@
 
 namespace domainfusion {
 
-// Tables of `runs` on stdout, by set, and the runs that are missing in them. `format`: text, markdown, latex or csv.
-void print_result_tables(std::vector<ProtocolRun> runs, SelectionRule rule, const std::string& format);
+// Tables of the runs on stdout, by set, then those that are missing in them and those that cannot be read. `format`:
+// text, markdown, latex or csv.
+void print_result_tables(FoundRuns found, SelectionRule rule, const std::string& format);
+
+// FormatError that counts the runs that cannot be read (what is wrong with each), once the `readable` ones have been
+// put to use.
+void check_all_readable(const std::vector<std::string>& unreadable, std::size_t readable);
 
 // --selection training_domain | leave_one_out | oracle.
 struct SelectionArgument {

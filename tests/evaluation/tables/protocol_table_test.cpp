@@ -5,10 +5,10 @@
 #include <cmath>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/evaluation/sweeps/sweep_plan.h"
 #include "domainfusion/evaluation/tables/domainbed_folder.h"
 #include "domainfusion/evaluation/tables/system_names.h"
 #include "domainfusion/io/files/json_lines.h"
+#include "domainfusion/training/options/hparams.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {
@@ -82,6 +82,44 @@ TEST(SystemNames, SayTheOptionsThatDifferAndPassOverSeedsAndPaths) {
   EXPECT_EQ(runs[2].records[0].algorithm, "ERM (optimizer.lr=0.2)");
 }
 
+TEST(SystemNames, ADrawnOptionThatSomeRunsSetThemselvesTellsThemApart) {
+  std::vector<ProtocolRun> runs{made_run({0}, 0, 0.5), made_run({0}, 1, 0.6, 1), made_run({0}, 2, 0.7)};
+  for (ProtocolRun& run : runs) {
+    run.config = {{"hparams", "domainbed"}, {"benchmark", "PACS"}};
+    const auto drawn = hparams_of_trial("PACS", run.hparams_seed, run.trial_seed);
+    run.config["optimizer"]["lr"] = drawn.at("lr");
+    run.config["loader"]["batch_size"] = drawn.at("batch_size");
+  }
+  auto all_drawn = runs;
+  tell_systems_apart(all_drawn);
+  EXPECT_EQ(all_drawn[1].algorithm, "ERM");
+  runs[2].config["optimizer"]["lr"] = 0.05;
+  tell_systems_apart(runs);
+  EXPECT_EQ(runs[0].algorithm, "ERM (optimizer.lr=drawn)");
+  EXPECT_EQ(runs[1].algorithm, "ERM (optimizer.lr=drawn)");
+  EXPECT_EQ(runs[2].algorithm, "ERM (optimizer.lr=0.05)");
+}
+
+TEST(SystemNames, WeightsOfOneTargetCountByTheirContent) {
+  const auto with_weights = [](std::int64_t env, const std::string& path, const std::string& hash) {
+    ProtocolRun run = made_run({env}, 0, 0.5);
+    run.config = {{"classifier", {{"weights", path}}}};
+    run.provenance = {{"weights_hash", hash}};
+    return run;
+  };
+  std::vector<ProtocolRun> moved{with_weights(0, "/a/resnet.pth", "aaaa"), with_weights(0, "/b/resnet.pth", "aaaa"),
+                                 with_weights(1, "/c/own.pth", "cccc")};
+  tell_systems_apart(moved);
+  EXPECT_EQ(moved[0].algorithm.find("weights"), std::string::npos) << moved[0].algorithm;
+  std::vector<ProtocolRun> named{with_weights(0, "/a/one.pth", "aaaa"), with_weights(0, "/a/two.pth", "bbbb")};
+  tell_systems_apart(named);
+  EXPECT_EQ(named[0].algorithm, "ERM (classifier.weights=one.pth)");
+  std::vector<ProtocolRun> changed{with_weights(0, "/a/one.pth", "aaaaaaaaaa"),
+                                   with_weights(0, "/b/one.pth", "bbbbbbbbbb")};
+  tell_systems_apart(changed);
+  EXPECT_EQ(changed[1].algorithm, "ERM (classifier.weights=bbbbbbbb)");
+}
+
 TEST(SystemNames, RunsThatDifferInTheTrainingSeedAreTrials) {
   std::vector<ProtocolRun> runs{made_run({0}, 0, 0.5), made_run({0}, 0, 0.6)};
   EXPECT_THROW(check_unambiguous(runs), ConfigError);
@@ -101,45 +139,13 @@ TEST(DomainBedFolder, IsWrittenAsItIsRead) {
   EXPECT_EQ(write_domainbed_runs(runs, place / "out"), 2u);
   EXPECT_TRUE(std::filesystem::exists(place / "out/some/done"));
   EXPECT_FALSE(std::filesystem::exists(place / "out/some-2/done"));
-  const auto read = find_runs({place / "out"});
+  const auto read = find_runs({place / "out"}).runs;
   ASSERT_EQ(read.size(), 2u);
   EXPECT_TRUE(read[0].finished);
   EXPECT_EQ(read[0].records[0].in_acc, runs[0].records[0].in_acc);
   EXPECT_EQ(read[1].records[0].out_acc, runs[1].records[0].out_acc);
   EXPECT_TRUE(std::isnan(read[1].records[0].in_acc[1]));
   EXPECT_THROW(write_domainbed_runs(runs, place / "out"), ConfigError);
-  place.write("broken/results.jsonl", "{\"step\": 0}\n");
-  EXPECT_NE(message_of<FormatError>([&] { find_runs({place / "broken"}); }).find("args"), std::string::npos);
-  EXPECT_THROW(find_runs({place / "nowhere"}), IoError);
-}
-
-TEST(SweepPlan, NamesEachRunByWhatItIsAndSeedsItAsDomainBedDoes) {
-  SweepRequest request{"PACS", "ERM", "none", {"art", "photo", "real world"}, {"real world", "art"}, 2, 2, true};
-  const auto runs = plan_sweep(request);
-  ASSERT_EQ(runs.size(), 2u * 2u * (2u + 3u));
-  EXPECT_EQ(runs[0].name, "real_world-trial0-hparams00");
-  EXPECT_EQ(runs[2].name, "art+photo-trial0-hparams00");
-  EXPECT_EQ(runs[2].cross_validation_domain, "photo");
-  // seed_hash('PACS', 'ERM', [2], 0, 0)
-  EXPECT_EQ(runs[0].seed, 1164463227);
-  EXPECT_EQ(runs[0].test_envs, (std::vector<std::int64_t>{2}));
-  request.targets = {"arr"};
-  EXPECT_NE(message_of<ConfigError>([&] { plan_sweep(request); }).find("did you mean 'art'"), std::string::npos);
-}
-
-TEST(SweepPlan, PlannedRunsThatAreNotBegunAreMissing) {
-  TemporaryFolder place;
-  const SweepRequest request{"set", "ERM", "swad", {"art", "photo"}, {"art"}, 1, 2, false};
-  write_sweep_request(place / "sweep", request);
-  const auto runs = find_runs({place / "sweep"});
-  EXPECT_EQ(missing_runs(runs, SelectionRule::kTrainingDomain),
-            (std::vector<std::string>{"set, ERM, art, trial 0: hparams 0, 1 not started",
-                                      "set, ERM + swad, art, trial 0: hparams 0, 1 not started"}));
-  SweepRequest other = request;
-  other.dataset = "another";
-  EXPECT_THROW(write_sweep_request(place / "sweep", other), ConfigError);
-  place.write("sweep/sweep.json", "{}");
-  EXPECT_THROW(find_runs({place / "sweep"}), FormatError);
 }
 
 }  // namespace domainfusion

@@ -3,6 +3,8 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
+#include "domainfusion/cli/result_tables.h"
+#include "domainfusion/core/error.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/core/machine/placement.h"
 #include "domainfusion/core/progress.h"
@@ -11,6 +13,7 @@
 #include "domainfusion/evaluation/models/trained_model.h"
 #include "domainfusion/evaluation/plans/run_plan.h"
 #include "domainfusion/evaluation/tables/result_table.h"
+#include "domainfusion/evaluation/tables/system_names.h"
 #include "domainfusion/metrics/classification.h"
 #include "domainfusion/training/records/run_folder.h"
 
@@ -61,8 +64,10 @@ void print_table(const std::vector<RunResult>& runs, const SystemOf& system, boo
 
 void print_source_validation(const std::vector<RunResult>& runs, const SystemOf& system, bool markdown) {
   ResultTable table("source validation, %");
-  for (const RunResult& run : runs)
-    table.add(system(run), run.test->domain, select_by_source_validation(run.validations)->mean_accuracy);
+  for (const RunResult& run : runs) {
+    if (const ValidationRecord* selected = select_by_source_validation(run.validations))
+      table.add(system(run), run.test->domain, selected->mean_accuracy);
+  }
   print_result_table(table, markdown);
 }
 
@@ -95,15 +100,7 @@ void print_costs(const std::vector<RunResult>& runs, const SystemOf& system, boo
   print_cells(cells, markdown);
 }
 
-void print_tables(const std::vector<RunResult>& all, const EvaluateArguments& arguments) {
-  std::vector<RunResult> runs;
-  for (const RunResult& run : all) {
-    if (run.test)
-      runs.push_back(run);
-    else
-      fmt::print(stderr, "{}: not finished, left out of the table\n", run.path.string());
-  }
-  if (runs.empty()) return;
+void print_tables_of_set(const std::vector<RunResult>& runs, const EvaluateArguments& arguments) {
   const SystemOf system = [&](const RunResult& run) { return system_name(run, runs, arguments.by_folder); };
   print_table(runs, system, arguments.markdown);
   if (!arguments.cost) return;
@@ -111,6 +108,21 @@ void print_tables(const std::vector<RunResult>& all, const EvaluateArguments& ar
   print_source_validation(runs, system, arguments.markdown);
   fmt::print("\n");
   print_costs(runs, system, arguments.markdown);
+}
+
+void print_tables(std::vector<RunResult> runs, const EvaluateArguments& arguments) {
+  std::erase_if(runs, [](const RunResult& run) {
+    if (!run.test) log_warning("{}: not finished, left out of the table", run.path.string());
+    return !run.test;
+  });
+  tell_sets_apart(runs);
+  std::map<std::string, std::vector<RunResult>> sets;
+  for (RunResult& run : runs) sets[run.dataset].push_back(std::move(run));
+  for (const auto& [name, of_set] : sets) {
+    if (sets.size() > 1)
+      fmt::print("{}{}\n{}", &of_set == &sets.begin()->second ? "" : "\n", name, arguments.markdown ? "\n" : "");
+    print_tables_of_set(of_set, arguments);
+  }
 }
 
 std::vector<std::int64_t> chosen_indices(const DomainDataset& dataset, std::int64_t domain,
@@ -165,10 +177,19 @@ void evaluate(const EvaluateArguments& arguments) {
     for (const std::string& run : arguments.runs) evaluate_model(run, arguments);
     return;
   }
+  if (arguments.runs.size() == 1) return fmt::print("{}", describe_run(read_run(arguments.runs[0])));
   std::vector<RunResult> runs;
-  for (const std::string& run : arguments.runs) runs.push_back(read_run(run));
-  if (runs.size() == 1) fmt::print("{}", describe_run(runs[0]));
-  if (runs.size() > 1) print_tables(runs, arguments);
+  std::vector<std::string> unreadable;
+  for (const std::string& run : arguments.runs) {
+    try {
+      runs.push_back(read_run(run));
+    } catch (const Error& error) {
+      unreadable.emplace_back(error.what());
+      log_warning("left out: {}", error.what());
+    }
+  }
+  print_tables(runs, arguments);
+  check_all_readable(unreadable, runs.size());
 }
 
 }  // namespace

@@ -9,10 +9,13 @@
 #include "domainfusion/core/progress.h"
 #include "domainfusion/evaluation/plans/run_budget.h"
 #include "domainfusion/evaluation/sweeps/child_process.h"
+#include "domainfusion/evaluation/sweeps/config_differences.h"
 #include "domainfusion/evaluation/sweeps/job_queue.h"
 #include "domainfusion/evaluation/sweeps/slurm_script.h"
 #include "domainfusion/evaluation/sweeps/sweep_plan.h"
 #include "domainfusion/evaluation/tables/run_result.h"
+#include "domainfusion/io/files/folder_lock.h"
+#include "domainfusion/training/records/run_folder.h"
 
 namespace domainfusion {
 namespace {
@@ -40,7 +43,9 @@ class Sweep {
   fs::path folder_of(const PlannedRun& run) const { return out_ / "runs" / run.name; }
   fs::path log_of(const PlannedRun& run) const { return out_ / "logs" / (run.name + ".log"); }
   bool is_finished(const PlannedRun& run) const;
-  void make_folders() const;
+  const char* state_of(const PlannedRun& run) const;
+  void check_options_of_runs() const;
+  FolderLock open_folder() const;
 
   const SweepArguments& arguments_;
   fs::path out_;
@@ -48,6 +53,14 @@ class Sweep {
   SweepRequest request_;
   std::vector<PlannedRun> runs_;
 };
+
+std::optional<nlohmann::json> try_read_description(const fs::path& run) {
+  try {
+    return fs::exists(run / "run.json") ? std::optional(read_run_description(run)) : std::nullopt;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
 
 std::vector<std::string> targets_of(const std::string& list, const std::vector<std::string>& domains) {
   if (list == "all") return domains;
@@ -59,7 +72,7 @@ std::vector<std::string> targets_of(const std::string& list, const std::vector<s
 
 Sweep::Sweep(const SweepArguments& arguments)
     : arguments_(arguments), out_(fs::absolute(arguments.out).lexically_normal()) {
-  const RunSetup setup = make_run_setup(arguments.recipe, arguments.overrides, common_options());
+  RunSetup setup = make_run_setup(arguments.recipe, arguments.overrides, common_options());
   sizes_ = sizes_of(setup.config);
   check<ConfigError>(
       arguments.hparams == 1 || setup.config.hparams == HparamSource::kDomainbed,
@@ -73,7 +86,8 @@ Sweep::Sweep(const SweepArguments& arguments)
               targets_of(arguments.targets, sizes_.domain_names),
               arguments.trials,
               arguments.hparams,
-              arguments.cross_validation};
+              arguments.cross_validation,
+              setup.fields().to_json()};
   runs_ = plan_sweep(request_);
 }
 
@@ -115,14 +129,45 @@ std::vector<std::string> Sweep::command_of(const PlannedRun& run) const {
   return command;
 }
 
+// FormatError if the run cannot be read.
 bool Sweep::is_finished(const PlannedRun& run) const {
-  return fs::exists(folder_of(run) / "run.json") && read_run(folder_of(run)).finished();
+  const fs::path folder = folder_of(run);
+  try {
+    return fs::exists(folder / "run.json") && read_run(folder).finished();
+  } catch (const Error& error) {
+    throw FormatError(fmt::format("{}; remove '{}', and the sweep makes this run anew", error.what(), folder.string()));
+  }
 }
 
-void Sweep::make_folders() const {
+const char* Sweep::state_of(const PlannedRun& run) const {
+  try {
+    return is_finished(run) ? ", finished" : "";
+  } catch (const Error&) {
+    return ", cannot be read";
+  }
+}
+
+// Of all runs that were ever asked for here: one row of the table has one set of options.
+void Sweep::check_options_of_runs() const {
+  for (const PlannedRun& run : plan_sweep(joined_request(out_, request_))) {
+    const auto description = try_read_description(folder_of(run));
+    if (!description || !description->contains("config")) continue;  // not begun; or broken, which the queue reports
+    const std::string other = other_options(description->at("config"), setup_of(run).fields().to_json());
+    check<ConfigError>(other.empty(),
+                       "'{}' was made with other options: {}; choose another --out, or remove that folder",
+                       folder_of(run).string(), other);
+  }
+}
+
+// Makes or continues the sweep's folder, which is this process's as long as the lock lives.
+FolderLock Sweep::open_folder() const {
+  fs::create_directories(out_);
+  FolderLock lock(out_, fmt::format("the sweep '{}'", out_.string()));
+  check_options_of_runs();
   write_sweep_request(out_, request_);
   fs::create_directories(out_ / "runs");
   fs::create_directories(out_ / "logs");
+  return lock;
 }
 
 void Sweep::print_plan() const {
@@ -136,8 +181,7 @@ void Sweep::print_plan() const {
     if (!times.count(batch)) times[batch] = measure_step_times(setup, sizes_.classes);
     const double own = estimated_seconds(budget, times[batch]);
     fmt::print("{:<40} {:>7} steps of {:>4} images, lr {:<10.3g} {:>8}{}\n", run.name, budget.steps,
-               budget.images_per_step, setup.config.optimizer.lr, format_seconds(own),
-               is_finished(run) ? ", finished" : "");
+               budget.images_per_step, setup.config.optimizer.lr, format_seconds(own), state_of(run));
     seconds += own;
     images += budget.steps * budget.images_per_step;
   }
@@ -147,11 +191,11 @@ void Sweep::print_plan() const {
 }
 
 void Sweep::write_slurm() const {
-  make_folders();
+  const FolderLock lock = open_folder();
   std::vector<std::vector<std::string>> commands;
   for (const PlannedRun& run : runs_) commands.push_back(command_of(run));
   const fs::path script = write_slurm_script(out_, commands, arguments_.jobs);
-  log_info("{} runs in {}; started with: sbatch {}", runs_.size(), script.string(), script.string());
+  log_info("{} runs in {}; started with: sbatch {}", runs_.size(), script.string(), shell_quoted(script.string()));
   if (!arguments_.submit) return;
   const fs::path log = out_ / "logs" / "sbatch.log";
   const int code =
@@ -160,7 +204,7 @@ void Sweep::write_slurm() const {
 }
 
 void Sweep::run() const {
-  make_folders();
+  const FolderLock lock = open_folder();
   std::vector<Job> jobs;
   for (const PlannedRun& run : runs_) {
     jobs.push_back({run.name, command_of(run), log_of(run), [this, &run] { return is_finished(run); }});

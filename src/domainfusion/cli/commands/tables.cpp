@@ -5,6 +5,7 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/evaluation/tables/domainbed_folder.h"
+#include "domainfusion/evaluation/tables/system_names.h"
 
 namespace domainfusion {
 namespace {
@@ -16,13 +17,20 @@ struct TablesArguments {
 };
 
 void tables(const TablesArguments& arguments) {
-  const std::vector<ProtocolRun> runs = find_runs({arguments.folders.begin(), arguments.folders.end()});
-  check<IoError>(!runs.empty(), "no run is in {}: expected folders with run.json (ours) or results.jsonl (DomainBed's)",
+  FoundRuns found = find_runs({arguments.folders.begin(), arguments.folders.end()});
+  check<IoError>(!found.runs.empty() || !found.unreadable.empty(),
+                 "no run is in {}: expected folders with run.json (ours) or results.jsonl (DomainBed's)",
                  fmt::join(arguments.folders, ", "));
-  if (arguments.format != "domainbed") return print_result_tables(runs, arguments.selection.rule(), arguments.format);
+  if (arguments.format != "domainbed") {
+    print_result_tables(found, arguments.selection.rule(), arguments.format);
+    return check_all_readable(found.unreadable, found.runs.size());
+  }
   check<ConfigError>(!arguments.out.empty(), "--format domainbed writes a folder: name it with --out");
-  const std::size_t written = write_domainbed_runs(runs, arguments.out);
-  log_info("{} of {} runs in {}; the others have no figures of their target yet", written, runs.size(), arguments.out);
+  tell_sets_apart(found.runs);
+  const std::size_t written = write_domainbed_runs(found.runs, arguments.out);
+  log_info("{} of {} runs in {}; the others have no figures of their target yet", written, found.runs.size(),
+           arguments.out);
+  check_all_readable(found.unreadable, found.runs.size());
 }
 
 }  // namespace

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/json_context.h"
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/core/nearest_name.h"
 #include "domainfusion/data/protocol/split.h"
+#include "domainfusion/evaluation/sweeps/config_differences.h"
 #include "domainfusion/io/files/atomic_file.h"
 #include "domainfusion/io/files/json_file.h"
 
@@ -29,7 +32,10 @@ std::int64_t env_of(const std::string& domain, const SweepRequest& request) {
 // The held-out domains of each run of one trial and hyper-parameter seed.
 std::vector<Envs> held_out_sets(const SweepRequest& request) {
   std::vector<Envs> sets;
-  for (const std::string& target : request.targets) sets.push_back({env_of(target, request)});
+  for (const std::string& target : request.targets) {
+    const Envs held_out{env_of(target, request)};
+    if (std::find(sets.begin(), sets.end(), held_out) == sets.end()) sets.push_back(held_out);
+  }
   if (!request.cross_validation) return sets;
   std::set<Envs> pairs;
   for (const std::string& target : request.targets) {
@@ -63,6 +69,20 @@ PlannedRun planned(const SweepRequest& request, const Envs& held_out, std::int64
   return run;
 }
 
+// Blanks become '_', and pairs are joined by '+': names of domains can be that unfortunate.
+void check_folders(const std::vector<PlannedRun>& runs) {
+  std::map<std::string, const PlannedRun*> by_name;
+  const auto held_out = [](const PlannedRun& run) {
+    return run.cross_validation_domain.empty() ? run.test_domain
+                                               : run.test_domain + "', '" + run.cross_validation_domain;
+  };
+  for (const PlannedRun& run : runs) {
+    const auto [place, first] = by_name.emplace(run.name, &run);
+    check<ConfigError>(first, "runs of '{}' and of '{}' would share the folder '{}': rename a domain",
+                       held_out(*place->second), held_out(run), run.name);
+  }
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, json>> PlannedRun::options() const {
@@ -80,36 +100,55 @@ std::vector<PlannedRun> plan_sweep(const SweepRequest& request) {
       for (const Envs& held_out : sets) runs.push_back(planned(request, held_out, trial, hparams));
     }
   }
+  check_folders(runs);
   return runs;
 }
 
-void write_sweep_request(const fs::path& folder, const SweepRequest& request) {
-  if (fs::exists(folder / "sweep.json")) {
-    const SweepRequest old = read_sweep_request(folder);
-    check<ConfigError>(old.dataset == request.dataset && old.algorithm == request.algorithm &&
-                           old.averaging == request.averaging && old.environments == request.environments,
-                       "'{}' holds a sweep of {} on {} ({}), this one is of {} on {} ({}): choose another --out",
-                       folder.string(), old.algorithm, old.dataset, fmt::join(old.environments, ", "),
-                       request.algorithm, request.dataset, fmt::join(request.environments, ", "));
+SweepRequest joined_request(const fs::path& folder, const SweepRequest& request) {
+  if (!fs::exists(folder / "sweep.json")) return request;
+  const SweepRequest old = read_sweep_request(folder);
+  check<ConfigError>(old.dataset == request.dataset && old.algorithm == request.algorithm &&
+                         old.averaging == request.averaging && old.environments == request.environments,
+                     "'{}' holds a sweep of {} on {} ({}), this one is of {} on {} ({}): choose another --out",
+                     folder.string(), old.algorithm, old.dataset, fmt::join(old.environments, ", "), request.algorithm,
+                     request.dataset, fmt::join(request.environments, ", "));
+  if (old.options.is_object() && request.options.is_object()) {
+    const std::string other = other_options(old.options, request.options);
+    check<ConfigError>(other.empty(), "'{}' holds a sweep with other options: {}; choose another --out",
+                       folder.string(), other);
   }
+  SweepRequest joined = request;
+  joined.targets = old.targets;
+  for (const std::string& target : request.targets) {
+    if (std::find(old.targets.begin(), old.targets.end(), target) == old.targets.end())
+      joined.targets.push_back(target);
+  }
+  joined.trials = std::max(old.trials, request.trials);
+  joined.hparams = std::max(old.hparams, request.hparams);
+  joined.cross_validation = old.cross_validation || request.cross_validation;
+  return joined;
+}
+
+void write_sweep_request(const fs::path& folder, const SweepRequest& request) {
+  const SweepRequest joined = joined_request(folder, request);
   fs::create_directories(folder);
-  const json description{{"dataset", request.dataset},     {"algorithm", request.algorithm},
-                         {"averaging", request.averaging}, {"environments", request.environments},
-                         {"targets", request.targets},     {"trials", request.trials},
-                         {"hparams", request.hparams},     {"cross_validation", request.cross_validation}};
+  const json description{{"dataset", joined.dataset},     {"algorithm", joined.algorithm},
+                         {"averaging", joined.averaging}, {"environments", joined.environments},
+                         {"targets", joined.targets},     {"trials", joined.trials},
+                         {"hparams", joined.hparams},     {"cross_validation", joined.cross_validation},
+                         {"options", joined.options}};
   write_file_atomically(folder / "sweep.json", json_text(description, 2) + "\n");
 }
 
 SweepRequest read_sweep_request(const fs::path& folder) {
   const fs::path file = folder / "sweep.json";
   const json description = read_json(file);
-  try {
-    return {description.at("dataset"),      description.at("algorithm"),       description.at("averaging"),
-            description.at("environments"), description.at("targets"),         description.at("trials"),
-            description.at("hparams"),      description.at("cross_validation")};
-  } catch (const json::exception& error) {
-    throw FormatError(fmt::format("'{}': {}", file.string(), error.what()));
-  }
+  return with_json_context(fmt::format("'{}'", file.string()), [&] {
+    return SweepRequest{
+        description.at("dataset"),      description.at("algorithm"),        description.at("averaging"),
+        description.at("environments"), description.at("targets"),          description.at("trials"),
+        description.at("hparams"),      description.at("cross_validation"), description.value("options", json())};
+  });
 }
 
 }  // namespace domainfusion

@@ -18,7 +18,8 @@ struct SweepRequest {
   std::vector<std::string> targets;       // some of them
   std::int64_t trials = 3;
   std::int64_t hparams = 1;
-  bool cross_validation = false;  // with the runs that leave-one-domain-out selection needs
+  bool cross_validation = false;     // with the runs that leave-one-domain-out selection needs
+  nlohmann::json options = nullptr;  // those of all runs (a run's configuration); null in sweeps of older versions
 };
 
 struct PlannedRun {
@@ -33,12 +34,16 @@ struct PlannedRun {
 };
 
 // Trial by trial, within it by hyper-parameter seed, then by target, so that a sweep cut short has whole trials. A pair
-// of held-out domains is one run, whichever of them is the target. ConfigError for a target that is no domain of the
-// set.
+// of held-out domains is one run, whichever of them is the target; so is a target that is named twice. ConfigError for
+// a target that is no domain of the set, and for domains whose runs would share a folder.
 std::vector<PlannedRun> plan_sweep(const SweepRequest& request);
 
-// sweep.json in the folder of a sweep: the request, so that tables know what to expect. ConfigError if another sweep's
-// is there; asking for more trials, hyper-parameter seeds or targets of the same sweep is no other one.
+// What was asked for in the folder of a sweep before and is asked for now, together: targets and the larger numbers of
+// trials and hyper-parameter seeds. ConfigError if the sweep there is another one: of another set, algorithm or
+// options.
+SweepRequest joined_request(const std::filesystem::path& folder, const SweepRequest& request);
+
+// sweep.json in the folder of a sweep: the joined request, so that tables know what to expect. Errors as there.
 void write_sweep_request(const std::filesystem::path& folder, const SweepRequest& request);
 // IoError, FormatError naming the file.
 SweepRequest read_sweep_request(const std::filesystem::path& folder);

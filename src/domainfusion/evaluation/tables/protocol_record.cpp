@@ -6,20 +6,26 @@
 #include <limits>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/json_context.h"
 
 namespace domainfusion {
 namespace {
 
 using nlohmann::json;
 
+// Unknown (NaN) where it is absent, or was no number when it was written.
+double figure(const json& line, const std::string& name) {
+  const auto found = line.find(name);
+  return found == line.end() || found->is_null() ? std::numeric_limits<double>::quiet_NaN() : found->get<double>();
+}
+
 // env0_…_acc, env1_…_acc, … up to the first environment that has neither figure.
 void read_accuracies(const json& line, ProtocolRecord& record) {
-  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
   for (int env = 0;; ++env) {
     const std::string in = fmt::format("env{}_in_acc", env), out = fmt::format("env{}_out_acc", env);
     if (!line.contains(in) && !line.contains(out)) return;
-    record.in_acc.push_back(line.contains(in) ? line.at(in).get<double>() : kUnknown);
-    record.out_acc.push_back(line.contains(out) ? line.at(out).get<double>() : kUnknown);
+    record.in_acc.push_back(figure(line, in));
+    record.out_acc.push_back(figure(line, out));
   }
 }
 
@@ -34,7 +40,7 @@ void check_test_envs(const ProtocolRecord& record) {
 }  // namespace
 
 ProtocolRecord protocol_record(const json& line) {
-  try {
+  return with_json_context("not a record of DomainBed's results.jsonl", [&] {
     ProtocolRecord record;
     const json& args = line.at("args");
     record.dataset = args.at("dataset");
@@ -46,9 +52,7 @@ ProtocolRecord protocol_record(const json& line) {
     read_accuracies(line, record);
     check_test_envs(record);
     return record;
-  } catch (const json::exception& error) {
-    throw FormatError(fmt::format("not a record of DomainBed's results.jsonl: {}", error.what()));
-  }
+  });
 }
 
 json to_json(const ProtocolRecord& record) {

@@ -9,6 +9,8 @@
 #include <set>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/json_context.h"
+#include "domainfusion/core/log.h"
 #include "domainfusion/data/sets/known_datasets.h"
 #include "domainfusion/evaluation/sweeps/sweep_plan.h"
 #include "domainfusion/evaluation/tables/result_table.h"
@@ -37,6 +39,8 @@ ProtocolRun header_of(const RunResult& result) {
   run.dataset = result.dataset;
   run.algorithm = domainbed_algorithm(result.algorithm);
   run.environments = result.domain_names;
+  run.classes = result.class_names;
+  run.images = result.images;
   run.test_envs.push_back(place_of(result.test_domain, run.environments));
   if (!result.cross_validation_domain.empty()) {
     run.test_envs.push_back(place_of(result.cross_validation_domain, run.environments));
@@ -159,21 +163,23 @@ void add_dsi_run(const RunResult& result, const DsiResult& dsi, std::vector<Prot
   runs.push_back(std::move(run));
 }
 
+void add_our_runs(const RunResult& result, std::vector<ProtocolRun>& runs) {
+  ProtocolRun run = header_of(result);
+  add_records(result, result.validations, "", run);
+  runs.push_back(run);
+  for (const DsiResult& dsi : result.dsi) add_dsi_run(result, dsi, runs);
+  const std::string method = result.config.value(json::json_pointer("/averaging/method"), "none");
+  if (method == "none" || !result.cross_validation_domain.empty()) return;
+  ProtocolRun average = header_of(result);
+  average.algorithm = averaged_system(run.algorithm, method);
+  average.args["algorithm"] = average.algorithm;
+  if (result.average_validation) add_records(result, {&*result.average_validation, 1}, method, average);
+  runs.push_back(std::move(average));
+}
+
 void add_our_runs(const fs::path& folder, std::vector<ProtocolRun>& runs) {
   const RunResult result = read_run(folder);
-  with_context(fmt::format("'{}'", folder.string()), [&] {
-    ProtocolRun run = header_of(result);
-    add_records(result, result.validations, "", run);
-    runs.push_back(run);
-    for (const DsiResult& dsi : result.dsi) add_dsi_run(result, dsi, runs);
-    const std::string method = result.config.value(json::json_pointer("/averaging/method"), "none");
-    if (method == "none" || !result.cross_validation_domain.empty()) return;
-    ProtocolRun average = header_of(result);
-    average.algorithm = averaged_system(run.algorithm, method);
-    average.args["algorithm"] = average.algorithm;
-    if (result.average_validation) add_records(result, {&*result.average_validation, 1}, method, average);
-    runs.push_back(std::move(average));
-  });
+  with_json_context(fmt::format("'{}'", folder.string()), [&] { add_our_runs(result, runs); });
 }
 
 // ---- runs of DomainBed
@@ -198,7 +204,8 @@ ProtocolRun header_of(const fs::path& folder, const json& line, const ProtocolRe
   run.args = line.at("args");
   run.seed = run.args.value("seed", std::int64_t{0});
   run.hparams = line.value("hparams", json());
-  run.finished = fs::exists(folder / "done");
+  std::error_code unreadable;
+  run.finished = fs::exists(folder / "done", unreadable);
   return run;
 }
 
@@ -210,17 +217,17 @@ bool is_of(const ProtocolRun& run, const ProtocolRecord& record) {
 // One file usually holds one run; a file that was put together from several is taken apart again.
 void add_domainbed_runs(const fs::path& file, std::vector<ProtocolRun>& runs) {
   const std::size_t first = runs.size();
-  with_context(fmt::format("'{}'", file.string()), [&] {
-    for (const json& line : read_json_lines(file)) {
-      ProtocolRecord record = protocol_record(line);
-      auto run = std::find_if(runs.begin() + static_cast<std::ptrdiff_t>(first), runs.end(),
-                              [&](const ProtocolRun& known) { return is_of(known, record); });
-      if (run == runs.end()) run = runs.insert(run, header_of(file.parent_path(), line, record));
-      run->last_step = std::max(run->last_step, record.step);
-      run->records.push_back(std::move(record));
-      run->more.push_back({{"loss", line.value("loss", json())}, {"epoch", line.value("epoch", json())}});
-    }
-  });
+  const std::vector<json> lines = read_json_lines(file);
+  const auto add = [&](const json& line) {
+    ProtocolRecord record = protocol_record(line);
+    auto run = std::find_if(runs.begin() + static_cast<std::ptrdiff_t>(first), runs.end(),
+                            [&](const ProtocolRun& known) { return is_of(known, record); });
+    if (run == runs.end()) run = runs.insert(run, header_of(file.parent_path(), line, record));
+    run->last_step = std::max(run->last_step, record.step);
+    run->records.push_back(std::move(record));
+    run->more.push_back({{"loss", line.value("loss", json())}, {"epoch", line.value("epoch", json())}});
+  };
+  with_json_context(fmt::format("'{}'", file.string()), [&] { std::for_each(lines.begin(), lines.end(), add); });
 }
 
 // ---- runs that a sweep has not begun
@@ -230,7 +237,8 @@ void add_planned_runs(const fs::path& folder, std::vector<ProtocolRun>& runs) {
   for (const PlannedRun& planned : plan_sweep(request)) {
     ProtocolRun run;
     run.path = folder / "runs" / planned.name;
-    if (fs::exists(run.path / "run.json")) continue;
+    std::error_code unreadable;
+    if (fs::exists(run.path / "run.json", unreadable) || unreadable) continue;
     run.dataset = request.dataset;
     run.algorithm = request.algorithm;
     run.environments = request.environments;
@@ -245,33 +253,80 @@ void add_planned_runs(const fs::path& folder, std::vector<ProtocolRun>& runs) {
   }
 }
 
-void search(const fs::path& folder, std::vector<ProtocolRun>& runs) {
-  if (fs::exists(folder / "sweep.json")) add_planned_runs(folder, runs);
-  if (fs::exists(folder / "run.json")) return add_our_runs(folder, runs);
-  if (fs::exists(folder / "results.jsonl")) return add_domainbed_runs(folder / "results.jsonl", runs);
-  std::set<fs::path> inner;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.is_directory()) inner.insert(entry.path());
+class Search {
+ public:
+  // A file is one of DomainBed's, whatever its name.
+  void look(const fs::path& place) {
+    if (fs::is_directory(place)) return look_into(place);
+    guarded([&] { add_domainbed_runs(place, found_.runs); });
   }
-  for (const fs::path& path : inner) search(path, runs);
-}
+  FoundRuns take() { return std::move(found_); }
+
+ private:
+  void look_into(const fs::path& folder) {
+    std::error_code error;
+    const fs::path real = fs::canonical(folder, error);
+    if (!visited_.insert(error ? folder : real).second) return;
+    if (holds(folder, "sweep.json")) guarded([&] { add_planned_runs(folder, found_.runs); });
+    if (holds(folder, "run.json")) return guarded([&] { add_our_runs(folder, found_.runs); });
+    if (holds(folder, "results.jsonl"))
+      return guarded([&] { add_domainbed_runs(folder / "results.jsonl", found_.runs); });
+    for (const fs::path& inner : folders_in(folder)) look_into(inner);
+  }
+
+  static bool holds(const fs::path& folder, const char* name) {
+    std::error_code unreadable;
+    return fs::exists(folder / name, unreadable);
+  }
+
+  // Links last: a run that lies in the tree has the name that it has there.
+  static std::vector<fs::path> folders_in(const fs::path& folder) {
+    std::set<fs::path> real, links;
+    std::error_code error, ignored;
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+      if (entry->is_directory(ignored)) (entry->is_symlink(ignored) ? links : real).insert(entry->path());
+    }
+    if (error) log_warning("'{}' cannot be looked into, runs there are left out: {}", folder.string(), error.message());
+    std::vector<fs::path> folders(real.begin(), real.end());
+    folders.insert(folders.end(), links.begin(), links.end());
+    return folders;
+  }
+
+  template <class Action>
+  void guarded(Action action) {
+    const auto before = static_cast<std::ptrdiff_t>(found_.runs.size());
+    try {
+      action();
+    } catch (const Error& error) {
+      found_.runs.erase(found_.runs.begin() + before, found_.runs.end());
+      found_.unreadable.emplace_back(error.what());
+    }
+  }
+
+  FoundRuns found_;
+  std::set<fs::path> visited_;
+};
 
 }  // namespace
 
-std::vector<ProtocolRun> find_runs(const std::vector<fs::path>& folders) {
-  std::vector<ProtocolRun> runs;
+FoundRuns find_runs(const std::vector<fs::path>& folders) {
+  Search search;
   for (const fs::path& folder : folders) {
-    check<IoError>(fs::exists(folder), "'{}' does not exist: name folders of runs or sweeps", folder.string());
-    if (fs::is_directory(folder)) {
-      search(folder, runs);
-    } else {
-      add_domainbed_runs(folder, runs);
-    }
+    std::error_code error;
+    check<IoError>(fs::exists(folder, error), "'{}' {}: name folders of runs or sweeps", folder.string(),
+                   error ? error.message() : "does not exist");
+    search.look(folder);
   }
-  return runs;
+  return search.take();
 }
 
 std::string domainbed_algorithm(const std::string& algorithm) { return algorithm == "erm" ? "ERM" : algorithm; }
+
+void rename_set(ProtocolRun& run, const std::string& name) {
+  run.dataset = name;
+  if (run.args.is_object()) run.args["dataset"] = name;
+  for (ProtocolRecord& record : run.records) record.dataset = name;
+}
 
 void rename_algorithm(ProtocolRun& run, const std::string& name) {
   run.algorithm = name;

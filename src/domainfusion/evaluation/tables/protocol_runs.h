@@ -2,6 +2,7 @@
 // Finds runs below folders, ours and DomainBed's, and brings them into one form.
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,8 +13,10 @@ namespace domainfusion {
 
 struct ProtocolRun {
   std::filesystem::path path;
-  std::string dataset, algorithm;         // DomainBed's names where there are such ("PACS", "ERM")
-  std::vector<std::string> environments;  // domain names in order; empty where not known
+  std::string dataset, algorithm;              // DomainBed's names where there are such ("PACS", "ERM")
+  std::vector<std::string> environments;       // domain names in order; empty where not known
+  std::vector<std::string> classes;            // likewise
+  std::map<std::string, std::int64_t> images;  // by domain; likewise
   std::vector<std::int64_t> test_envs;
   std::int64_t trial_seed = 0, hparams_seed = 0;
   std::int64_t seed = 0;  // of training
@@ -27,18 +30,26 @@ struct ProtocolRun {
       more;  // one per record: what else a line of DomainBed's results.jsonl holds ("loss", "epoch")
 };
 
+struct FoundRuns {
+  std::vector<ProtocolRun> runs;        // in order of path
+  std::vector<std::string> unreadable;  // "'PATH': what is wrong" of runs and plans that are broken
+};
+
 // A folder with sweep.json adds the runs that are planned there and not begun (without records). A folder with run.json
-// is a run of ours, one with results.jsonl one of DomainBed's; other folders are searched. Runs in order of path. A run
+// is a run of ours, one with results.jsonl one of DomainBed's; other folders are searched, each once, whatever links
+// lead there. A run
 // of ours whose weights were averaged (averaging.method) is two: of the selected model, and of the average under
 // "ALGORITHM + METHOD"; one that `domainfusion dsi` looked at has DSI's figures as "ALGORITHM + dsi" besides. Of our
 // runs only records are made whose figures are complete for some rule: those with figures of the target. Sub-folders
-// that hold no run are passed over. IoError if a folder is missing, FormatError naming a broken file.
-std::vector<ProtocolRun> find_runs(const std::vector<std::filesystem::path>& folders);
+// that hold no run are passed over, and with a warning those that may not be looked into. IoError if a folder is
+// missing.
+FoundRuns find_runs(const std::vector<std::filesystem::path>& folders);
 
 // What DomainBed calls an algorithm of ours: "erm" is "ERM"; those that it does not have keep their names.
 std::string domainbed_algorithm(const std::string& algorithm);
 
 // Changes the name or the number in the run and in its records.
+void rename_set(ProtocolRun& run, const std::string& name);
 void rename_algorithm(ProtocolRun& run, const std::string& name);
 void renumber_trial(ProtocolRun& run, std::int64_t trial);
 

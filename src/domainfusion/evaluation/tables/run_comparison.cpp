@@ -9,6 +9,7 @@
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/json_text.h"
+#include "domainfusion/evaluation/sweeps/config_differences.h"
 #include "domainfusion/evaluation/tables/result_table.h"
 #include "domainfusion/training/records/run_folder.h"
 
@@ -30,9 +31,7 @@ Values values_of(const std::vector<ProtocolRun>& runs) {
     const json flat = run.config.flatten();
     for (const auto& [pointer, value] : flat.items()) {
       if (!changes_results("/config" + pointer)) continue;
-      std::string name = pointer.substr(1);
-      for (char& c : name) c = c == '/' ? '.' : c;
-      values[name].insert(json_text(value));
+      values[option_name(pointer)].insert(json_text(value));
     }
   }
   return values;

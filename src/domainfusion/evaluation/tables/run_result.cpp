@@ -1,8 +1,10 @@
 #include "domainfusion/evaluation/tables/run_result.h"
 
+#include <cmath>
 #include <set>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/json_context.h"
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/data/sets/known_datasets.h"
 #include "domainfusion/io/files/file_bytes.h"
@@ -25,7 +27,7 @@ std::string dataset_name(const json& description, const RunResult& result) {
 }
 
 void read_description(const json& description, RunResult& result) {
-  try {
+  with_json_context(fmt::format("'{}'", (result.path / "run.json").string()), [&] {
     const json& config = description.at("config");
     result.algorithm = config.at("algorithm");
     result.test_domain = config.at("test_domain");
@@ -40,9 +42,7 @@ void read_description(const json& description, RunResult& result) {
     result.domain_names = description.at("domains").get<std::vector<std::string>>();
     result.images = description.at("images").get<std::map<std::string, std::int64_t>>();
     result.dataset = dataset_name(description, result);
-  } catch (const json::exception& error) {
-    throw FormatError(fmt::format("'{}': {}", (result.path / "run.json").string(), error.what()));
-  }
+  });
 }
 
 void add_validation(ValidationRecord record, RunResult& result) {
@@ -59,10 +59,13 @@ void add_test(TestRecord record, RunResult& result) {
 
 void read_dsi(RunResult& result) {
   std::set<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(result.path)) {
-    const std::string name = entry.path().filename().string();
-    if (name == "dsi.json" || (name.starts_with("dsi-") && name.ends_with(".json"))) files.insert(entry.path());
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(result.path, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name == "dsi.json" || (name.starts_with("dsi-") && name.ends_with(".json"))) files.insert(entry->path());
   }
+  check<IoError>(!error, "'{}' cannot be looked into: {}", result.path.string(), error.message());
   for (const auto& file : files) {
     with_context(fmt::format("'{}'", file.string()), [&] {
       const json record = try_parse_json(read_file(file)).value_or(nullptr);
@@ -71,6 +74,13 @@ void read_dsi(RunResult& result) {
       result.dsi.push_back({test_record(record.at("test")), record});
     });
   }
+}
+
+// NaN, which JSON does not have, is null there.
+double loss_of(const json& step) {
+  const auto loss = step.find("loss");
+  if (loss == step.end()) return 0;
+  return loss->is_number() ? loss->get<double>() : std::nan("");
 }
 
 }  // namespace
@@ -88,14 +98,17 @@ RunResult read_run(const std::filesystem::path& run) {
   read_dsi(result);
   const auto file = run / "records.jsonl";
   if (!std::filesystem::exists(file)) return result;
+  const std::vector<json> lines = read_json_lines(file);
   with_context(fmt::format("'{}'", file.string()), [&] {
-    for (const json& line : read_json_lines(file)) {
-      const std::string type = line.is_object() ? line.value("type", "") : "";
+    for (const json& line : lines) {
+      const std::string type = line.is_object() && line.contains("type") && line.at("type").is_string()
+                                   ? line.at("type").get<std::string>()
+                                   : "";
       if (type == "validation") add_validation(validation_record(line), result);
       if (type == "guard") result.guard = guard_record(line);
       if (type == "ldm") result.ldm_of_unknown_origin = !line.value("provenance_recorded", true);
       if (type == "test") add_test(test_record(line), result);
-      if (type == "step") result.step_losses.push_back(line.value("loss", 0.0));
+      if (type == "step") result.step_losses.push_back(loss_of(line));
       if (type == "cross_validation") result.cross_validations.push_back(cross_validation_record(line));
       if (type == "oracle") result.oracles.push_back(oracle_record(line));
     }

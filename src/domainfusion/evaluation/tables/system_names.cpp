@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <tuple>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/json_text.h"
+#include "domainfusion/evaluation/sweeps/config_differences.h"
+#include "domainfusion/evaluation/tables/set_names.h"
+#include "domainfusion/training/options/hparams.h"
 #include "domainfusion/training/records/run_folder.h"
 
 namespace domainfusion {
@@ -21,45 +25,104 @@ RunKey key_of(const ProtocolRun& run) {
   return {run.dataset, run.algorithm, run.test_envs, run.trial_seed, run.hparams_seed};
 }
 
-const std::set<std::string> kOfOneRun = {
-    "/seed", "/trial_seed", "/hparams_seed", "/test_domain", "/cross_validation_domain", "/device"};
-const std::set<std::string> kDrawn = {"/optimizer/lr", "/optimizer/weight_decay", "/loader/batch_size",
-                                      "/loader/augment", "/classifier/dropout"};
+// What tells the systems of runs apart, by option: texts as names say them.
+using Traits = std::map<std::string, std::string>;
 
-bool tells_systems_apart(const std::string& key, const json& value, const json& config) {
-  if (kOfOneRun.count(key) || !changes_results("/config" + key)) return false;
-  if (config.value("hparams", "none") == "domainbed" && kDrawn.count(key)) return false;
-  return !value.is_string() || value.get<std::string>().find('/') == std::string::npos;  // paths differ from run to run
+std::string text_of(const json& value) { return value.is_string() ? value.get<std::string>() : json_text(value); }
+
+// Empty where there is no text.
+std::string text_at(const json& object, const std::string& pointer) {
+  const json value = object.is_object() ? object.value(json::json_pointer(pointer), json()) : json();
+  return value.is_string() ? value.get<std::string>() : "";
 }
 
-// Options of all runs that have not the same value in all of them.
-std::set<std::string> differing_options(const Group& group) {
+// What the registry draws for the seeds of such a run.
+std::map<std::string, json> drawn_options(const ProtocolRun& run) {
+  if (text_at(run.config, "/hparams") != "domainbed") return {};
+  const json hparams = hparams_of_trial(text_at(run.config, "/benchmark"), run.hparams_seed, run.trial_seed);
+  const auto options = options_of_hparams(hparams, text_at(run.config, "/classifier/backbone"));
+  return {options.begin(), options.end()};
+}
+
+Traits options_of(const ProtocolRun& run) {
+  Traits traits;
+  const auto drawn = drawn_options(run);
+  const json flat = run.config.flatten();
+  for (const auto& [pointer, value] : flat.items()) {
+    if (is_of_one_run(pointer) || !changes_results("/config" + pointer)) continue;
+    const std::string name = option_name(pointer);
+    const auto draw = drawn.find(name);
+    if (draw != drawn.end() && draw->second == value) {
+      traits[name] = "drawn";
+    } else if (const std::string text = text_of(value); text.find('/') == std::string::npos) {
+      traits[name] = text;  // a path differs from run to run
+    }
+  }
+  return traits;
+}
+
+// Files whose content counts, by their option: the entry of provenance that is its hash.
+const std::map<std::string, std::string> kHashed = {{"classifier.weights", "weights_hash"}, {"ldm", "ldm_hash"}};
+
+std::string hash_of(const ProtocolRun& run, const std::string& entry) {
+  return run.provenance.is_object() && run.provenance.contains(entry) ? text_of(run.provenance.at(entry)) : "";
+}
+
+std::string file_name(const ProtocolRun& run, const std::string& option) {
+  std::string pointer = "/" + option;
+  std::replace(pointer.begin(), pointer.end(), '.', '/');
+  return std::filesystem::path(text_at(run.config, pointer) + "/").lexically_normal().parent_path().filename().string();
+}
+
+// Whether runs of one target were given different ones. LDMs of different targets are different by right.
+bool files_differ(const Group& group, const std::string& entry) {
+  std::map<std::vector<std::int64_t>, std::set<std::string>> by_target;
+  for (const ProtocolRun* run : group) {
+    if (const std::string hash = hash_of(*run, entry); !hash.empty()) by_target[run->test_envs].insert(hash);
+  }
+  return std::any_of(by_target.begin(), by_target.end(), [](const auto& target) { return target.second.size() > 1; });
+}
+
+// Their names where these say it, else hashes.
+void add_files(const Group& group, const std::string& option, const std::string& entry, std::vector<Traits>& traits) {
+  std::map<std::string, std::set<std::string>> hashes;
+  for (const ProtocolRun* run : group) hashes[file_name(*run, option)].insert(hash_of(*run, entry));
+  const bool named =
+      std::all_of(hashes.begin(), hashes.end(), [](const auto& name) { return name.second.size() == 1; });
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const std::string hash = hash_of(*group[i], entry);
+    traits[i][option] = hash.empty() || hash == "null" ? "none"
+                        : named                        ? file_name(*group[i], option)
+                                                       : hash.substr(0, 8);
+  }
+}
+
+// What all runs have and not all have alike.
+std::vector<Traits> differing_traits(const Group& group) {
+  std::vector<Traits> all, differing(group.size());
   std::map<std::string, std::set<std::string>> values;
   std::map<std::string, std::size_t> counts;
   for (const ProtocolRun* run : group) {
-    const json flat = run->config.flatten();
-    for (const auto& [key, value] : flat.items()) {
-      if (!tells_systems_apart(key, value, run->config)) continue;
-      values[key].insert(json_text(value));
-      ++counts[key];
+    all.push_back(options_of(*run));
+    for (const auto& [name, value] : all.back()) {
+      values[name].insert(value);
+      ++counts[name];
     }
   }
-  std::set<std::string> differing;
-  for (const auto& [key, found] : values) {
-    if (found.size() > 1 && counts[key] == group.size()) differing.insert(key);
+  for (const auto& [name, found] : values) {
+    if (found.size() < 2 || counts[name] < group.size() || kHashed.contains(name)) continue;
+    for (std::size_t i = 0; i < group.size(); ++i) differing[i][name] = all[i].at(name);
+  }
+  for (const auto& [option, entry] : kHashed) {
+    if (files_differ(group, entry)) add_files(group, option, entry, differing);
   }
   return differing;
 }
 
-std::string described(const ProtocolRun& run, const std::set<std::string>& options) {
+std::string described(const std::string& algorithm, const Traits& traits) {
   std::vector<std::string> parts;
-  for (const std::string& key : options) {
-    const json& value = run.config.at(json::json_pointer(key));
-    std::string name = key.substr(1);
-    for (char& c : name) c = c == '/' ? '.' : c;
-    parts.push_back(fmt::format("{}={}", name, value.is_string() ? value.get<std::string>() : json_text(value)));
-  }
-  return fmt::format("{} ({})", run.algorithm, fmt::join(parts, ", "));
+  for (const auto& [name, value] : traits) parts.push_back(fmt::format("{}={}", name, value));
+  return fmt::format("{} ({})", algorithm, fmt::join(parts, ", "));
 }
 
 void name_by_options(std::vector<ProtocolRun>& runs) {
@@ -68,9 +131,10 @@ void name_by_options(std::vector<ProtocolRun>& runs) {
     if (run.config.is_object()) groups[{run.dataset, run.algorithm}].push_back(&run);
   }
   for (const auto& [key, group] : groups) {
-    const auto options = differing_options(group);
-    if (options.empty()) continue;
-    for (ProtocolRun* run : group) rename_algorithm(*run, described(*run, options));
+    const std::vector<Traits> traits = differing_traits(group);
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      if (!traits[i].empty()) rename_algorithm(*group[i], described(group[i]->algorithm, traits[i]));
+    }
   }
 }
 
@@ -101,7 +165,66 @@ void name_by_folder(const Group& group) {
   }
 }
 
+// data_hash takes images of the sources' IN splits.
+std::string hashed_images(const std::vector<std::string>& held_out, const json& config) {
+  if (!config.is_object()) return "";
+  return fmt::format("{} trial {} holdout {}", fmt::join(held_out, "+"), json_text(config.value("trial_seed", json())),
+                     json_text(config.value("holdout_fraction", json())));
+}
+
+std::vector<std::int64_t> images_of(const std::vector<std::string>& domains,
+                                    const std::map<std::string, std::int64_t>& by_domain) {
+  std::vector<std::int64_t> images;
+  for (const std::string& domain : domains) {
+    if (const auto found = by_domain.find(domain); found != by_domain.end()) images.push_back(found->second);
+  }
+  return images;
+}
+
+SetTraits set_of(const ProtocolRun& run) {
+  std::vector<std::string> held_out;
+  for (const std::int64_t env : run.test_envs) held_out.push_back(std::to_string(env));
+  const std::string folder =
+      run.config.is_object() ? text_at(run.config, "/data/root") : text_at(run.args, "/data_dir");
+  return {run.dataset,
+          run.environments,
+          run.classes,
+          images_of(run.environments, run.images),
+          text_at(run.provenance, "/data_hash"),
+          hashed_images(held_out, run.config),
+          folder,
+          run.path.parent_path()};
+}
+
+SetTraits set_of(const RunResult& run) {
+  return {run.dataset,
+          run.domain_names,
+          run.class_names,
+          images_of(run.domain_names, run.images),
+          text_at(run.provenance, "/data_hash"),
+          hashed_images({run.test_domain, run.cross_validation_domain}, run.config),
+          text_at(run.config, "/data/root"),
+          run.path.parent_path()};
+}
+
+template <class Run>
+std::vector<std::string> names_of_their_sets(const std::vector<Run>& runs) {
+  std::vector<SetTraits> sets;
+  for (const Run& run : runs) sets.push_back(set_of(run));
+  return names_of_sets(sets);
+}
+
 }  // namespace
+
+void tell_sets_apart(std::vector<ProtocolRun>& runs) {
+  const auto names = names_of_their_sets(runs);
+  for (std::size_t i = 0; i < runs.size(); ++i) rename_set(runs[i], names[i]);
+}
+
+void tell_sets_apart(std::vector<RunResult>& runs) {
+  const auto names = names_of_their_sets(runs);
+  for (std::size_t i = 0; i < runs.size(); ++i) runs[i].dataset = names[i];
+}
 
 void tell_systems_apart(std::vector<ProtocolRun>& runs) {
   name_by_options(runs);

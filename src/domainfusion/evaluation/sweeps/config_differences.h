@@ -1,0 +1,21 @@
+#pragma once
+// In what the configurations of two runs differ that belong together.
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace domainfusion {
+
+// "/optimizer/lr", a JSON pointer into a configuration, as its option is called: "optimizer.lr".
+std::string option_name(std::string pointer);
+
+// Whether the option that a JSON pointer names says which run of a sweep it is (seeds, held-out domains), or on what
+// device it runs.
+bool is_of_one_run(const std::string& pointer);
+
+// "optimizer.lr was 0.1, is 0.2; …": what differs between two configurations, apart from what is of one run and what
+// changes no number; of a path only the file's name counts. An option that `before` lacks, because an older version
+// wrote it, had its default.
+std::string other_options(const nlohmann::json& before, const nlohmann::json& now);
+
+}  // namespace domainfusion
