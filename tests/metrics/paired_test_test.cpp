@@ -39,15 +39,27 @@ TEST(PairedTest, DifferencesAreJudgedByTheirScatter) {
   const PairedTest test = paired_test(a, b);
   EXPECT_NEAR(test.mean_difference, 1, 1e-15);
   EXPECT_NEAR(test.standard_error, std::sqrt(2.0 / 3 / 4), 1e-15);
-  EXPECT_NEAR(test.t, std::sqrt(6.0), 1e-12);
+  EXPECT_NEAR(test.t.value(), std::sqrt(6.0), 1e-12);
   // Three degrees of freedom: 1 - 2/pi (atan(t/sqrt 3) + (t/sqrt 3) / (1 + t^2/3)).
-  const double u = test.t / std::sqrt(3.0);
-  EXPECT_NEAR(test.p, 1 - 2 / std::acos(-1.0) * (std::atan(u) + u / (1 + u * u)), 1e-12);
-  EXPECT_EQ(paired_test(a, a).p, 1);
-  const std::vector<double> shifted{2, 3, 4, 5};
-  EXPECT_EQ(paired_test(a, shifted).p, 0);
+  const double u = *test.t / std::sqrt(3.0);
+  EXPECT_NEAR(test.p.value(), 1 - 2 / std::acos(-1.0) * (std::atan(u) + u / (1 + u * u)), 1e-12);
   EXPECT_THROW(paired_test(a, std::vector<double>{1, 2}), ConfigError);
-  EXPECT_THROW(paired_test(std::vector<double>{1}, std::vector<double>{2}), ConfigError);
+  EXPECT_THROW(paired_test({}, {}), ConfigError);
+}
+
+TEST(PairedTest, WithoutScatterOrWithTwoPairsNothingIsKnownOfChance) {
+  // 100 * (0.5125, 0.8, 0.65) and 1.25 more: equal but for rounding.
+  const std::vector<double> a{51.25, 80, 65}, same = a, shifted{100 * 0.525, 100 * 0.8125, 100 * 0.6625};
+  EXPECT_FALSE(paired_test(a, same).p);
+  EXPECT_FALSE(paired_test(a, shifted).p) << paired_test(a, shifted).standard_error;
+  EXPECT_NEAR(paired_test(a, shifted).mean_difference, 1.25, 1e-12);
+  const std::vector<double> two{50, 60}, other{51, 70}, one{50};
+  EXPECT_NEAR(paired_test(two, other).standard_error, 4.5, 1e-12);
+  EXPECT_FALSE(paired_test(two, other).p || paired_test(two, other).t);
+  EXPECT_FALSE(paired_test(one, one).p);
+  // No difference on average, but scatter: certain to be chance.
+  const std::vector<double> mixed{52.25, 79, 65};
+  EXPECT_NEAR(paired_test(a, mixed).p.value(), 1, 1e-12);
 }
 
 }  // namespace domainfusion

@@ -1,12 +1,14 @@
 #include "domainfusion/metrics/paired_test.h"
 
+#include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "domainfusion/core/error.h"
 
 namespace domainfusion {
 namespace {
+
+constexpr double kRounding = 1e-9;  // of the values, below which a scatter is none
 
 // Lentz's method keeps numerator and denominator away from 0.
 double away_from_zero(double value) { return std::abs(value) < 1e-300 ? 1e-300 : value; }
@@ -42,22 +44,24 @@ double incomplete_beta(double a, double b, double x) {
 }
 
 double two_sided_p_value(double t, double freedom) {
-  if (std::isinf(t)) return 0;
   return incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t));
 }
 
 PairedTest paired_test(std::span<const double> a, std::span<const double> b) {
-  check<ConfigError>(a.size() == b.size() && a.size() >= 2,
-                     "a paired test of {} and {} values: expected as many, 2 at least", a.size(), b.size());
+  check<ConfigError>(a.size() == b.size() && !a.empty(),
+                     "a paired test of {} and {} values: expected as many, 1 at least", a.size(), b.size());
   const auto n = static_cast<double>(a.size());
   PairedTest test;
   for (std::size_t i = 0; i < a.size(); ++i) test.mean_difference += (b[i] - a[i]) / n;
-  double squares = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) squares += std::pow(b[i] - a[i] - test.mean_difference, 2);
-  test.standard_error = std::sqrt(squares / (n - 1) / n);
-  if (test.mean_difference == 0) return test;
-  test.t = test.mean_difference / test.standard_error;  // infinite where nothing scatters
-  test.p = two_sided_p_value(test.t, n - 1);
+  double squares = 0, largest = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    squares += std::pow(b[i] - a[i] - test.mean_difference, 2);
+    largest = std::max({largest, std::abs(a[i]), std::abs(b[i])});
+  }
+  if (a.size() > 1) test.standard_error = std::sqrt(squares / (n - 1) / n);
+  if (a.size() < kFewestPairs || !(test.standard_error > kRounding * largest)) return test;
+  test.t = test.mean_difference / test.standard_error;
+  test.p = two_sided_p_value(*test.t, n - 1);
   return test;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// Student's paired t-test: whether two systems differ by more than their seeds scatter.
+// Student's paired t-test: whether two systems differ by more than their differences scatter.
 
+#include <optional>
 #include <span>
 
 namespace domainfusion {
@@ -12,13 +13,17 @@ double incomplete_beta(double a, double b, double x);
 // P(|T| >= |t|) for Student's t with `freedom` > 0 degrees of freedom.
 double two_sided_p_value(double t, double freedom);
 
+// Fewer differences say next to nothing of their scatter.
+constexpr std::size_t kFewestPairs = 3;
+
 struct PairedTest {
   double mean_difference = 0;  // of b - a
-  double standard_error = 0;   // of that mean: sample standard deviation / sqrt(n)
-  double t = 0;                // infinite where all differences are equal and not 0
-  double p = 1;                // two-sided; 1 where all differences are 0
+  double standard_error = 0;   // of that mean: sample standard deviation / sqrt(n); 0 for one pair
+  // t and its two-sided p; nothing with fewer than kFewestPairs pairs, or where the differences are equal (to 1e-9 of
+  // the values): accuracies come in steps of one image, so equal differences are common, and no sign of certainty.
+  std::optional<double> t, p;
 };
-// a[i] and b[i] belong together. ConfigError unless both have the same number of values, 2 at least.
+// a[i] and b[i] belong together. ConfigError unless both have the same number of values, 1 at least.
 PairedTest paired_test(std::span<const double> a, std::span<const double> b);
 
 }  // namespace domainfusion

@@ -20,7 +20,7 @@ using nlohmann::json;
 using Values = std::map<std::string, std::set<std::string>>;
 using RunFigures = std::map<std::tuple<std::string, std::string, std::int64_t>, double>;
 
-constexpr double kNoise = 0.05;  // p-value above which a gap is called noise
+constexpr double kNoise = 0.05;  // p-value above which a gap is called chance
 
 // By name, all values that occur in the runs.
 Values values_of(const std::vector<ProtocolRun>& runs) {
@@ -59,6 +59,18 @@ RunFigures figures_of(const std::vector<ProtocolRun>& runs, SelectionRule rule) 
   return figures;
 }
 
+std::string why_no_verdict(std::size_t pairs) {
+  if (pairs >= kFewestPairs)
+    return "no verdict: all differences are equal, so nothing is known of their scatter; run more trials\n";
+  return fmt::format("no verdict: {} pairs at least are needed; run more trials\n", kFewestPairs);
+}
+
+bool has_repeated_target(const std::vector<PairedFigures>& pairs) {
+  std::set<std::string> targets;
+  for (const PairedFigures& pair : pairs) targets.insert(pair.target);
+  return targets.size() < pairs.size();
+}
+
 }  // namespace
 
 std::vector<std::string> differences(const std::vector<ProtocolRun>& a, const std::vector<ProtocolRun>& b) {
@@ -86,7 +98,7 @@ std::vector<PairedFigures> paired_figures(const std::vector<ProtocolRun>& a, con
 }
 
 std::string describe_gap(const std::vector<PairedFigures>& pairs) {
-  if (pairs.empty()) return "no target and trial seed that both sides have finished: nothing to compare\n";
+  if (pairs.empty()) return "no set, target and trial seed that both sides have finished: nothing to compare\n";
   std::vector<std::vector<std::string>> cells{{"accuracy, %", "trial", "A", "B", "B - A"}};
   std::vector<double> a, b;
   for (const PairedFigures& pair : pairs) {
@@ -96,12 +108,18 @@ std::string describe_gap(const std::vector<PairedFigures>& pairs) {
                      fmt::format("{:.1f}", b.back()), fmt::format("{:+.1f}", b.back() - a.back())});
   }
   std::string text = text_table(cells);
-  if (pairs.size() < 2) return text + "one pair says nothing of seed noise: run more trials\n";
   const PairedTest test = paired_test(a, b);
-  text += fmt::format("B - A: {:+.2f} ± {:.2f}, paired t-test over {} pairs: t = {:.2f}, p = {:.3g}\n",
-                      test.mean_difference, test.standard_error, pairs.size(), test.t, test.p);
-  return text + (test.p > kNoise ? "the gap is inside seed noise (p > 0.05)\n"
-                                 : "the gap is larger than seed noise explains (p <= 0.05)\n");
+  text += pairs.size() > 1 ? fmt::format("B - A: {:+.2f} ± {:.2f}", test.mean_difference, test.standard_error)
+                           : fmt::format("B - A: {:+.2f}", test.mean_difference);
+  if (!test.p) {
+    const char* word = pairs.size() == 1 ? "pair" : "pairs";
+    return text + fmt::format(", {} {}: t = n/a, p = n/a\n{}", pairs.size(), word, why_no_verdict(pairs.size()));
+  }
+  text += fmt::format(", paired t-test over {} pairs: t = {:.2f}, p = {:.3g}\n", pairs.size(), *test.t, *test.p);
+  text += *test.p > kNoise ? "the gap is inside the scatter of the pairs (p > 0.05)\n"
+                           : "the gap is larger than the scatter of the pairs explains (p <= 0.05)\n";
+  return has_repeated_target(pairs) ? text
+                                    : text + "one trial a target: the scatter is that of targets, not of seeds\n";
 }
 
 }  // namespace domainfusion

@@ -1,5 +1,5 @@
 #pragma once
-// Two groups of runs side by side: what they differ in, and whether their figures do by more than seeds scatter.
+// Two groups of runs side by side: what they differ in, and whether their figures do by more than chance explains.
 
 #include <string>
 #include <vector>
@@ -25,7 +25,10 @@ struct PairedFigures {
 std::vector<PairedFigures> paired_figures(const std::vector<ProtocolRun>& a, const std::vector<ProtocolRun>& b,
                                           SelectionRule rule);
 
-// The figures in percent, one pair a line, and the verdict of the paired test, if there are two pairs at least.
+// The figures in percent, one pair a line, and the verdict of Student's paired t-test. A pair is a target and a trial,
+// so its scatter is that of targets and of seeds together; pairs share images of training and are not independent,
+// which makes p too small rather than too large. No verdict with fewer than three pairs or where all differences are
+// equal.
 std::string describe_gap(const std::vector<PairedFigures>& pairs);
 
 }  // namespace domainfusion
