@@ -7,9 +7,11 @@
 
 #include "domainfusion/core/random/random_tensor.h"
 #include "domainfusion/evaluation/dsi/dsi_answers.h"
+#include "domainfusion/evaluation/dsi/dsi_run.h"
 #include "domainfusion/evaluation/dsi/dsi_translator.h"
 #include "domainfusion/io/files/file_bytes.h"
 #include "domainfusion/training/records/stop_signal.h"
+#include "evaluation/tables/made_run_folder.h"
 #include "tiny_models.h"
 #include "training/toy_dataset.h"
 
@@ -155,6 +157,17 @@ TEST(Dsi, AThresholdThatEveryAnswerReachesIsRefusedWithItsReason) {
   config.threshold_candidates_percent = {90};
   config.start_steps = {20, 20};
   EXPECT_THROW(config.check_usable(7), ConfigError);
+}
+
+TEST(Dsi, AModelWithoutFiguresOfItsOwnIsRefusedBeforeAnythingIsTranslated) {
+  const TemporaryFolder place;
+  make_run_folder(place, "run", made_description("sketch"), 0.5);
+  DsiRequest request;
+  request.run = place / "run";
+  request.model = "swad";
+  request.ldms.emplace_back("photo", kTinySd15);
+  const std::string message = message_of<ConfigError>([&] { run_dsi(DsiConfig(), request); });
+  EXPECT_NE(message.find("no figures of its model 'swad'"), std::string::npos) << message;
 }
 
 TEST(Dsi, SubsetsAreNamedByTheirMembers) {

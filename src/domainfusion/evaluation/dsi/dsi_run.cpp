@@ -89,6 +89,10 @@ void DsiRun::check_run() const {
   check<ConfigError>(result_.test.has_value(),
                      "'{}' is not finished: the held-out domain is looked at after training only",
                      request_.run.string());
+  check<ConfigError>(request_.model == kSelectedModel ||
+                         (result_.average_test.has_value() && result_.average_test->model == request_.model),
+                     "'{}' has no figures of its model '{}' yet: `domainfusion train --resume` completes the run",
+                     request_.run.string(), request_.model);
   check<ConfigError>(!request_.ldms.empty(), "no translator: name one for each source domain, --ldm DOMAIN=FOLDER");
   for (const auto& [domain, path] : request_.ldms) {
     check<ConfigError>(domain != result_.test_domain && domain != result_.cross_validation_domain,
