@@ -45,7 +45,7 @@ void list_sets(const ListArguments& arguments) {
 
 // At most kListed lines, and how many more there are.
 template <class List, class Text>
-void print_list(std::string_view title, const List& list, Text text) {
+void print_file_list(std::string_view title, const List& list, Text text) {
   if (list.empty()) return;
   fmt::print("{}: {}\n", title, list.size());
   for (std::size_t i = 0; i < std::min(kListed, list.size()); ++i) fmt::print("  {}\n", text(list[i]));
@@ -66,16 +66,16 @@ bool check_figures(const FolderDataset& dataset, const std::string& set) {
     return true;
   }
   const std::vector<std::string> differences = differences_from_known(counts, *known, !set.empty());
-  print_list("differences from " + known->name, differences, kPlain);
+  print_file_list("differences from " + known->name, differences, kPlain);
   if (differences.empty()) fmt::print("counts: as in {}\n", known->name);
   return differences.empty();
 }
 
 bool check_manifest(const std::string& file, const SetManifest& found) {
   const ManifestDifference difference = compare_manifests(read_manifest(file), found);
-  print_list("missing files", difference.missing, kPlain);
-  print_list("changed files", difference.changed, kPlain);
-  print_list("extra files", difference.extra, kPlain);
+  print_file_list("missing files", difference.missing, kPlain);
+  print_file_list("changed files", difference.changed, kPlain);
+  print_file_list("extra files", difference.extra, kPlain);
   if (difference.none()) fmt::print("manifest: all {} files are as in {}\n", found.size(), file);
   return difference.none();
 }
@@ -85,8 +85,8 @@ void print_overlaps(const FolderDataset& dataset, const SetExamination& examinat
   if (repeats > 0) fmt::print("files that repeat another of their domain: {}\n", repeats);
   const std::vector<DomainOverlap> overlaps = examination.overlaps(dataset);
   for (const DomainOverlap& overlap : overlaps) {
-    print_list(fmt::format("equal files in {} and {}", overlap.first, overlap.second), overlap.same_file, kPair);
-    print_list(fmt::format("near-duplicates in {} and {}", overlap.first, overlap.second), overlap.near, kPair);
+    print_file_list(fmt::format("equal files in {} and {}", overlap.first, overlap.second), overlap.same_file, kPair);
+    print_file_list(fmt::format("near-duplicates in {} and {}", overlap.first, overlap.second), overlap.near, kPair);
   }
   if (overlaps.empty()) fmt::print("no picture lies in two domains\n");
 }
@@ -104,7 +104,7 @@ void verify_data(const VerifyArguments& arguments) {
   bool good = check_figures(dataset, arguments.set);
   const SetExamination examination = examine(dataset);
   const std::vector<ExaminedImage> unreadable = examination.unreadable();
-  print_list("unreadable images", unreadable, [](const ExaminedImage& image) { return image.error; });
+  print_file_list("unreadable images", unreadable, [](const ExaminedImage& image) { return image.error; });
   good = good && unreadable.empty();
   if (!arguments.manifest.empty()) good = check_manifest(arguments.manifest, examination.manifest()) && good;
   print_overlaps(dataset, examination);
