@@ -74,9 +74,9 @@ TEST(LatentGradient, FullJacobianEqualsFiniteDifferencesOfTheLossInP) {
 
 // Of latents as large as Stable Diffusion's, small residuals divided by their number are 0 in half precision.
 TEST(LatentGradient, SmallResidualsOfManyElementsSurviveHalfPrecision) {
-  LatentTeacher teacher = tiny_teacher();
+  LdmFunctions ldm = tiny_ldm();
   NoiseDraw noise{torch::tensor({500}), torch::ones({1, 4, 64, 64})};
-  teacher.predict_epsilon = [](const at::Tensor& z_t, const at::Tensor&, const at::Tensor&) {
+  ldm.predict_epsilon = [](const at::Tensor& z_t, const at::Tensor&, const at::Tensor&) {
     return torch::full_like(z_t, 1.0009765625);  // the half precision number behind 1
   };
   const auto sum_of_cotangent = [](const at::Tensor& cotangent) {
@@ -86,7 +86,7 @@ TEST(LatentGradient, SmallResidualsOfManyElementsSurviveHalfPrecision) {
   config.weighting = TimestepWeighting::kUniform;
   const TextCondition condition{torch::zeros({1, 2, 4}), {}};
   const EncodedPoint point{torch::zeros({1, 4, 64, 64}, torch::kHalf), sum_of_cotangent};
-  EXPECT_NEAR(latent_gradient(teacher, config, point, noise, condition).g_N.item<double>(), 0.0009765625, 1e-9);
+  EXPECT_NEAR(latent_gradient(ldm, config, point, noise, condition).g_N.item<double>(), 0.0009765625, 1e-9);
 }
 
 TEST(LatentGradient, ExactAndDifferenceAgree) {
