@@ -38,8 +38,7 @@ class RecordingGenerator final : public CandidateGenerator {
 class FusingTest : public ::testing::TestWithParam<std::string>, protected TinyRounds {
  protected:
   FusingTest() {
-    if (const char* name = ::testing::UnitTest::GetInstance()->current_test_info()->value_param())
-      config_.decomposition = name;
+    config_.decomposition = GetParam();
     config_.batch_images = 1;  // the generator's candidates then stand image by image
   }
   AugmentationRounds recorded(const std::string& folder) const {

@@ -51,29 +51,19 @@ Figures figures_of(const Classifier& classifier, const DomainDataset& set, std::
 
 TEST(Selection, OfEqualValidationsTheFirstIsKeptAndTested) {
   TemporaryFolder place;
-  ASSERT_TRUE(toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, kStandingStill));
+  ASSERT_TRUE(toy_run("erm", place / "run", std::make_shared<ToyDataset>(40), RunMode::kNew,
+                      {"steps=120", "checkpoint_frequency=20", "keep_checkpoints=true", "loader.augment=false",
+                       "classifier.dropout=0"}));
   const auto validations = records_of(place / "run", "validation", &validation_record);
-  ASSERT_EQ(validations.size(), 3u);
-  ASSERT_EQ(validations[0].mean_accuracy, validations[2].mean_accuracy);
+  std::vector<std::int64_t> best;
+  for (const ValidationRecord& validation : validations)
+    if (validation.mean_accuracy == 1) best.push_back(validation.step);
+  ASSERT_GE(best.size(), 2u) << "the toy set is learnt long before the end";
   const auto tests = records_of(place / "run", "test", &test_record);
   ASSERT_EQ(tests.size(), 1u);
-  EXPECT_EQ(tests[0].step, 3);
-  EXPECT_EQ(select_by_source_validation(validations)->step, 3);
-  expect_model_of_step(place / "run", 3);
-}
-
-// Learning that ruins itself: the rate rises from nothing to far too much.
-TEST(Selection, ABetterModelThanTheLastIsKept) {
-  TemporaryFolder place;
-  const std::vector<std::string> ruined{
-      "steps=60",        "checkpoint_frequency=10",   "keep_checkpoints=true", "optimizer.name=sgd",
-      "optimizer.lr=30", "optimizer.warmup_steps=59", "loader.augment=false"};
-  ASSERT_TRUE(toy_run("erm", place / "run", std::make_shared<ToyDataset>(), RunMode::kNew, ruined));
-  const auto validations = records_of(place / "run", "validation", &validation_record);
-  const std::int64_t chosen = select_by_source_validation(validations)->step;
-  ASSERT_LT(validations.back().mean_accuracy, select_by_source_validation(validations)->mean_accuracy);
-  EXPECT_EQ(records_of(place / "run", "test", &test_record).at(0).step, chosen);
-  expect_model_of_step(place / "run", chosen);
+  EXPECT_EQ(tests[0].step, best[0]);
+  EXPECT_EQ(select_by_source_validation(validations)->step, best[0]);
+  expect_model_of_step(place / "run", best[0]);
 }
 
 TEST(Selection, AResumedRunRemembersTheBestAccuracySoFar) {
