@@ -50,6 +50,7 @@ TEST_F(OwnLdm, ShowsWhatItLearnsAndRemembersWhatItSaw) {
   const auto record = nlohmann::json::parse(CommandLine::text(shell_ / "ldm/domainfusion.json"));
   EXPECT_EQ(record.at("domains"), nlohmann::json::array({"cartoon", "photo"}));
   EXPECT_EQ(record.at("image_hashes").size(), 32u);  // the IN images of two domains of twenty
+  EXPECT_EQ(record.at("alpha"), "drop");
   EXPECT_NE(shell_.run("pretrain --data set --domains cartoon,photo --out ldm").err.find("--overwrite"),
             std::string::npos);
 }

@@ -155,6 +155,7 @@ nlohmann::json Finetuning::provenance(bool finished) const {
           {"seed", config_.seed},
           {"trial_seed", config_.trial_seed},
           {"image_size_px", size_px_},
+          {"alpha", name_of(config_.alpha)},
           {"base", {{"folder", base_.folder().string()}, {"weights_hash", base_.weights_hash()}}},
           {"base_recorded", base_record_.recorded && base_record_.base_recorded}};
 }

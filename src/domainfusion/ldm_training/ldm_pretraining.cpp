@@ -169,6 +169,7 @@ void Pretraining::write_index(bool finished) const {
                                     {"seed", config_.seed},
                                     {"trial_seed", config_.trial_seed},
                                     {"image_size_px", config_.image_size_px},
+                                    {"alpha", name_of(config_.alpha)},
                                     {"image_hashes", images_.hash}});
 }
 

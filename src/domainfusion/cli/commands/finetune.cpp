@@ -30,6 +30,7 @@ void finetune(const FinetuneArguments& arguments) {
   data.root = arguments.data;
   data.descriptions = arguments.descriptions;
   data.skip_broken_images = arguments.skip_broken_images;
+  data.alpha = config.alpha;
   const auto dataset = open_dataset(data);
   dataset->domain_index(arguments.domain);
   const std::string& out = arguments.output.out;

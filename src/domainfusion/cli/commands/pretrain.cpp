@@ -46,6 +46,7 @@ void pretrain(const PretrainArguments& arguments) {
   data.root = arguments.data;
   data.descriptions = arguments.descriptions;
   data.skip_broken_images = arguments.skip_broken_images;
+  data.alpha = config.alpha;
   const auto dataset = open_dataset(data);
   with_context("--domains", [&] { dataset->domain_indices(arguments.domains); });
   const PromptWords words(dataset->domain_names(), dataset->class_names(), arguments.descriptions);

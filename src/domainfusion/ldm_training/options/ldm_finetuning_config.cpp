@@ -7,6 +7,7 @@ void LdmFinetuningConfig::describe(ConfigFields& fields) {
   fields.integer("trial_seed", trial_seed, {0, 1 << 30},
                  "trial of the 80/20 split; only its IN images are learned from");
   fields.integer("image_size_px", image_size_px, {0, 4096}, "square image size; 0: the model's own");
+  fields.choice("alpha", alpha, alpha_names(), "transparent pictures: as data.alpha of the runs that use the model");
   fields.text("prompt", prompt, "caption of all images, {class} standing for an image's class; empty, as in DSI: none");
   fields.integer("steps", steps, {1, 100000000}, "optimizer steps");
   fields.integer("batch_size", batch_size, {1, 65536}, "images a step");

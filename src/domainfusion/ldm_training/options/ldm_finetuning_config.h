@@ -10,6 +10,7 @@ struct LdmFinetuningConfig {
   std::int64_t seed = 0;
   std::int64_t trial_seed = 0;     // of the 80/20 split whose IN images are learned from
   std::int64_t image_size_px = 0;  // 0: the model's own
+  Alpha alpha = Alpha::kDrop;      // see DataConfig
   std::string prompt;              // "{class}": the word of the image's class
   std::int64_t steps = 2000;
   std::int64_t batch_size = 48;

@@ -43,6 +43,7 @@ void LdmPretrainingConfig::describe(ConfigFields& fields) {
   fields.integer("trial_seed", trial_seed, {0, 1 << 30},
                  "trial of the 80/20 split; only its IN images are learned from");
   fields.integer("image_size_px", image_size_px, {8, 1024}, "square image size");
+  fields.choice("alpha", alpha, alpha_names(), "transparent pictures: as data.alpha of the runs that use the model");
   fields.integer("checkpoint_every_steps", checkpoint_every_steps, {1, 100000000}, "steps between two checkpoints");
   fields.integer("pictures_every_steps", pictures_every_steps, {1, 100000000}, "steps between two picture grids");
   fields.boolean("half_weights", half_weights, "write the weights as float16: half the size");

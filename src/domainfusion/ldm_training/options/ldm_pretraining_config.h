@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "domainfusion/config/config_fields.h"
+#include "domainfusion/io/images/image.h"
 
 namespace domainfusion {
 
@@ -56,6 +57,7 @@ struct LdmPretrainingConfig {
   std::int64_t seed = 0;
   std::int64_t trial_seed = 0;  // of the 80/20 split whose IN images are learned from
   std::int64_t image_size_px = 64;
+  Alpha alpha = Alpha::kDrop;  // see DataConfig
   std::int64_t checkpoint_every_steps = 500;
   std::int64_t pictures_every_steps = 1000;
   bool half_weights = false;
