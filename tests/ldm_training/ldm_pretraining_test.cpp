@@ -60,7 +60,7 @@ bool pretrain(const std::filesystem::path& out, const LdmPretrainingConfig& conf
               std::int64_t stop_after = -1, bool* started = nullptr) {
   std::filesystem::create_directories(out);
   LdmPretrainingRequest request{
-      {"paint", "photo"}, {"a painting", "a photograph"}, {}, out, {.device = test_device()}, resume, {}, {}, {}};
+      {"paint", "photo"}, {"a painting", "a photograph"}, {}, out, {.device = test_device()}, resume, {}, {}};
   std::int64_t asked = 0;
   request.on_start = [started] {
     if (started != nullptr) *started = true;

@@ -19,7 +19,7 @@ struct LdmFinetuningRequest {
   std::filesystem::path out;             // exists
   bool resume = false;
   std::function<bool()> should_stop;  // asked before each step; may be empty
-  std::function<void()> on_start;     // called before the first step, once nothing refuses it any more; may be empty
+  std::function<void()> on_start{};   // called before the first step, once nothing refuses it any more; may be empty
 };
 
 // VAE and text encoder of `base` stay as they are; its scheduler_config says what the U-Net predicts. Images are

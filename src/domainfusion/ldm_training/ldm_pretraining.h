@@ -30,7 +30,7 @@ struct LdmPretrainingRequest {
   bool resume = false;
   std::function<void(const LdmPictures&)> on_pictures;  // may be empty
   std::function<bool()> should_stop;                    // asked before each step; may be empty
-  std::function<void()> on_start;  // called before the first step, once nothing refuses it any more; may be empty
+  std::function<void()> on_start{};  // called before the first step, once nothing refuses it any more; may be empty
 };
 
 // Stages (Rombach et al. 2022): 1. the VAE on L1 of pixels and edges plus KL; 2. with the VAE frozen and its latents

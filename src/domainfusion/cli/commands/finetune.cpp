@@ -41,8 +41,7 @@ void finetune(const FinetuneArguments& arguments) {
                                .class_words = {},
                                .out = out,
                                .resume = arguments.output.resume,
-                               .should_stop = {},
-                               .on_start = {}};
+                               .should_stop = {}};
   if (!arguments.descriptions.empty()) {
     request.class_words =
         PromptWords(dataset->domain_names(), dataset->class_names(), arguments.descriptions).classes();
