@@ -135,6 +135,17 @@ TEST_F(DomainFusionRun, PromptsThatNameTheTestDomainAreRefused) {
   EXPECT_NE(refusal({"distillation.prompt=a red {class}"}).find("red"), std::string::npos);
 }
 
+TEST_F(DomainFusionRun, PromptsThatAreOneToTheModelAreRefused) {
+  std::string long_start;
+  for (int i = 0; i < 80; ++i) long_start += "very ";
+  const std::string rounds = refusal({"augmentation.prompt_template=a " + long_start + "fine {class}, {domain}"}),
+                    distillation = refusal({"distillation.prompt=a " + long_start + "fine {class}"});
+  for (const std::string& message : {rounds, distillation}) {
+    EXPECT_NE(message.find("are one to the model, whose tokenizer takes 75 tokens and cuts off"), std::string::npos)
+        << message;
+  }
+}
+
 TEST_F(DomainFusionRun, WithoutAnLdmTheMessageSaysHowToGetOne) {
   EXPECT_NE(refusal({"ldm=\"\""}).find("pretrain"), std::string::npos);
 }
