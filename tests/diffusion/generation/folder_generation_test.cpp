@@ -235,7 +235,7 @@ TEST_F(FolderGenerationTest, TransparentPicturesAreOnWhiteUnlessToldOtherwise) {
   folder_.write("dropped/generate.json", options.dump());
   EXPECT_EQ(generate("dropped").kept, 3);
   config_.alpha = Alpha::kWhite;
-  EXPECT_NE(message_of<ConfigError>([&] { generate("dropped"); }).find("/options/alpha"), std::string::npos);
+  EXPECT_NE(message_of<ConfigError>([&] { generate("dropped"); }).find("options/alpha"), std::string::npos);
 }
 
 }  // namespace domainfusion

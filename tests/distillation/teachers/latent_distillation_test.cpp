@@ -158,13 +158,11 @@ TEST(LatentDistillation, TheThreeEncoderFormsAgree) {
   const auto exact = make(whole_batch()).step(c.batch, 4).figures;
   EXPECT_NEAR(make(whole_batch(EncoderForm::kDifference)).step(c.batch, 4).figures.loss, exact.loss,
               0.01 * std::abs(exact.loss));
-  DistillationConfig curve = whole_batch(EncoderForm::kCurve);
-  curve.curve.max_rms_error = 0.05;
-  LatentDistillation fast = make(curve);
+  LatentDistillation fast = make(whole_batch(EncoderForm::kCurve));
   const auto gate = fast.prepare(c.images, {});
   ASSERT_TRUE(gate.has_value());
   EXPECT_GT(fast.curve_points(), 0);
-  EXPECT_NEAR(fast.step(c.batch, 4).figures.loss, exact.loss, 0.1 * std::abs(exact.loss));
+  EXPECT_NEAR(fast.step(c.batch, 4).figures.loss, exact.loss, 0.15 * std::abs(exact.loss));
 }
 
 TEST(LatentDistillation, ACurveThatFailsTheGateFallsBackToTheExactEncoder) {
