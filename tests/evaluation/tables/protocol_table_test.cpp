@@ -93,6 +93,11 @@ TEST(SystemNames, ADrawnOptionThatSomeRunsSetThemselvesTellsThemApart) {
   auto all_drawn = runs;
   tell_systems_apart(all_drawn);
   EXPECT_EQ(all_drawn[1].algorithm, "ERM");
+  auto one_without = runs;
+  one_without[0].config["hparams"] = "none";
+  tell_systems_apart(one_without);
+  EXPECT_EQ(one_without[0].algorithm, "ERM (hparams=none)");
+  EXPECT_EQ(one_without[1].algorithm, "ERM (hparams=domainbed)");
   runs[2].config["optimizer"]["lr"] = 0.05;
   tell_systems_apart(runs);
   EXPECT_EQ(runs[0].algorithm, "ERM (optimizer.lr=drawn)");

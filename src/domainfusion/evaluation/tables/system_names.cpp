@@ -27,6 +27,7 @@ RunKey key_of(const ProtocolRun& run) {
 
 // What tells the systems of runs apart, by option: texts as names say them.
 using Traits = std::map<std::string, std::string>;
+constexpr const char* kDrawn = "drawn";
 
 std::string text_of(const json& value) { return value.is_string() ? value.get<std::string>() : json_text(value); }
 
@@ -53,7 +54,7 @@ Traits options_of(const ProtocolRun& run) {
     const std::string name = option_name(pointer);
     const auto draw = drawn.find(name);
     if (draw != drawn.end() && draw->second == value) {
-      traits[name] = "drawn";
+      traits[name] = kDrawn;
     } else if (const std::string text = text_of(value); text.find('/') == std::string::npos) {
       traits[name] = text;  // a path differs from run to run
     }
@@ -97,20 +98,27 @@ void add_files(const Group& group, const std::string& option, const std::string&
   }
 }
 
-// What all runs have and not all have alike.
+// Whether all runs have the option and not all have it alike. Where runs with and without draws differ in that alone,
+// the option "hparams" says it.
+bool tells_apart(const std::string& name, const std::vector<Traits>& runs) {
+  std::set<std::string> values;
+  std::map<std::string, std::set<std::string>> by_source;
+  for (const Traits& run : runs) {
+    const auto value = run.find(name), source = run.find("hparams");
+    if (value == run.end()) return false;
+    values.insert(value->second);
+    by_source[source == run.end() ? "" : source->second].insert(value->second);
+  }
+  const auto is_one = [](const auto& source) { return source.second.size() == 1; };
+  if (values.contains(kDrawn) && std::all_of(by_source.begin(), by_source.end(), is_one)) return false;
+  return values.size() > 1;
+}
+
 std::vector<Traits> differing_traits(const Group& group) {
   std::vector<Traits> all, differing(group.size());
-  std::map<std::string, std::set<std::string>> values;
-  std::map<std::string, std::size_t> counts;
-  for (const ProtocolRun* run : group) {
-    all.push_back(options_of(*run));
-    for (const auto& [name, value] : all.back()) {
-      values[name].insert(value);
-      ++counts[name];
-    }
-  }
-  for (const auto& [name, found] : values) {
-    if (found.size() < 2 || counts[name] < group.size() || kHashed.contains(name)) continue;
+  for (const ProtocolRun* run : group) all.push_back(options_of(*run));
+  for (const auto& [name, value] : all.front()) {
+    if (kHashed.contains(name) || !tells_apart(name, all)) continue;
     for (std::size_t i = 0; i < group.size(); ++i) differing[i][name] = all[i].at(name);
   }
   for (const auto& [option, entry] : kHashed) {
