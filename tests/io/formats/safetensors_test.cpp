@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cmath>
 #include <cstring>
+#include <ctime>
 
 #include "domainfusion/core/error.h"
 #include "temporary_folder.h"
@@ -206,10 +206,10 @@ TEST(Safetensors, HeadersWithoutEndAreRefusedSoon) {
   std::string lists = R"({"a":{"shape":[)", members = R"({"a":{)";
   while (lists.size() < 90'000'000) lists += "[],";
   for (int i = 0; i < 100'000; ++i) members += fmt::format(R"("{}":{{}},)", i);
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   EXPECT_NE(refusal(lists + "[]]}}").find("more than 1000 values"), std::string::npos);
   EXPECT_NE(refusal(members + R"("b":{}}})").find("more than 1000 values"), std::string::npos);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  EXPECT_LT(std::clock() - start, 10 * CLOCKS_PER_SEC);  // of this process alone
 }
 
 }  // namespace domainfusion

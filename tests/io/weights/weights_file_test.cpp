@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/io/files/readable_text.h"
@@ -123,13 +123,13 @@ TEST(ShardIndex, WithoutEndIsRefusedSoon) {
   std::string lists = R"({"weight_map":{"a":[)", members = R"({"weight_map":{)";
   while (lists.size() < 90'000'000) lists += "[],";
   for (int i = 0; i < 100'000; ++i) members += fmt::format(R"("{}":{{}},)", i);
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   EXPECT_NE(message_of<FormatError>([&] { parse_shard_index(lists + "[]]}}"); }).find("holds more than"),
             std::string::npos);
   EXPECT_NE(
       message_of<FormatError>([&] { parse_shard_index(members + R"("b":{}}})"); }).find("expected the name of a file"),
       std::string::npos);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  EXPECT_LT(std::clock() - start, 10 * CLOCKS_PER_SEC);  // of this process alone
 }
 
 TEST_F(Weights, AnIndexCannotLeaveItsFolder) {

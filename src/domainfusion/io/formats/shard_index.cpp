@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kMaxLevels = 8;
+constexpr std::size_t kMaxLevels = 8, kMaxIndexValues = 1'000'000;
 
 bool is_plain_name(const std::string& name) {
   return !name.empty() && name != "." && name != ".." && name.find_first_of("/\\") == std::string::npos &&
@@ -21,7 +21,7 @@ bool is_plain_name(const std::string& name) {
 }  // namespace
 
 std::map<std::string, std::string> parse_shard_index(std::string_view text) {
-  const json index = parse_json(text, {.depth = kMaxLevels});
+  const json index = parse_json(text, {.depth = kMaxLevels, .values = kMaxIndexValues});
   check<FormatError>(index.is_object() && index.contains("weight_map") && index["weight_map"].is_object() &&
                          !index["weight_map"].empty(),
                      "has no weight_map: it is no index of weights");
