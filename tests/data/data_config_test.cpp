@@ -7,8 +7,8 @@
 #include <thread>
 
 #include "data/made_dataset.h"
-#include "domainfusion/data/caches/packed_dataset.h"
 #include "domainfusion/data/caches/cached_dataset.h"
+#include "domainfusion/data/caches/packed_dataset.h"
 #include "domainfusion/data/caches/shrunk_dataset.h"
 #include "domainfusion/io/files/content_hash.h"
 #include "domainfusion/io/files/file_bytes.h"

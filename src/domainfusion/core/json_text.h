@@ -11,8 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "domainfusion/core/json_text.h"
-
 namespace domainfusion {
 
 struct JsonLimits {

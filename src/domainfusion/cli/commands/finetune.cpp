@@ -37,11 +37,8 @@ void finetune(const FinetuneArguments& arguments) {
   check<ConfigError>(!std::filesystem::exists(out) || !std::filesystem::equivalent(out, arguments.base.ldm),
                      "--out {} is the base model itself: choose another folder", out);
   const LatentDiffusion base = LatentDiffusion::open(arguments.base.ldm, arguments.base.options());
-  LdmFinetuningRequest request{.domain = arguments.domain,
-                               .class_words = {},
-                               .out = out,
-                               .resume = arguments.output.resume,
-                               .should_stop = {}};
+  LdmFinetuningRequest request{
+      .domain = arguments.domain, .class_words = {}, .out = out, .resume = arguments.output.resume, .should_stop = {}};
   if (!arguments.descriptions.empty()) {
     request.class_words =
         PromptWords(dataset->domain_names(), dataset->class_names(), arguments.descriptions).classes();
