@@ -173,18 +173,15 @@ void DomainFusion::choose_encoder() {
   const std::string options = gate_options(identity);
   const std::filesystem::path file = gate_file(options);
   if (!known_curve_points_ && std::filesystem::exists(file)) {
-    const nlohmann::json kept = read_json_object(file);
-    if (kept.value("of", "") == options) {
-      gate_record_ =
-          with_context(file.string(), [&] { return CurveGateResult::from_json(kept.at("verdict")).to_json(); });
-      known_curve_points_ = gate_record_.at("chosen_points").get<std::int64_t>();
-    }
+    const nlohmann::json verdict = read_json_object(file).value("verdict", nlohmann::json());
+    gate_record_ = with_context(file.string(), [&] { return CurveGateResult::from_json(verdict).to_json(); });
+    known_curve_points_ = gate_record_.at("chosen_points").get<std::int64_t>();
   }
   const auto gate = distillation_->prepare(images, identity, known_curve_points_, [this] { context().stop_point(); });
   encoder_chosen_ = true;  // only now: a run stopped inside the gate must measure it again
   if (gate) {
     gate_record_ = gate->to_json();
-    write_file_atomically(file, json_text({{"of", options}, {"verdict", gate_record_}}, 1));
+    write_file_atomically(file, json_text({{"of", options}, {"verdict", gate_record_}}, 1));  // "of" is for people
   }
   if (gate_record_.is_null()) return;
   gate_record_["type"] = "curve_gate";
