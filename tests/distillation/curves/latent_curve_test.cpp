@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <torch/types.h>
 #include <unistd.h>
 
@@ -120,6 +121,13 @@ TEST_F(LatentCurveTest, RunsAtTheSameTimeShareAFile) {
   EXPECT_EQ(asked_, 2);
   other.at(keys_, p_);
   EXPECT_EQ(one.filled(), 6);
+}
+
+TEST_F(LatentCurveTest, AFileIsForWhomTheUmaskLets) {
+  const mode_t before = ::umask(002);
+  make(on_file());
+  ::umask(before);
+  EXPECT_EQ(std::filesystem::status(file()).permissions(), static_cast<std::filesystem::perms>(0664));
 }
 
 TEST_F(LatentCurveTest, AnotherIdentityHasAFileOfItsOwn) {

@@ -27,10 +27,9 @@ std::uint64_t packed(const ImageKey& key) {
 // comes to be under its name at once and whole; of two that are made at the same time the later one stays, and the run
 // that made the other goes on with a file of its own that has no name.
 void make_zeros(const std::filesystem::path& path, std::uint64_t bytes) {
-  std::string made = path.string() + std::string(kPartialFile) + "XXXXXX";
-  const int file = ::mkostemp(made.data(), O_CLOEXEC);
+  const std::string made = partial_path(path).string();
+  const int file = ::open(made.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);  // whom the umask lets extend it
   int failure = file < 0 ? errno : ::posix_fallocate(file, 0, static_cast<off_t>(bytes));
-  if (failure == 0 && ::fchmod(file, 0644) != 0) failure = errno;
   if (failure == 0 && ::rename(made.c_str(), path.c_str()) != 0) failure = errno;
   if (file >= 0) ::close(file);
   if (failure == 0) return;

@@ -20,21 +20,6 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
-// The process id alone would not do on a file system that machines share. Of a name that leaves no room for more, the
-// beginning stands for it, cut between two characters of UTF-8.
-std::filesystem::path temporary_name(const std::filesystem::path& target) {
-  static const unsigned process = std::random_device{}();
-  static std::atomic<unsigned> count{0};
-  const std::string end = fmt::format("{}{}-{:08x}-{}", kPartialFile, ::getpid(), process, count++);
-  std::string name = target.filename().string();
-  if (name.size() + end.size() > NAME_MAX) {
-    std::size_t kept = NAME_MAX - end.size();
-    while (kept > 0 && (name[kept] & 0xC0) == 0x80) --kept;
-    name.resize(kept);
-  }
-  return target.parent_path() / (name + end);
-}
-
 std::string_view remedy_for(int error) {
   switch (error) {
     case ENOSPC:
@@ -56,11 +41,26 @@ std::string_view remedy_for(int error) {
 
 }  // namespace
 
+// The process id alone would not do on a file system that machines share. Of a name that leaves no room for more, the
+// beginning stands for it, cut between two characters of UTF-8.
+std::filesystem::path partial_path(const std::filesystem::path& target) {
+  static const unsigned process = std::random_device{}();
+  static std::atomic<unsigned> count{0};
+  const std::string end = fmt::format("{}{}-{:08x}-{}", kPartialFile, ::getpid(), process, count++);
+  std::string name = target.filename().string();
+  if (name.size() + end.size() > NAME_MAX) {
+    std::size_t kept = NAME_MAX - end.size();
+    while (kept > 0 && (name[kept] & 0xC0) == 0x80) --kept;
+    name.resize(kept);
+  }
+  return target.parent_path() / (name + end);
+}
+
 bool is_partial_file(const std::filesystem::path& path) {
   return path.filename().string().find(kPartialFile) != std::string::npos;
 }
 
-AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)), temporary_(temporary_name(target_)) {
+AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)), temporary_(partial_path(target_)) {
   // Beyond a file-size limit the write shall fail with EFBIG instead of ending the process.
   static const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
   static_cast<void>(ignored);

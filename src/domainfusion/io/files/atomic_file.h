@@ -13,6 +13,9 @@ namespace domainfusion {
 constexpr std::string_view kPartialFile = ".partial-";
 bool is_partial_file(const std::filesystem::path& path);
 
+// A path beside `target` that nobody else has, named as such a file.
+std::filesystem::path partial_path(const std::filesystem::path& target);
+
 // A file under construction. Until commit() the target keeps its old content; a writer that is destroyed without
 // commit() removes its temporary file. All functions throw IoError that names the path, the cause and the remedy (full
 // disk, missing folder, a target that is no regular file).
