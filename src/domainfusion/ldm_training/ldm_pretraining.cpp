@@ -35,6 +35,22 @@ double millions(const torch::nn::Module& module) {
   return static_cast<double>(count) * 1e-6;
 }
 
+// On a CPU convolutions alone are mixed.
+struct MixedPrecision {
+  explicit MixedPrecision(const Placement& placement)
+      : products(placement.device.is_cpu() ? Placement{placement.device, at::kFloat} : placement),
+        convolutions(placement.device.is_cpu() && placement.dtype == at::kBFloat16) {}
+  const Autocast products;
+  const BFloat16Convolutions convolutions;
+};
+
+void check_pretraining_placement(const Placement& placement) {
+  if (!placement.device.is_cpu() || placement.dtype != at::kBFloat16) return check_training_placement(placement);
+  check<ConfigError>(BFloat16Convolutions::supported(),
+                     "dtype = bfloat16: this processor has no AVX-512, without which its convolutions are slower than "
+                     "float32's; train in float32");
+}
+
 class Pretraining {
  public:
   Pretraining(const DomainDataset& dataset, const LdmPretrainingConfig& config, const LdmPretrainingRequest& request)
@@ -104,7 +120,7 @@ bool Pretraining::run_stage(LdmStage& stage, const StageWork& work) {
                                .lengths = work.lengths,
                                .loss =
                                    [&](std::int64_t step, std::int64_t) {
-                                     const Autocast autocast(request_.placement);
+                                     const MixedPrecision precision(request_.placement);
                                      return work.loss(step);
                                    },
                                .checkpoint = request_.out / "checkpoints" / (work.name + ".safetensors"),
@@ -225,7 +241,7 @@ void Pretraining::show_denoiser(std::int64_t step) const {
 
 bool pretrain_ldm(const DomainDataset& dataset, const LdmPretrainingConfig& config,
                   const LdmPretrainingRequest& request) {
-  check_training_placement(request.placement);
+  check_pretraining_placement(request.placement);
   return Pretraining(dataset, config, request).run();
 }
 

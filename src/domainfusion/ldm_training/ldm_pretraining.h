@@ -26,7 +26,7 @@ struct LdmPretrainingRequest {
   std::vector<std::string> domain_descriptions;  // for the captions, in the order of `domains`
   std::vector<std::string> class_words;          // for the captions, one per class; empty: the class names
   std::filesystem::path out;                     // exists
-  Placement placement;                           // bfloat16 or float16: mixed precision, on a GPU alone
+  Placement placement;                           // bfloat16: mixed precision, on a CPU of convolutions alone
   bool resume = false;
   std::function<void(const LdmPictures&)> on_pictures;  // may be empty
   std::function<bool()> should_stop;                    // asked before each step; may be empty
@@ -38,8 +38,8 @@ struct LdmPretrainingRequest {
 // prompt templates. Writes into out/: unet, vae, text_encoder, tokenizer, scheduler, model_index.json,
 // domainfusion.json (domains, image hashes, class names, seed), and checkpoints/ until it is done. Returns false if it
 // was stopped: a checkpoint is written then. Resuming a finished training does nothing. A resumed training gives, at
-// equal thread count, the bits of an uninterrupted one. ConfigError for unknown domains and for a 16-bit type on a CPU,
-// IoError if the folder cannot be written.
+// equal thread count, the bits of an uninterrupted one. ConfigError for unknown domains, for float16, and for bfloat16
+// on a CPU without AVX-512, IoError if the folder cannot be written.
 bool pretrain_ldm(const DomainDataset& dataset, const LdmPretrainingConfig& config,
                   const LdmPretrainingRequest& request);
 

@@ -31,6 +31,8 @@ void set_dtype(at::DeviceType type, at::ScalarType dtype) {
 
 #endif
 
+thread_local bool small_convolutions = false;
+
 }  // namespace
 
 Autocast::Autocast(const Placement& placement)
@@ -49,6 +51,22 @@ Autocast::~Autocast() {
   set_dtype(device_, old_dtype_);
   // Weights that were cast once for many uses are stale after the next step.
   if (autocast::decrement_nesting() == 0) autocast::clear_cache();
+}
+
+BFloat16Convolutions::BFloat16Convolutions(bool active) : before_(small_convolutions) {
+  small_convolutions = active || before_;
+}
+
+BFloat16Convolutions::~BFloat16Convolutions() { small_convolutions = before_; }
+
+bool BFloat16Convolutions::active() { return small_convolutions; }
+
+bool BFloat16Convolutions::supported() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+#else
+  return false;
+#endif
 }
 
 Placement active_autocast(at::Device device) {

@@ -32,6 +32,7 @@ void CompactTextConfig::describe(ConfigFields& fields) {
 void CompactUNetConfig::describe(ConfigFields& fields) {
   fields.integers("block_out_channels", block_out_channels, {1, 4096}, "width per resolution, latent size first");
   fields.integer("layers_per_block", layers_per_block, {1, 8}, "residual blocks per resolution (up path: one more)");
+  fields.integer("plain_levels", plain_levels, {0, 16}, "resolutions without attention, from the latent's size on");
   fields.integer("heads", heads, {1, 64}, "attention heads");
   fields.integer("norm_num_groups", norm_num_groups, {1, 256}, "groups of every group norm");
   fields.real("empty_caption_share", empty_caption_share, {0, 1}, "share of empty captions, for guidance");

@@ -46,6 +46,7 @@ struct CompactTextConfig {
 struct CompactUNetConfig {
   std::vector<std::int64_t> block_out_channels = {48, 80};
   std::int64_t layers_per_block = 1;
+  std::int64_t plain_levels = 0;  // resolutions without attention, from the latent's on: most of a small step's time
   std::int64_t heads = 4;
   std::int64_t norm_num_groups = 8;
   double empty_caption_share = 0.1;  // captions dropped for classifier-free guidance

@@ -2,6 +2,8 @@
 
 #include <torch/types.h>
 
+#include <algorithm>
+
 #include "domainfusion/augmentation/prompts.h"
 #include "domainfusion/core/random/random_tensor.h"
 #include "domainfusion/ldm_training/stages/denoising_loss.h"
@@ -22,6 +24,9 @@ UNetConfig unet_config_of(const LdmPretrainingConfig& config, std::int64_t laten
   unet.block_out_channels = config.unet.block_out_channels;
   unet.down_block_types.assign(unet.levels(), "CrossAttnDownBlock2D");
   unet.up_block_types.assign(unet.levels(), "CrossAttnUpBlock2D");
+  const auto plain = std::min(static_cast<std::size_t>(config.unet.plain_levels), unet.levels());
+  std::fill_n(unet.down_block_types.begin(), plain, "DownBlock2D");
+  std::fill_n(unet.up_block_types.rbegin(), plain, "UpBlock2D");
   unet.layers_per_block = {config.unet.layers_per_block};
   unet.attention_head_dim = {config.unet.heads};
   unet.cross_attention_dim = config.text.width;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/nn/autocast.h"
 #include "domainfusion/nn/inference.h"
 #include "domainfusion/nn/kernels/padded_pixels.h"
 #include "domainfusion/nn/kernels/winograd.h"
@@ -39,6 +40,15 @@ std::vector<PaddedPixels> padded_pixels(at::TensorList maps, const Conv2dOptions
                     "convolution of {} channels of {}x{}: expected {} channels, at least {}x{}", channels,
                     parts[0].height(), parts[0].width(), options.in_channels, least, least);
   return parts;
+}
+
+at::Tensor convolved(const at::Tensor& x_NChw, const at::Tensor& weight, const at::Tensor& bias,
+                     const Conv2dOptions& o) {
+  if (!BFloat16Convolutions::active() || !x_NChw.is_cpu()) {
+    return at::conv2d(x_NChw, weight, bias, o.stride, o.padding);
+  }
+  const auto small = [](const at::Tensor& t) { return t.defined() ? t.to(at::kBFloat16) : t; };
+  return at::conv2d(small(x_NChw), small(weight), small(bias), o.stride, o.padding).to(at::kFloat);
 }
 
 // One row per output pixel; its segments are the pixels under the kernel, row by row, each in the parts that the maps
@@ -118,7 +128,7 @@ at::Tensor Conv2dImpl::plain(at::TensorList maps, const Conv2dExtras& extras) {
   if (options_.padding_after > 0) x = at::constant_pad_nd(x, {0, options_.padding_after, 0, options_.padding_after});
   // A GPU's convolution adds its bias in a pass of its own: one pass for both.
   const bool joins_bias = x.is_cuda() && extras.per_image_NC.defined();
-  x = at::conv2d(x, plain_weight(), joins_bias ? at::Tensor() : bias_, options_.stride, options_.padding);
+  x = convolved(x, plain_weight(), joins_bias ? at::Tensor() : bias_, options_);
   const at::Tensor per_image_NC = joins_bias ? extras.per_image_NC + bias_ : extras.per_image_NC;
   // In-place sums are safe for autograd: no convolution keeps its output for the backward pass.
   if (per_image_NC.defined()) x.add_(per_image_NC.unsqueeze(-1).unsqueeze(-1));
