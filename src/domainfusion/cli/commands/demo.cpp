@@ -123,6 +123,7 @@ void Demo::print_budget() const {
 
 void Demo::write_pictures() const {
   write_png(out_ / "pictures" / "demo_set.png", procedural_sheet());
+  write_png(out_ / "pictures" / "demo_styles.png", procedural_sheet(0, 1, 0, 2, true));
   fmt::print("\npictures: {}\n", (out_ / "pictures" / "demo_set.png").string());
   for (const fs::path& file : write_round_pictures(run_folder("domainfusion", 0) / "synthetic", out_ / "pictures")) {
     fmt::print("          {}\n", file.string());

@@ -3,8 +3,8 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/machine/parallel.h"
 #include "domainfusion/core/random/random.h"
-#include "domainfusion/data/procedural/object_classes.h"
-#include "domainfusion/data/procedural/renderers.h"
+#include "domainfusion/data/procedural/drawing/object_classes.h"
+#include "domainfusion/data/procedural/styles/renderers.h"
 
 namespace domainfusion {
 namespace {
@@ -14,11 +14,15 @@ struct Item {
   std::int64_t index;
 };
 
+std::int64_t images_of(const ProceduralObjectsConfig& config, int domain) {
+  if (domain >= kProceduralDomains) return config.style_images_per_class;
+  return procedural_domains()[domain].name == "sketch" ? config.sketch_images_per_class : config.images_per_class;
+}
+
 std::vector<Item> items_of(const ProceduralObjectsConfig& config) {
   std::vector<Item> items;
   for (int domain = 0; domain < static_cast<int>(procedural_domains().size()); ++domain) {
-    const bool sketch = procedural_domains()[domain].name == "sketch";
-    const std::int64_t count = sketch ? config.sketch_images_per_class : config.images_per_class;
+    const std::int64_t count = images_of(config, domain);
     for (int label = 0; label < static_cast<int>(procedural_class_names().size()); ++label) {
       for (std::int64_t index = 0; index < count; ++index) items.push_back({domain, label, index});
     }
@@ -30,8 +34,9 @@ std::filesystem::path folder_of(const Item& item) {
   return std::filesystem::path(procedural_domains()[item.domain].name) / procedural_class_names()[item.label];
 }
 
-void make_folders(const std::filesystem::path& root) {
+void make_folders(const std::filesystem::path& root, const ProceduralObjectsConfig& config) {
   for (int domain = 0; domain < static_cast<int>(procedural_domains().size()); ++domain) {
+    if (images_of(config, domain) == 0) continue;
     for (int label = 0; label < static_cast<int>(procedural_class_names().size()); ++label) {
       const std::filesystem::path folder = root / folder_of({domain, label, 0});
       std::error_code error;
@@ -53,15 +58,34 @@ void ProceduralObjectsConfig::describe(ConfigFields& fields) {
   fields.integer("seed", seed, {0}, "seed of the whole set");
   fields.integer("images_per_class", images_per_class, {1, 9999}, "images per class in photo, painting and cartoon");
   fields.integer("sketch_images_per_class", sketch_images_per_class, {1, 9999}, "images per class in sketch");
+  fields.integer("style_images_per_class", style_images_per_class, {0, 9999},
+                 "images per class in each further style (watercolour, mosaic, …), a domain of its own; 0: none");
 }
 
 const std::vector<ProceduralDomain>& procedural_domains() {
-  static const std::vector<ProceduralDomain> domains = {
-      {"photo", render_photo}, {"painting", render_painting}, {"cartoon", render_cartoon}, {"sketch", render_sketch}};
+  static const std::vector<ProceduralDomain> domains = {{"photo", render_photo},
+                                                        {"painting", render_painting},
+                                                        {"cartoon", render_cartoon},
+                                                        {"sketch", render_sketch},
+                                                        {"watercolour", render_watercolour},
+                                                        {"mosaic", render_mosaic},
+                                                        {"stained_glass", render_stained_glass},
+                                                        {"embroidery", render_embroidery},
+                                                        {"pixel_art", render_pixel_art},
+                                                        {"clay", render_clay},
+                                                        {"woodcut", render_woodcut},
+                                                        {"chalkboard", render_chalkboard},
+                                                        {"neon", render_neon},
+                                                        {"silhouette", render_silhouette}};
   return domains;
 }
 
 std::vector<std::string> procedural_domain_names() {
+  const std::vector<std::string> all = procedural_style_names();
+  return {all.begin(), all.begin() + kProceduralDomains};
+}
+
+std::vector<std::string> procedural_style_names() {
   std::vector<std::string> names;
   for (const ProceduralDomain& domain : procedural_domains()) names.push_back(domain.name);
   return names;
@@ -85,7 +109,7 @@ Image procedural_object(std::int64_t seed, int domain, int label, std::int64_t i
 
 std::int64_t write_procedural_objects(const std::filesystem::path& root, const ProceduralObjectsConfig& config) {
   const std::vector<Item> items = items_of(config);
-  make_folders(root);
+  make_folders(root, config);
   parallel_for_each(items.size(), [&](std::size_t i) { write_item(root, config.seed, items[i]); });
   return static_cast<std::int64_t>(items.size());
 }

@@ -1,4 +1,4 @@
-#include "domainfusion/data/procedural/drawing.h"
+#include "domainfusion/data/procedural/drawing/drawing.h"
 
 #include <algorithm>
 #include <cmath>

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "domainfusion/core/random/random.h"
-#include "domainfusion/data/procedural/shape.h"
+#include "domainfusion/data/procedural/drawing/shape.h"
 
 namespace domainfusion {
 

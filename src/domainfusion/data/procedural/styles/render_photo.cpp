@@ -1,7 +1,7 @@
 #include <cmath>
 
-#include "domainfusion/data/procedural/renderers.h"
-#include "domainfusion/data/procedural/value_noise.h"
+#include "domainfusion/data/procedural/drawing/value_noise.h"
+#include "domainfusion/data/procedural/styles/renderers.h"
 
 namespace domainfusion {
 namespace {

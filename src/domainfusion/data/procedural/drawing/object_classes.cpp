@@ -1,4 +1,4 @@
-#include "domainfusion/data/procedural/object_classes.h"
+#include "domainfusion/data/procedural/drawing/object_classes.h"
 
 #include <cmath>
 #include <cstddef>

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "domainfusion/data/procedural/shape.h"
+#include "domainfusion/data/procedural/drawing/shape.h"
 #include "domainfusion/io/images/image.h"
 
 namespace domainfusion {

@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "domainfusion/data/procedural/renderers.h"
+#include "domainfusion/data/procedural/styles/renderers.h"
 
 namespace domainfusion {
 namespace {

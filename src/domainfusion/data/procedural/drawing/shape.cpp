@@ -1,4 +1,4 @@
-#include "domainfusion/data/procedural/shape.h"
+#include "domainfusion/data/procedural/drawing/shape.h"
 
 #include <algorithm>
 #include <cmath>
