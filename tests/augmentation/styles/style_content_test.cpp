@@ -52,6 +52,28 @@ TEST(Fourier, window_leaves_high_frequencies_alone) {
   EXPECT_TRUE(at::equal(mixed.masked_select(inside.logical_not()), a.masked_select(inside.logical_not())));
 }
 
+TEST(Fourier, an_envelope_is_exchanged_without_the_fine_spectrum) {
+  const at::Tensor a = fourier_spectrum(random_image(1)).style, b = fourier_spectrum(random_image(2)).style;
+  EXPECT_LT(largest_difference(exchange_envelope(a, a, 2), a), 1e-9 * a.max().item<double>());
+  // Half the contrast everywhere: half of every amplitude; the image's mean, at frequency zero, is the other's.
+  at::Tensor half = 0.5 * a;
+  half.select(2, 0).select(2, 0).fill_(7);
+  const at::Tensor got = exchange_envelope(a, half, 2);
+  EXPECT_TRUE(at::allclose(got.slice(2, 1), 0.5 * a.slice(2, 1)));
+  EXPECT_TRUE(at::allclose(got.select(2, 0).select(2, 0), half.select(2, 0).select(2, 0)));
+  // Reaches beyond half the spectrum mean all of it.
+  EXPECT_TRUE(exchange_envelope(a, b, 64).isfinite().all().item<bool>());
+}
+
+TEST(Fourier, with_an_envelope_content_keeps_its_own_spectrum) {
+  const at::Tensor content = random_image(1).abs().clamp(0, 1);
+  DecompositionConfig config;
+  config.envelope = 1;
+  const FourierDecomposition fourier(config);
+  const StyleContent parts = fourier.decompose(content);
+  EXPECT_LT(largest_difference(fourier.fused(parts, parts, parts), content), 1e-6);
+}
+
 TEST(Fourier, cosine_style_similarity_is_the_hand_computed_one) {
   FourierDecomposition fourier(DecompositionConfig{});
   // log(1 + amplitude) = 0 1 and 0 2 (equal after the mean is removed, but for scale); 1 0: opposite.

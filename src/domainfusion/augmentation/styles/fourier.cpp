@@ -18,6 +18,20 @@ at::Tensor cosine_of_rows(const at::Tensor& a, const at::Tensor& b) {
   return (a * b).sum(1) / norms.clamp_min(1e-12);
 }
 
+// Means over squares of side 2 reach + 1 around each frequency; the zero frequency, the image's mean, stays alone.
+at::Tensor smoothed(const at::Tensor& amplitude_NCHW, std::int64_t reach) {
+  const at::Tensor zero = amplitude_NCHW.slice(2, 0, 1).slice(3, 0, 1);
+  at::Tensor smooth = amplitude_NCHW.clone();
+  smooth.slice(2, 0, 1).slice(3, 0, 1).zero_();
+  for (const std::int64_t dim : {2, 3}) {
+    at::Tensor sum = smooth.clone();
+    for (std::int64_t shift = 1; shift <= reach; ++shift) sum += smooth.roll(shift, dim) + smooth.roll(-shift, dim);
+    smooth = sum / static_cast<double>(2 * reach + 1);
+  }
+  smooth.slice(2, 0, 1).slice(3, 0, 1).copy_(zero);
+  return smooth;
+}
+
 at::Tensor less_mean(const at::Tensor& rows) { return rows - rows.mean(1, /*keepdim=*/true); }
 
 }  // namespace
@@ -52,6 +66,13 @@ at::Tensor mix_amplitudes(const at::Tensor& amplitude_NCHW, const at::Tensor& st
   return at::where(inside.to(amplitude_NCHW.device()), mixed, amplitude_NCHW);
 }
 
+at::Tensor exchange_envelope(const at::Tensor& amplitude_NCHW, const at::Tensor& of_NCHW, std::int64_t reach) {
+  check_same_shape(amplitude_NCHW, of_NCHW, "the Fourier decomposition");
+  const std::int64_t most = (std::min(amplitude_NCHW.size(2), amplitude_NCHW.size(3)) - 1) / 2;
+  reach = std::min(reach, most);
+  return amplitude_NCHW * smoothed(of_NCHW, reach) / smoothed(amplitude_NCHW, reach).clamp_min(1e-12);
+}
+
 StyleContent FourierDecomposition::decompose(const at::Tensor& values_NCHW) const {
   return fourier_spectrum(values_NCHW);
 }
@@ -77,7 +98,8 @@ at::Tensor FourierDecomposition::content_similarity(const StyleContent& x, const
 at::Tensor FourierDecomposition::fused(const StyleContent& x, const StyleContent& style,
                                        const StyleContent& content) const {
   check_same_shape(x.style, content.content, "the Fourier decomposition");
-  const at::Tensor amplitude = mix_amplitudes(x.style, style.style, config_.mix, config_.window);
+  at::Tensor amplitude = mix_amplitudes(x.style, style.style, config_.mix, config_.window);
+  if (config_.envelope > 0) amplitude = exchange_envelope(content.style, amplitude, config_.envelope);
   return image_from_spectrum(amplitude, content.content).clamp(0, 1);
 }
 

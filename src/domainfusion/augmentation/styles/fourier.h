@@ -20,6 +20,12 @@ at::Tensor low_frequency_window(std::int64_t height, std::int64_t width, double 
 at::Tensor mix_amplitudes(const at::Tensor& amplitude_NCHW, const at::Tensor& style_amplitude_NCHW, double mix,
                           double window);
 
+// amplitude_NCHW with the local means of another: amplitude * smooth(of) / smooth(amplitude), where smooth() is the
+// mean over the square of side 2 reach + 1 frequencies around each one (periodic), and the zero frequency, the image's
+// mean, stands alone. What two images of different shape share of a style (contrast, sharpness, texture) is in that
+// envelope; single amplitudes belong to a shape, and with another's phase they give noise (ours). reach: at least 1.
+at::Tensor exchange_envelope(const at::Tensor& amplitude_NCHW, const at::Tensor& of_NCHW, std::int64_t reach);
+
 // Similarities. Style, cosine: cosine of log(1 + amplitude) less its mean over the image; l2: minus the rms of the
 // difference of log(1 + amplitude). Content, cosine: mean of cos(phase difference) weighted with the amplitude of x
 // (any candidate is held to the same weights); l2: minus sqrt(mean(2 - 2 cos)), the rms distance of the unit phasors.

@@ -29,12 +29,19 @@ struct DecompositionConfig {
   double mix = 1;  // share of the new style in the combined image, [0, 1]
   double window =
       0;  // fourier: half side of the exchanged low-frequency square as a share of min(H, W); 0: all frequencies
+  // fourier: half side, in frequencies, of the squares whose mean amplitudes are exchanged; 0: single amplitudes.
+  std::int64_t envelope = 0;
 
   void describe(ConfigFields& fields) {
     fields.real("mix", mix, {0, 1}, "share of the chosen style in the new image; the rest is the style of x");
     fields.real("window", window, {0, 0.5},
                 "fourier: exchange only amplitudes in the low-frequency square of side 2 floor(min(H, W) window) + 1; "
                 "0: all of them");
+    fields.integer(
+        "envelope", envelope, {0, 64},
+        "fourier: exchange amplitudes as their means over squares of side 2 envelope + 1 frequencies, so that "
+        "content keeps its own fine spectrum, without which candidates of different shape give noise; 0: "
+        "single amplitudes (the paper); ours");
   }
 };
 
