@@ -1,4 +1,6 @@
-// domainfusion demo: the whole method on the embedded set, against ERM, with pictures.
+// domainfusion demo: the whole method on the embedded set, against ERM and against ERM with as many images a step, with
+// pictures; its parts one by one with --ablation.
+#include <cctype>
 #include <chrono>
 
 #include "domainfusion/cli/commands.h"
@@ -9,6 +11,7 @@
 #include "domainfusion/evaluation/tables/result_table.h"
 #include "domainfusion/io/files/atomic_file.h"
 #include "domainfusion/io/files/json_lines.h"
+#include "domainfusion/metrics/paired_test.h"
 #include "domainfusion/report/procedural_sheet.h"
 #include "domainfusion/report/round_pictures.h"
 #include "domainfusion/training/run/trainer.h"
@@ -22,9 +25,45 @@ constexpr const char* kTarget = "sketch";
 
 struct DemoArguments {
   std::string out = "domainfusion-demo", ldm;
-  std::int64_t seeds = 2;
+  std::int64_t seeds = 3;
+  bool ablation = false;
   std::vector<std::string> overrides;
 };
+
+struct System {
+  std::string name;
+  bool uses_ldm = false;
+  std::vector<std::pair<std::string, nlohmann::json>> options{};  // beside those of demo_erm or demo_domainfusion.toml
+};
+
+const char* const kPartner = "erm_doubled";  // sees as many images a step as DomainFusion: the fair partner
+
+const std::vector<System>& systems_of_demo() {
+  static const std::vector<System> systems = {
+      {"erm"}, {kPartner, false, {{"erm.batch_multiplier", 2}}}, {"domainfusion", true}};
+  return systems;
+}
+
+const std::vector<System>& systems_of_ablation() {
+  static const auto systems = [] {
+    using Options = decltype(System::options);
+    const auto beside = [](Options options, std::pair<std::string, nlohmann::json> one) {
+      options.push_back(std::move(one));
+      return options;
+    };
+    const Options rounds{{"domainfusion.latent_distillation", "off"}};
+    const Options distillation{{"domainfusion.latent_distillation", "on"}, {"domainfusion.online_augmentation", false}};
+    return std::vector<System>{
+        {"rounds, source words", true, beside(rounds, {"augmentation.styles", nlohmann::json::array()})},
+        {"rounds, styles", true, rounds},
+        {"… combine = none", true, beside(rounds, {"augmentation.combine", "none"})},
+        {"… combine = mixstyle", true, beside(rounds, {"augmentation.combine", "mixstyle"})},
+        {"distillation", true, distillation},
+        {"… batch mean of g", true, beside(distillation, {"distillation.control", "batch_mean"})},
+        {"… g shuffled", true, beside(distillation, {"distillation.control", "shuffled"})}};
+  }();
+  return systems;
+}
 
 struct Part {
   std::string name;
@@ -36,6 +75,19 @@ fs::path embedded_ldm() {
       "no --ldm is given and the embedded model is not there; remedy: train one with `domainfusion demo-data` "
       "and `domainfusion pretrain` (README, \"Your own images\") and name it with --ldm",
       [] { return project_file("assets/demo_ldm"); });
+}
+
+// "… g shuffled" -> "g_shuffled".
+std::string folder_name(const std::string& system) {
+  std::string name;
+  for (const char c : system) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_') {
+      name += c;
+    } else if (!name.empty() && name.back() != '_') {
+      name += '_';
+    }
+  }
+  return name;
 }
 
 class Demo {
@@ -52,11 +104,13 @@ class Demo {
   template <class Action>
   auto timed(std::string name, Action action);
   void make_data();
-  bool train(const std::string& system, const std::string& recipe, std::int64_t seed);
+  bool train(const System& system, std::int64_t seed);
+  bool train_all(const std::vector<System>& systems);
   fs::path run_folder(const std::string& system, std::int64_t seed) const {
-    return out_ / fmt::format("{}-seed{}", system, seed);
+    return out_ / fmt::format("{}-seed{}", folder_name(system), seed);
   }
-  void print_table() const;
+  void print_table(const std::vector<System>& systems) const;
+  void print_gain(const std::string& over) const;
   void print_budget() const;
   void write_pictures() const;
   void print_times() const;
@@ -82,32 +136,60 @@ void Demo::make_data() {
   log_info("{} images in {}", images, (out_ / "data").string());
 }
 
-bool Demo::train(const std::string& system, const std::string& recipe, std::int64_t seed) {
+// Rounds have one seed for all runs: what the LDM makes does not depend on the training, so runs share it.
+bool Demo::train(const System& system, std::int64_t seed) {
   std::vector<std::pair<std::string, nlohmann::json>> options{
       {"data.root", (out_ / "data").string()}, {"test_domain", kTarget}, {"seed", seed}};
-  if (system == "domainfusion") {
+  if (system.uses_ldm) {
     options.emplace_back("ldm", ldm_.string());
+    options.emplace_back("candidates", (out_ / "candidates").string());
+    options.emplace_back("distillation.curve.folder", (out_ / "curves").string());
     options.emplace_back("domainfusion.fidelity_weights", (run_folder("erm", seed) / "best.safetensors").string());
   }
-  RunSetup setup = make_run_setup(project_file("recipes/" + recipe), arguments_.overrides, options);
+  options.insert(options.end(), system.options.begin(), system.options.end());
+  const char* recipe = system.uses_ldm ? "recipes/demo_domainfusion.toml" : "recipes/demo_erm.toml";
+  RunSetup setup = make_run_setup(project_file(recipe), arguments_.overrides, options);
   auto dataset = open_dataset(setup.config.data);
   Trainer trainer(std::move(setup), std::move(dataset),
-                  {.run_folder = run_folder(system, seed), .mode = RunMode::kResume});
+                  {.run_folder = run_folder(system.name, seed), .mode = RunMode::kResume});
   return trainer.run().has_value();
 }
 
-void Demo::print_table() const {
+bool Demo::train_all(const std::vector<System>& systems) {
+  for (std::int64_t seed = 0; seed < arguments_.seeds; ++seed) {
+    for (const System& system : systems) {
+      if (!timed(fmt::format("{}, seed {}", system.name, seed), [&] { return train(system, seed); })) return false;
+    }
+  }
+  return true;
+}
+
+void Demo::print_table(const std::vector<System>& systems) const {
   ResultTable target, validation("source validation, %");
-  for (const char* system : {"erm", "domainfusion"}) {
+  for (const System& system : systems) {
     for (std::int64_t seed = 0; seed < arguments_.seeds; ++seed) {
-      const RunResult result = read_run(run_folder(system, seed));
-      target.add(system, kTarget, result.test->accuracy);
-      validation.add(system, fmt::format("{} held out", kTarget),
+      const RunResult result = read_run(run_folder(system.name, seed));
+      target.add(system.name, kTarget, result.test->accuracy);
+      validation.add(system.name, fmt::format("{} held out", kTarget),
                      select_by_source_validation(result.validations)->mean_accuracy);
     }
   }
   fmt::print("\naccuracy in %, mean ± standard error over {} seeds; '{}' was never seen in training\n{}\n{}",
              arguments_.seeds, kTarget, target.text(), validation.text());
+}
+
+// Seeds are the pairs: both runs of one share start values and the order of raw images.
+void Demo::print_gain(const std::string& over) const {
+  std::vector<double> a, b;
+  for (std::int64_t seed = 0; seed < arguments_.seeds; ++seed) {
+    a.push_back(100 * read_run(run_folder(over, seed)).test->accuracy);
+    b.push_back(100 * read_run(run_folder("domainfusion", seed)).test->accuracy);
+  }
+  const PairedTest test = paired_test(a, b);
+  fmt::print("domainfusion - {}: {:+.1f}", over, test.mean_difference);
+  if (a.size() > 1) fmt::print(" ± {:.1f}", test.standard_error);
+  if (test.p) fmt::print(", paired t-test over {} seeds: p = {:.2g}", a.size(), *test.p);
+  fmt::print("\n");
 }
 
 void Demo::print_budget() const {
@@ -146,13 +228,13 @@ bool Demo::run() {
     make_data();
     return true;
   });
-  for (std::int64_t seed = 0; seed < arguments_.seeds; ++seed) {
-    for (const char* system : {"erm", "domainfusion"}) {
-      const std::string recipe = fmt::format("demo_{}.toml", system);
-      if (!timed(fmt::format("{}, seed {}", system, seed), [&] { return train(system, recipe, seed); })) return false;
-    }
-  }
-  print_table();
+  if (!train_all(systems_of_demo())) return false;
+  if (arguments_.ablation && !train_all(systems_of_ablation())) return false;
+  print_table(systems_of_demo());
+  fmt::print("\n");
+  print_gain(kPartner);
+  print_gain("erm");
+  if (arguments_.ablation) print_table(systems_of_ablation());
   print_budget();
   write_pictures();
   print_times();
@@ -167,7 +249,9 @@ void add_demo_command(Command& app) {
   command.option("--out", arguments->out, "folder for data, runs and pictures; finished runs are kept").default_shown();
   command.option("--ldm", arguments->ldm, "another compact LDM than assets/demo_ldm");
   command.option("--seeds", arguments->seeds, "runs of each system").within(1, 100).default_shown();
-  command.option("--set", arguments->overrides, "one option of both runs, key=value; may be given often");
+  command.flag("--ablation", arguments->ablation,
+               "also the method's parts: rounds with other words and fusions, distillation and its controls");
+  command.option("--set", arguments->overrides, "one option of all runs, key=value; may be given often");
   command.run([arguments] {
     if (Demo(*arguments).run()) return;
     log_info("stopped; the same command continues");
