@@ -7,6 +7,7 @@
 #include <set>
 
 #include "data/made_dataset.h"
+#include "domainfusion/io/files/atomic_file.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {
@@ -47,6 +48,28 @@ TEST(KnownDatasets, EverySetIsCompleteAndSorted) {
     const std::set<std::string> descriptions(known.domain_descriptions.begin(), known.domain_descriptions.end());
     EXPECT_EQ(descriptions.size(), known.domain_names.size());
   }
+}
+
+TEST(KnownDatasets, DomainsThatAreStylesHaveNearSynonyms) {
+  for (const char* name : {"PACS", "OfficeHome", "DomainNet", "Digits-DG", "demo"}) {
+    const KnownDataset& known = known_dataset(name);
+    for (const std::string& domain : known.domain_names) EXPECT_GE(known.near_of(domain).size(), 5u) << name << domain;
+  }
+  const Names near = known_dataset("PACS").near_of("Sketch");
+  for (const char* word : {"pencil", "line art", "charcoal", "doodle"})
+    EXPECT_NE(std::find(near.begin(), near.end(), word), near.end()) << word;
+  EXPECT_TRUE(known_dataset("VLCS").near_of("SUN09").empty());
+  EXPECT_TRUE(known_dataset("PACS").near_of("clay").empty());
+}
+
+TEST(KnownDatasets, NearSynonymsComeFromADescriptionFileFirst) {
+  const TemporaryFolder folder;
+  write_file_atomically(folder / "words.json",
+                        R"({"domains": [{"name": "sketch", "near": ["biro"]}, {"name": "clay", "near": ["putty"]}]})");
+  const PromptWords words({"photo", "sketch"}, {"dog"}, folder / "words.json");
+  EXPECT_EQ(words.near("sketch"), (Names{"biro"}));
+  EXPECT_EQ(words.near("clay"), (Names{"putty"}));
+  EXPECT_EQ(words.near("photo"), known_dataset("PACS").near_of("photo"));
 }
 
 TEST(KnownDatasets, CountsAgreeWithEachOther) {

@@ -23,6 +23,7 @@ void read_domain(const json& domain, KnownDataset& dataset) {
   const std::string name = domain.at("name");
   dataset.domain_names.push_back(name);
   dataset.domain_descriptions.push_back(domain.value("description", words_of_name(name)));
+  dataset.domain_near.push_back(domain.value("near", std::vector<std::string>{}));
   dataset.images.push_back(domain.value("images", std::int64_t{0}));
   dataset.images_of_class.push_back(domain.value("images_of_class", std::vector<std::int64_t>{}));
 }
@@ -157,6 +158,11 @@ std::string KnownDataset::description_of(const std::string& domain_name) const {
   return place < 0 ? words_of_name(domain_name) : domain_descriptions[static_cast<std::size_t>(place)];
 }
 
+std::vector<std::string> KnownDataset::near_of(const std::string& domain_name) const {
+  const std::ptrdiff_t place = domain_place(domain_name);
+  return place < 0 ? std::vector<std::string>{} : domain_near[static_cast<std::size_t>(place)];
+}
+
 PromptWords::PromptWords(const std::vector<std::string>& domain_names, std::vector<std::string> class_names,
                          const std::filesystem::path& descriptions)
     : known_(find_known_dataset(domain_names, class_names)), class_names_(std::move(class_names)) {
@@ -166,6 +172,12 @@ PromptWords::PromptWords(const std::vector<std::string>& domain_names, std::vect
 std::string PromptWords::domain(const std::string& name) const {
   if (own_.domain_place(name) >= 0) return own_.description_of(name);
   return known_ == nullptr ? words_of_name(name) : known_->description_of(name);
+}
+
+std::vector<std::string> PromptWords::near(const std::string& name) const {
+  std::vector<std::string> near = own_.near_of(name);
+  if (near.empty() && known_ != nullptr) near = known_->near_of(name);
+  return near;
 }
 
 std::vector<std::string> PromptWords::domains(const std::vector<std::string>& names) const {

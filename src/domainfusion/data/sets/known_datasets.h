@@ -26,6 +26,7 @@ struct KnownDataset {
   std::string name;                                        // "PACS"
   std::vector<std::string> domain_names;                   // sorted, as folders are named
   std::vector<std::string> domain_descriptions;            // one per domain
+  std::vector<std::vector<std::string>> domain_near;       // near synonyms of each domain, words or phrases; or empty
   std::vector<std::int64_t> images;                        // one per domain; 0 where not known
   std::vector<std::vector<std::int64_t>> images_of_class;  // [domain][class]; empty for a domain where not known
   std::vector<std::string> class_names;                    // sorted; empty where the list is not kept
@@ -40,6 +41,8 @@ struct KnownDataset {
 
   // Of a domain of this set, case, '_', '-' and spaces not counting; words_of_name() if it is none.
   std::string description_of(const std::string& domain_name) const;
+  // Likewise its near synonyms, by which a style may not come close to a held-out domain; empty if it is none.
+  std::vector<std::string> near_of(const std::string& domain_name) const;
   // The place of a name among domain_names or class_names, spelt in any of those ways; -1 if it is none.
   std::ptrdiff_t domain_place(const std::string& name) const;
   std::ptrdiff_t class_place(const std::string& name) const;
@@ -61,7 +64,8 @@ const KnownDataset* find_known_dataset(const std::vector<std::string>& domain_na
                                        const std::vector<std::string>& class_names);
 
 // A description in the form of assets/datasets/*.json, of which a user's file may leave out everything:
-//   {"domains": [{"name": "clay", "description": "clay figure"}, …], "classes": {"n02084071": "dog", …}}
+//   {"domains": [{"name": "clay", "description": "clay figure", "near": ["plasticine", …]}, …],
+//    "classes": {"n02084071": "dog", …}}
 // `classes` is a list of names, or an object from names to words. IoError, or FormatError that names the file.
 KnownDataset read_dataset_description(const std::filesystem::path& file);
 
@@ -81,6 +85,8 @@ class PromptWords {
 
   std::string domain(const std::string& name) const;
   std::vector<std::string> domains(const std::vector<std::string>& names) const;
+  // Near synonyms of a domain; empty where neither the file nor a known set lists any.
+  std::vector<std::string> near(const std::string& name) const;
   // One per class name, in their order.
   std::vector<std::string> classes() const;
 
