@@ -34,11 +34,51 @@ TEST(Prompts, broken_templates_are_config_errors) {
 }
 
 TEST(Prompts, other_source_domains_come_first_then_the_own_one_and_again) {
-  EXPECT_EQ(make().prompts(0, 2, 4), (std::vector<std::string>{"a dog, art painting", "a dog, sketch drawing",
-                                                               "a dog, photorealistic", "a dog, art painting"}));
-  EXPECT_EQ(make().prompts(1, 0, 1), (std::vector<std::string>{"a alarm clock, photorealistic"}));
-  EXPECT_THROW(make().prompts(0, 1, 1), ConfigError);
-  EXPECT_THROW(make().prompts(2, 0, 1), ConfigError);
+  EXPECT_EQ(make().prompts(0, 2, 4, {0, ""}),
+            (std::vector<std::string>{"a dog, art painting", "a dog, sketch drawing", "a dog, photorealistic",
+                                      "a dog, art painting"}));
+  EXPECT_EQ(make().prompts(1, 0, 1, {0, ""}), (std::vector<std::string>{"a alarm clock, photorealistic"}));
+  EXPECT_THROW(make().prompts(0, 1, 1, {0, ""}), ConfigError);
+  EXPECT_THROW(make().prompts(2, 0, 1, {0, ""}), ConfigError);
+}
+
+CandidatePrompts styled(StyleMix mix, std::vector<std::string> styles = {"mosaic", "batik", "gouache", "neon"}) {
+  return CandidatePrompts("a {class}, {domain}", "", {"dog", "alarm_clock"}, kSources, {}, std::move(styles), mix);
+}
+
+std::map<std::string, int> counts_of(const CandidatePrompts& prompts, std::int64_t candidates, std::uint64_t images) {
+  std::map<std::string, int> counts;
+  for (std::uint64_t image = 0; image < images; ++image) {
+    const auto made = prompts.prompts(0, 2, candidates, {3, "styles", {image}});
+    for (const std::string& prompt : made) ++counts[prompt];
+  }
+  return counts;
+}
+
+TEST(Prompts, without_styles_nothing_is_drawn) {
+  EXPECT_EQ(make().prompts(0, 2, 4, {1, "a", {7}}), make().prompts(0, 2, 4, {2, "b"}));
+  EXPECT_EQ(styled(StyleMix::kBoth, {}).prompts(0, 2, 4, {1, ""}), make().prompts(0, 2, 4, {0, ""}));
+  EXPECT_EQ(make().all().size(), 6u);
+}
+
+TEST(Prompts, styles_are_drawn_without_replacement_and_about_equally) {
+  const auto counts = counts_of(styled(StyleMix::kStyles), 3, 400);
+  ASSERT_EQ(counts.size(), 4u);  // no source domain
+  for (const auto& [prompt, count] : counts) EXPECT_NEAR(count, 300, 40) << prompt;
+  for (std::uint64_t image = 0; image < 20; ++image) {
+    const auto made = styled(StyleMix::kStyles).prompts(1, 0, 6, {3, "styles", {image}});
+    EXPECT_EQ(std::set<std::string>(made.begin(), made.begin() + 4).size(), 4u);
+    EXPECT_EQ(made[4], made[0]);  // and again from the start
+  }
+  EXPECT_EQ(styled(StyleMix::kStyles).all().size(), 2u * (3 + 4));
+}
+
+TEST(Prompts, styles_are_mixed_with_other_source_domains_before_the_own_one) {
+  const auto counts = counts_of(styled(StyleMix::kBoth), 3, 400);
+  EXPECT_EQ(counts.size(), 4u + 2);
+  EXPECT_FALSE(counts.contains("a dog, photorealistic"));
+  for (const auto& [prompt, count] : counts) EXPECT_NEAR(count, 200, 40) << prompt;
+  EXPECT_EQ(styled(StyleMix::kBoth).prompts(0, 2, 7, {3, "styles"}).back(), "a dog, photorealistic");
 }
 
 // A set without published descriptions is given some that do for all of its targets.

@@ -24,7 +24,7 @@ class TinyRounds {
   }
   AugmentationRounds rounds(const std::string& folder, std::uint64_t seed = 4, const StyleJudge& judge = {}) const {
     const CandidatePrompts prompts(config_.prompt_template, config_.negative_prompt, set_->class_names(), descriptions_,
-                                   {});
+                                   {}, config_.styles.styles, config_.style_mix);
     return AugmentationRounds(config_, set_, set_->everything(), prompts, generator_, folder_ / folder, seed, 3, judge);
   }
   // Path -> bytes of every PNG below the folder.

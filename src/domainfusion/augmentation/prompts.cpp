@@ -1,10 +1,12 @@
 #include "domainfusion/augmentation/prompts.h"
 
+#include <fmt/ranges.h>
 #include <utf8proc.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <iterator>
 #include <memory>
 
 #include "domainfusion/core/error.h"
@@ -34,6 +36,14 @@ std::string folded(std::string_view text) {
   const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(raw, &std::free);
   check<FormatError>(size >= 0, "the text '{}' is not UTF-8; save names and prompts as UTF-8", text);
   return {reinterpret_cast<const char*>(raw), static_cast<std::size_t>(size)};
+}
+
+// Singular and plural of a word are taken for one.
+bool is_form_of(const std::string& word, const std::string& base) {
+  const auto is_plural = [](const std::string& plural, const std::string& singular) {
+    return plural == singular + "s" || plural == singular + "es";
+  };
+  return word == base || is_plural(word, base) || is_plural(base, word);
 }
 
 // The value of "{key}" in a prompt template.
@@ -91,7 +101,8 @@ std::vector<std::string> words_of(std::string_view text) {
   return words;
 }
 
-TargetGuard::TargetGuard(const std::map<std::string, std::string>& description_of_target) {
+TargetGuard::TargetGuard(const std::map<std::string, std::string>& description_of_target,
+                         const std::map<std::string, std::vector<std::string>>& near_of_target) {
   for (const auto& [name, description] : description_of_target) {
     for (const std::string& text : {name, description}) {
       const std::vector<std::string> words = words_of(text);
@@ -99,6 +110,9 @@ TargetGuard::TargetGuard(const std::map<std::string, std::string>& description_o
     }
   }
   for (std::string_view word : kFunctionWords) forbidden_.erase(std::string(word));
+  for (const auto& [name, phrases] : near_of_target) {
+    for (const std::string& phrase : phrases) near_.push_back({words_of(phrase), name});
+  }
 }
 
 bool TargetGuard::allows(std::string_view text) const {
@@ -117,20 +131,39 @@ void TargetGuard::check_prompt(std::string_view prompt, std::string_view role) c
   }
 }
 
+std::optional<StyleRefusal> TargetGuard::refusal_of_style(std::string_view style, bool near_allowed) const {
+  const std::vector<std::string> words = words_of(style);
+  for (const std::string& word : words) {
+    if (std::any_of(forbidden_.begin(), forbidden_.end(), [&](const auto& base) { return is_form_of(word, base); }))
+      return StyleRefusal{word, ""};
+  }
+  if (near_allowed) return std::nullopt;
+  for (const auto& [phrase, target] : near_) {
+    const auto found = std::search(words.begin(), words.end(), phrase.begin(), phrase.end(), is_form_of);
+    if (!phrase.empty() && found != words.end()) {
+      return StyleRefusal{fmt::format("{}", fmt::join(found, found + static_cast<std::ptrdiff_t>(phrase.size()), " ")),
+                          target};
+    }
+  }
+  return std::nullopt;
+}
+
 CandidatePrompts::CandidatePrompts(const std::string& prompt_template, const std::string& negative_prompt,
                                    const std::vector<std::string>& class_names,
                                    const std::map<std::int64_t, std::string>& description_of_source,
-                                   const TargetGuard& guard)
-    : negative_prompt_(negative_prompt) {
+                                   const TargetGuard& guard, std::vector<std::string> styles, StyleMix mix)
+    : styles_(std::move(styles)), mix_(mix), negative_prompt_(negative_prompt) {
   check<ConfigError>(!description_of_source.empty(), "prompts need at least one source domain, got none");
   guard.check_prompt(negative_prompt, "negative prompt");
-  for (const auto& [domain, description] : description_of_source) {
-    domains_.push_back(domain);
+  std::map<std::int64_t, std::string> description_of = description_of_source;
+  for (const auto& [domain, description] : description_of_source) domains_.push_back(domain);
+  for (std::size_t k = 0; k < styles_.size(); ++k) description_of[-1 - static_cast<std::int64_t>(k)] = styles_[k];
+  for (const auto& [destination, description] : description_of) {
     for (std::size_t label = 0; label < class_names.size(); ++label) {
       const std::string prompt =
           prompt_template.empty() ? "" : fill_prompt(prompt_template, class_names[label], description);
       guard.check_prompt(prompt, "prompt");
-      prompt_of_[{static_cast<std::int64_t>(label), domain}] = prompt;
+      prompt_of_[{static_cast<std::int64_t>(label), destination}] = prompt;
     }
   }
 }
@@ -150,11 +183,28 @@ std::vector<std::string> CandidatePrompts::all() const {
   return prompts;
 }
 
-std::vector<std::string> CandidatePrompts::prompts(std::int64_t label, std::int64_t domain, std::int64_t count) const {
+// Where the candidates of an image of `domain` go, in order.
+std::vector<std::int64_t> CandidatePrompts::destinations(std::int64_t domain, RandomStream stream) const {
+  std::vector<std::int64_t> order;
+  if (styles_.empty() || mix_ == StyleMix::kBoth) {
+    std::copy_if(domains_.begin(), domains_.end(), std::back_inserter(order),
+                 [domain](std::int64_t other) { return other != domain; });
+  }
+  if (!styles_.empty()) {
+    for (std::size_t k = 0; k < styles_.size(); ++k) order.push_back(-1 - static_cast<std::int64_t>(k));
+    const std::vector<std::int64_t> pool = order;
+    const std::vector<std::int64_t> drawn = stream.permutation(static_cast<std::int64_t>(pool.size()));
+    std::transform(drawn.begin(), drawn.end(), order.begin(),
+                   [&](std::int64_t place) { return pool[static_cast<std::size_t>(place)]; });
+  }
+  if (styles_.empty() || mix_ == StyleMix::kBoth) order.push_back(domain);
+  return order;
+}
+
+std::vector<std::string> CandidatePrompts::prompts(std::int64_t label, std::int64_t domain, std::int64_t count,
+                                                   RandomStream stream) const {
   prompt(label, domain);  // checks both
-  std::vector<std::int64_t> order = domains_;
-  // stable_partition keeps the others in order and moves the image's own domain to the end.
-  std::stable_partition(order.begin(), order.end(), [domain](std::int64_t other) { return other != domain; });
+  const std::vector<std::int64_t> order = destinations(domain, std::move(stream));
   std::vector<std::string> prompts;
   for (std::int64_t i = 0; i < count; ++i) {
     prompts.push_back(prompt(label, order[static_cast<std::size_t>(i) % order.size()]));

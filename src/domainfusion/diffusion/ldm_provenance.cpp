@@ -29,7 +29,8 @@ LdmProvenance ldm_provenance(const LatentDiffusion& ldm) {
   check<ConfigError>(flag_of(*record, "finished", folder),
                      "LDM '{}': its training is not finished; continue it with --resume", folder);
   return {true, flag_of(*record, "base_recorded", folder), texts_of(*record, "domains", folder),
-          texts_of(*record, "image_hashes", folder)};
+          texts_of(*record, "image_hashes", folder),
+          record->contains("captions") ? texts_of(*record, "captions", folder) : std::set<std::string>{}};
 }
 
 }  // namespace domainfusion

@@ -12,6 +12,7 @@ struct LdmProvenance {
   bool recorded = false;      // false: a model of another maker; nothing below is known
   bool base_recorded = true;  // false: it was finetuned from such a model, and the rest tells of the finetuning alone
   std::set<std::string> domains, image_hashes;  // names; SHA-256 of files
+  std::set<std::string> captions;               // empty where the record does not list them
 };
 
 // FormatError for a broken record; ConfigError if the training that it tells of is not finished.

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "domainfusion/nn/autocast.h"
+#include "domainfusion/training/guards/guarded_ldm.h"
 #include "domainfusion/training/records/checkpoint.h"
 
 namespace domainfusion {
@@ -64,7 +65,8 @@ WorkSizes TrainingContext::work_sizes(nlohmann::json scheduler) const {
                   steps_per_epoch,
                   config.loader.batch_size,
                   std::move(scheduler),
-                  device};
+                  device,
+                  target_guard(set, *holdout, config)};
   for (std::int64_t domain = 0; domain < sizes.sources; ++domain) sizes.in_images += set.size(domain);
   return sizes;
 }

@@ -55,6 +55,29 @@ TEST_F(CdgaImagesTest, EveryImageGoesToEveryOtherDomainAsOftenAsAskedFor) {
   EXPECT_EQ(images("store", {{1, "painting"}}).images().size(), 4u);
 }
 
+TEST_F(CdgaImagesTest, StylesAreFurtherDestinationsOfEveryImage) {
+  auto destinations = kDescriptions;
+  destinations[3] = "stained glass";
+  destinations[4] = "mosaic";
+  const CdgaImages plain = images();
+  CdgaImages styled = images("store", destinations);
+  ASSERT_EQ(styled.images().size(), 6u * 2 + 6 * 2);
+  std::set<std::string> keys;
+  for (const CdgaImage& image : styled.images()) keys.insert(image.key);
+  EXPECT_EQ(keys.size(), 24u);
+  for (const CdgaImage& image : plain.images()) EXPECT_TRUE(keys.contains(image.key));
+  EXPECT_EQ(styled.name_of(0), "domain0");
+  EXPECT_EQ(styled.name_of(3), "stained glass");
+  EXPECT_EQ(styled.generate()->made, 24);
+  const auto set = styled.dataset();
+  EXPECT_EQ(set->size(0), 3 * 4);
+  EXPECT_EQ(set->info(0, 2).path, "domain0/class0/0.jpg.style-stained-glass.0.png");
+  styled.write_list(folder_ / "list.jsonl");
+  EXPECT_EQ(read_json_lines(folder_ / "list.jsonl")[2].at("towards"), "stained glass");
+  set_ = std::make_shared<TinySet>(std::vector<std::vector<int>>{{2}});
+  EXPECT_EQ(images("store", {{0, "photo"}, {1, "mosaic"}}).images().size(), 2u);  // one domain is enough with styles
+}
+
 TEST_F(CdgaImagesTest, ADomainsOwnModelTranslatesToItAlone) {
   CdgaImages shared = images("shared");
   shared.generate();

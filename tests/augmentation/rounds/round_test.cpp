@@ -253,6 +253,45 @@ TEST_F(RoundsOfOneRun, candidates_follow_the_prompts_of_their_image) {
   EXPECT_EQ(generator_.seen_prompts.size(), place);
 }
 
+TEST_F(RoundsOfOneRun, candidates_follow_the_styles_drawn_for_their_image) {
+  config_.styles.styles = {"mosaic", "batik", "gouache", "neon", "etching"};
+  AugmentationRounds run = rounds("a");
+  run.run(0);
+  run.run(1);
+  std::set<std::string> used;
+  std::set<std::vector<std::string>> draws;
+  for (std::int64_t round : {0, 1}) {
+    for (const SyntheticRecord* record : run.store().records(round)) {
+      const std::set<std::string> prompts(record->prompts.begin(), record->prompts.end());
+      EXPECT_EQ(prompts.size(), 3u);
+      for (const std::string& prompt : prompts) used.insert(prompt.substr(prompt.find(", ") + 2));
+      draws.insert(record->prompts);
+    }
+  }
+  EXPECT_EQ(used, (std::set<std::string>{"mosaic", "batik", "gouache", "neon", "etching"}));
+  EXPECT_GT(draws.size(), 7u);
+  config_.batch_images = 1;
+  rounds("b").run(0);
+  EXPECT_NO_THROW(rounds("a"));  // finds the same prompts for the images that are stored
+  for (const auto& [name, bytes] : images_below("b")) EXPECT_EQ(images_below("a").at(name), bytes) << name;
+}
+
+TEST_F(RoundsOfOneRun, styles_make_another_set_and_their_absence_the_one_of_before) {
+  rounds("a").run(0);
+  const std::string manifest = read_file(folder_ / "a" / "manifest.jsonl");
+  EXPECT_EQ(manifest.find("style_mix"), std::string::npos);
+  EXPECT_EQ(manifest.find("near_styles"), std::string::npos);
+  EXPECT_EQ(manifest.find("\"styles\""), std::string::npos);
+  config_.styles.near = NearStyles::kAllow;  // says where words may come from, not which
+  EXPECT_NO_THROW(rounds("a"));
+  config_.styles.styles = {"mosaic"};
+  EXPECT_NE(message_of<ConfigError>([&] { rounds("a"); }).find("styles"), std::string::npos);
+  rounds("b").run(0);
+  EXPECT_NO_THROW(rounds("b"));
+  config_.style_mix = StyleMix::kBoth;
+  EXPECT_THROW(rounds("b"), ConfigError);
+}
+
 TEST_F(RoundsOfOneRun, config_reads_its_own_echo) {
   RoundConfig config;
   ConfigFields fields = fields_of(config);

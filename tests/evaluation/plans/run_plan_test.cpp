@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "domainfusion/evaluation/tables/result_table.h"
+#include "domainfusion/io/files/atomic_file.h"
 #include "domainfusion/training/records/run_cost.h"
 #include "temporary_folder.h"
 #include "tiny_models.h"
@@ -51,6 +52,15 @@ TEST(RunPlan, CdgaCanSeeAsManyImagesAStepAsDomainFusion) {
   // 32 source images to the other source domain: one of two steps, with guidance. The sampler of no LDM is DDIM.
   EXPECT_EQ(plan.work.generated_images, 32);
   EXPECT_EQ(plan.work.unet_images, 32 * 2);
+}
+
+TEST(RunPlan, StylesAreImagesOfCdga) {
+  const TemporaryFolder folder;
+  write_file_atomically(folder / "styles.txt", "mosaic\nred chalk\nbatik\n");  // red is held out
+  const std::vector<std::string> styles{"cdga.styles=[\"neon\", \"@" + (folder / "styles.txt").string() + "\"]"};
+  ASSERT_TRUE(toy_run("cdga", folder / "run", std::make_shared<ToyDataset>(), RunMode::kNew, styles));
+  EXPECT_EQ(plan_of("cdga", styles).work.generated_images, 32 * 4);
+  EXPECT_EQ(real_cost(folder / "run").generated_images, 32 * 4);
 }
 
 TEST(RunPlan, WithoutTheDiffusionModelTheCountsStandAndTheTimeIsUnknown) {

@@ -3,17 +3,18 @@
 namespace domainfusion {
 
 void CdgaConfig::describe(ConfigFields& fields) {
-  fields.integer("copies", copies, {1, 1024}, "images of each image towards each domain");
+  fields.integer("copies", copies, {1, 1024}, "images of each image towards each domain and style");
   fields.real("strength", strength, {0.001, 1}, "share of the noise schedule that an image goes back");
   fields.real("guidance_scale", guidance_scale, {1, 100}, "classifier-free guidance; 1: none");
   fields.integer("steps", steps, {1, 1000},
                  "denoising steps of the whole schedule; the last strength * steps are taken");
   fields.text("scheduler", scheduler, "sampler: a name of `inspect schedulers`, or auto: the model's own");
   fields.text("prompt_template", prompt_template,
-              "prompt; {class} and {domain}, the other domain, are filled in; empty: the empty prompt");
+              "prompt; {class} and {domain}, the other domain or style, are filled in; empty: the empty prompt");
   fields.text("negative_prompt", negative_prompt, "what guidance leads away from; empty: the empty prompt");
   fields.boolean("self_pairs", self_pairs, "also towards an image's own domain");
   fields.texts("towards", towards, "source domains that images are translated to; empty: all of them");
+  styles.describe(fields);
   fields.texts(
       "models", models,
       "DOMAIN=FOLDER: the model that translates to a domain, as `finetune` makes one for each (DSI's models, used "

@@ -1,6 +1,7 @@
 #pragma once
 // Options of CDGA's generation.
 
+#include "domainfusion/augmentation/style_words.h"
 #include "domainfusion/config/config_fields.h"
 #include "domainfusion/diffusion/generation/image_to_image.h"
 
@@ -17,6 +18,7 @@ struct CdgaConfig {
   std::string negative_prompt;
   bool self_pairs = false;
   std::vector<std::string> towards;  // domain names; empty: every source domain
+  StyleConfig styles;                // further destinations
   std::vector<std::string> models;   // DOMAIN=FOLDER: who translates to that domain in place of the run's LDM
   std::int64_t seed = 0;
   std::int64_t batch_images = 8;

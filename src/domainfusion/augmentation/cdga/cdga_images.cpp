@@ -62,6 +62,11 @@ CdgaImages::CdgaImages(CdgaConfig config, std::shared_ptr<const DomainDataset> s
   look_up();
 }
 
+const std::string& CdgaImages::name_of(std::int64_t destination) const {
+  if (destination >= source_in_->number_of_domains()) return destinations_.at(destination);
+  return source_in_->domain_names()[static_cast<std::size_t>(destination)];
+}
+
 void CdgaImages::list_images() {
   for (std::int64_t domain = 0; domain < source_in_->number_of_domains(); ++domain) {
     for (std::int64_t index = 0; index < source_in_->size(domain); ++index) {
@@ -76,7 +81,7 @@ void CdgaImages::list_images() {
   check<ConfigError>(
       !images_.empty(),
       "no source image has another source domain to be translated to: there must be two source domains, or "
-      "say cdga.self_pairs = true");
+      "say cdga.self_pairs = true, or name cdga.styles");
   parallel_for_each(images_.size(), [&](std::size_t i) { images_[i].key = key_of(images_[i]).hash(); });
   std::unordered_map<std::string, std::size_t> first;
   for (std::size_t i = 0; i < images_.size(); ++i) images_[i].first = first.emplace(images_[i].key, i).first->second;
@@ -121,7 +126,7 @@ void CdgaImages::write_list(const std::filesystem::path& file) const {
   std::string lines;
   for (const CdgaImage& image : images_) {
     const json line{{"parent", source_in_->info(image.parent.domain, image.parent.index).path},
-                    {"towards", source_in_->domain_names()[static_cast<std::size_t>(image.destination)]},
+                    {"towards", name_of(image.destination)},
                     {"copy", image.copy},
                     {"key", image.key}};
     lines += json_text(line) + "\n";
@@ -201,7 +206,9 @@ std::shared_ptr<const GeneratedDataset> CdgaImages::dataset() const {
   auto set = std::make_shared<GeneratedDataset>(source_in_, store_);
   for (const CdgaImage& image : images_) {
     if (states_[image.first] != State::kGood) continue;
-    const std::string& towards = source_in_->domain_names()[static_cast<std::size_t>(image.destination)];
+    const bool is_style = image.destination >= source_in_->number_of_domains();
+    const std::string towards = is_style ? fmt::format("style-{}", fmt::join(words_of(name_of(image.destination)), "-"))
+                                         : name_of(image.destination);
     set->add(image.parent, fmt::format(".{}.{}.png", towards, image.copy), image.key);
   }
   return set;

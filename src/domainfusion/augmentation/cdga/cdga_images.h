@@ -1,6 +1,6 @@
 #pragma once
 // CDGA (Cross-Domain Generative Augmentation): every source image, translated by image-to-image towards the description
-// of every other source domain, before training begins.
+// of every other source domain and of each style, before training begins.
 //
 // This is the prompt-guided variant (PG). The image-guided one (IG), which conditions on an image of the other domain
 // through an image mixer, is not here.
@@ -17,7 +17,7 @@ namespace domainfusion {
 
 struct CdgaImage {
   ParentId parent;
-  std::int64_t destination = 0;  // domain
+  std::int64_t destination = 0;  // domain, or from the number of domains on a style
   std::int64_t copy = 0;
   std::string key;        // CandidateKey::hash()
   std::size_t first = 0;  // place of the first image of this key: files that lie twice in a set share theirs
@@ -44,9 +44,9 @@ struct CdgaReport {
 // target domains, splits and orders find equal images equal.
 class CdgaImages {
  public:
-  // source_in: the source domains' images; destinations: domain -> description; prompts: for these destinations,
-  // checked by the target guard. Hashes all images and looks them up in the store.
-  // ConfigError: nothing to translate, options that cannot work with a model.
+  // source_in: the source domains' images; destinations: domain -> description, styles with the numbers from that of
+  // the domains on; prompts: for these destinations, checked by the target guard. Hashes all images and looks them up
+  // in the store. ConfigError: nothing to translate, options that cannot work with a model.
   CdgaImages(CdgaConfig config, std::shared_ptr<const DomainDataset> source_in,
              std::map<std::int64_t, std::string> destinations, CandidatePrompts prompts, CdgaModels models,
              CandidateStore store);
@@ -56,6 +56,8 @@ class CdgaImages {
   const CandidateStore& store() const { return store_; }
   const LatentDiffusion& model() const { return models_.all; }
   const CdgaModels& models() const { return models_; }
+  // A domain's name; a style's description.
+  const std::string& name_of(std::int64_t destination) const;
   // How many are to be made, and what that takes here (measured when called).
   std::int64_t missing() const { return static_cast<std::int64_t>(missing_places().size()); }
   double estimated_seconds() const;

@@ -92,6 +92,9 @@ json AugmentationRounds::identity() const {
   if (config.mode == GenerationMode::kImageToImage) options.erase("mode");
   if (config.detail == Detail::kDecoded) options.erase("detail");
   config.combination.forget_unused(options);
+  // Of styles their words count, not where they come from.
+  const json mix = options.at("style_mix");
+  for (const char* key : {"styles", "near_styles", "style_mix"}) options.erase(key);
   std::string images;
   for (const DomainSelection& selection : selections_) {
     std::vector<std::int64_t> indices = selection.indices;
@@ -108,6 +111,7 @@ json AugmentationRounds::identity() const {
                 {"image_size_px", size_px}, {"raw_images", sha256_hex(images)}};
   if (!plan_.is_evenly_shared()) identity["shares"] = "rounded up";
   if (dtype != "float32") identity["dtype"] = dtype;  // which sets from before it counted all had
+  if (!prompts_.styles().empty()) identity["styles"] = {{"words", prompts_.styles()}, {"mix", mix}};
   if (judge_.logits) identity["judge"] = judge_.weights_hash;
   return identity;
 }
@@ -116,7 +120,7 @@ json AugmentationRounds::identity() const {
 void AugmentationRounds::check_stored_prompts() const {
   for (std::int64_t round = 0; round < plan_.rounds(); ++round) {
     for (const SyntheticRecord* record : store_.records(round)) {
-      const auto now = prompts_.prompts(record->label, record->parent.domain, config_.candidates);
+      const auto now = prompts_of(round, record->parent, record->label);
       check<ConfigError>(
           record->prompts == now,
           "the synthetic images of '{}' were made with other prompts ('{}' then, '{}' now): give "
@@ -124,6 +128,14 @@ void AugmentationRounds::check_stored_prompts() const {
           store_.folder().string(), fmt::join(record->prompts, "', '"), fmt::join(now, "', '"));
     }
   }
+}
+
+std::vector<std::string> AugmentationRounds::prompts_of(std::int64_t round, const ParentId& parent,
+                                                        std::int64_t label) const {
+  return prompts_.prompts(label, parent.domain, config_.candidates,
+                          RandomStream(seed_, "candidate styles",
+                                       {static_cast<std::uint64_t>(round), static_cast<std::uint64_t>(parent.domain),
+                                        static_cast<std::uint64_t>(parent.index)}));
 }
 
 void AugmentationRounds::check_ready(std::int64_t round) const {
@@ -187,7 +199,7 @@ AugmentationRounds::Group AugmentationRounds::load_group(std::int64_t round, std
     raw.push_back(tensor_of_size(raw_->image(parent.domain, parent.index), generator_.image_size_px()));
     x.push_back(tensor_of_size(current_image(round, parent), generator_.image_size_px()));
     const std::int64_t label = raw_->info(parent.domain, parent.index).label;
-    const std::vector<std::string> prompts = prompts_.prompts(label, parent.domain, config_.candidates);
+    const std::vector<std::string> prompts = prompts_of(round, parent, label);
     group.prompts.insert(group.prompts.end(), prompts.begin(), prompts.end());
   }
   group.raw_N3SS = at::stack(raw);

@@ -78,6 +78,7 @@ class AugmentationRounds {
   void check_stored_prompts() const;
   Image current_image(std::int64_t round, const ParentId& parent) const;
   Group load_group(std::int64_t round, std::vector<ParentId> parents) const;
+  std::vector<std::string> prompts_of(std::int64_t round, const ParentId& parent, std::int64_t label) const;
   std::vector<RandomStream> noise_streams(std::int64_t round, const std::vector<ParentId>& parents) const;
   void make_candidates(Group& group) const;
   Outcome choose(const Group& group, std::int64_t place) const;

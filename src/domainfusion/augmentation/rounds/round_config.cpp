@@ -19,6 +19,12 @@ void RoundConfig::describe(ConfigFields& fields) {
   fields.text("prompt_template", prompt_template,
               "prompt of a candidate; {class} and {domain} are filled in; empty: the empty prompt");
   fields.text("negative_prompt", negative_prompt, "what guidance leads away from; empty: the empty prompt");
+  styles.describe(fields);
+  fields.choice(
+      "style_mix", style_mix,
+      std::vector<std::pair<std::string, StyleMix>>{{"styles", StyleMix::kStyles}, {"both", StyleMix::kBoth}},
+      "where the candidates of an image go if there are styles: each to another of these, drawn for the image; or to a "
+      "draw from other source domains and styles together, then to its own domain");
   fields.text("decomposition", decomposition,
               fmt::format("how style and content are split: {}", fmt::join(decompositions().names(), " | ")));
   combination.describe(fields);

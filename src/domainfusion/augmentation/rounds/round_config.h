@@ -4,6 +4,7 @@
 #include "domainfusion/augmentation/candidates/image_budget.h"
 #include "domainfusion/augmentation/rounds/combination.h"
 #include "domainfusion/augmentation/rounds/selection.h"
+#include "domainfusion/augmentation/style_words.h"
 #include "domainfusion/diffusion/generation/image_to_image.h"
 
 namespace domainfusion {
@@ -22,6 +23,8 @@ struct RoundConfig {
   std::string scheduler = "ddim";
   std::string prompt_template = "a {class}, {domain}";
   std::string negative_prompt;
+  StyleConfig styles;
+  StyleMix style_mix = StyleMix::kStyles;
   std::string decomposition = "fourier";
   CombinationConfig combination;
   DecompositionConfig decomposition_options;

@@ -68,7 +68,7 @@ PictureGrid contact_sheet(const CdgaImages& images, const DomainDataset& source_
     cells.push_back({Image{}, domain(parent.domain)});
     for (const CdgaImage* image : made) {
       const bool good = images.store().state(image->key) == CandidateStore::State::kGood;
-      cells.push_back({good ? images.store().image(image->key) : Image{}, "to " + domain(image->destination)});
+      cells.push_back({good ? images.store().image(image->key) : Image{}, "to " + images.name_of(image->destination)});
       if (good) side = cells.back().image.width;
     }
     cells.front().image =
@@ -111,9 +111,9 @@ void augment(const AugmentArguments& arguments) {
 }  // namespace
 
 void add_augment_command(Command& app) {
-  Command command =
-      app.add("augment",
-              "make the images of cdga: every source image towards every other source domain, into a candidate store");
+  Command command = app.add("augment",
+                            "make the images of cdga: every source image towards every other source domain and style, "
+                            "into a candidate store");
   auto arguments = std::make_shared<AugmentArguments>();
   command.option("--data", arguments->data, "folder <domain>/<class>/<image>");
   command.option("--test-domain", arguments->test_domain, "domain that is left out altogether");

@@ -42,7 +42,7 @@ std::int64_t place_in(const std::string& domain, const SetSizes& sizes) {
 }  // namespace
 
 SetSizes sizes_of(const DomainDataset& dataset, const std::string& name) {
-  SetSizes sizes{name, dataset.domain_names(), {}, dataset.number_of_classes()};
+  SetSizes sizes{name, dataset.domain_names(), {}, dataset.number_of_classes(), dataset.class_names()};
   double bytes = 0, looked_at = 0;
   for (std::int64_t d = 0; d < dataset.number_of_domains(); ++d) {
     sizes.images.push_back(dataset.size(d));
@@ -62,7 +62,7 @@ SetSizes sizes_of(const TrainingConfig& config) {
   const KnownDataset* known = find_known_dataset(config.benchmark);
   check<ConfigError>(known != nullptr, "benchmark = '{}' is no known set: name one, or give images with --data",
                      config.benchmark);
-  return {known->name, known->domain_names, known->images, known->number_of_classes};
+  return {known->name, known->domain_names, known->images, known->number_of_classes, known->class_names};
 }
 
 RunBudget run_budget(RunSetup& setup, const SetSizes& sizes) {

@@ -17,7 +17,8 @@ struct SetSizes {
   std::vector<std::string> domain_names;
   std::vector<std::int64_t> images;  // by domain
   std::int64_t classes = 0;
-  double decoded_bytes = 0;  // of an image, the mean of a few; 0: no images are at hand
+  std::vector<std::string> class_names;  // empty where not known
+  double decoded_bytes = 0;              // of an image, the mean of a few; 0: no images are at hand
 };
 SetSizes sizes_of(const DomainDataset& dataset, const std::string& name);
 // The folder set of `config` if data.root names one, else the known set that `benchmark` names. ConfigError if neither

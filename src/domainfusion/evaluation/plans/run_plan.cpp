@@ -14,6 +14,7 @@
 #include "domainfusion/ldm_training/options/ldm_finetuning_config.h"
 #include "domainfusion/nn/memory/activation_memory.h"
 #include "domainfusion/nn/state_dict.h"
+#include "domainfusion/training/guards/guarded_ldm.h"
 #include "domainfusion/training/records/run_cost.h"
 
 namespace domainfusion {
@@ -105,6 +106,9 @@ RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
   WorkSizes work_sizes{budget.in_images,        sources, sizes.classes, budget.steps, budget.steps_per_epoch,
                        config.loader.batch_size};
   work_sizes.device = device_of(config.device);
+  std::vector<std::string> held_out{config.test_domain};
+  if (!config.cross_validation_domain.empty()) held_out.push_back(config.cross_validation_domain);
+  work_sizes.guard = target_guard(sizes.domain_names, held_out, sizes.class_names, config);
   if (ldm) work_sizes.ldm_scheduler = plan.ldm_scheduler = ldm->scheduler_config();
   plan.work = setup.algorithm->planned_work(work_sizes);
   plan.cdga_images = cdga_images(budget.in_images, sources);

@@ -1,8 +1,18 @@
 #include "domainfusion/training/guards/guarded_ldm.h"
 
+#include <set>
+
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/log.h"
+#include "domainfusion/diffusion/ldm_provenance.h"
 
 namespace domainfusion {
+
+namespace {
+
+std::set<std::string> as_set(const std::vector<std::string>& words) { return {words.begin(), words.end()}; }
+
+}  // namespace
 
 LatentDiffusion load_ldm(const TrainingConfig& config, at::Device device) {
   check<ConfigError>(!config.ldm.empty(),
@@ -40,10 +50,37 @@ TargetGuard target_guard(const DomainDataset& source_in, const HoldoutGuard& hol
   // All names together tell which known set this is.
   std::vector<std::string> names = source_in.domain_names();
   names.insert(names.end(), held_out.begin(), held_out.end());
-  const PromptWords words = prompt_words(source_in, names, config);
+  return target_guard(names, held_out, source_in.class_names(), config);
+}
+
+TargetGuard target_guard(const std::vector<std::string>& domain_names, const std::vector<std::string>& held_out,
+                         const std::vector<std::string>& class_names, const TrainingConfig& config) {
+  const PromptWords words(domain_names, class_names, config.data.descriptions);
   std::map<std::string, std::string> descriptions;
-  for (const std::string& name : held_out) descriptions[name] = words.domain(name);
-  return TargetGuard(descriptions);
+  std::map<std::string, std::vector<std::string>> near;
+  for (const std::string& name : held_out) {
+    descriptions[name] = words.domain(name);
+    near[name] = words.near(name);
+  }
+  return TargetGuard(descriptions, near);
+}
+
+void tell_styles(const StyleWords& styles, const LatentDiffusion& ldm) {
+  if (styles.used.empty()) return;
+  log_info("{}", styles.text());
+  const LdmProvenance record = ldm_provenance(ldm);
+  if (!record.recorded || !record.base_recorded || record.captions.empty()) return;
+  std::set<std::string> known;
+  for (const std::string& caption : record.captions) known.merge(as_set(words_of(caption)));
+  std::vector<std::string> strange;
+  for (const std::string& style : styles.used) {
+    std::set<std::string> words = as_set(words_of(style));
+    std::erase_if(words, [&](const std::string& word) { return known.contains(word); });
+    if (!words.empty()) strange.push_back(fmt::format("{} ('{}')", style, fmt::join(words, "', '")));
+  }
+  if (!strange.empty())
+    log_warning("{}: no caption that the LDM '{}' learnt from holds the words of {}, so it cannot know these styles",
+                styles.option, ldm.folder().string(), fmt::join(strange, "; "));
 }
 
 nlohmann::json SourceDescriptions::record(const DomainDataset& source_in) const {

@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "domainfusion/augmentation/prompts.h"
+#include "domainfusion/augmentation/style_words.h"
 #include "domainfusion/data/sets/known_datasets.h"
 #include "domainfusion/training/guards/ldm_guard.h"
 #include "domainfusion/training/options/training_config.h"
@@ -39,7 +39,14 @@ struct SourceDescriptions {
 SourceDescriptions source_descriptions(const DomainDataset& source_in, const HoldoutGuard& holdout,
                                        const TrainingConfig& config);
 
-// Refuses prompts that name a held-out domain, by its name or by its description.
+// Refuses prompts that name a held-out domain, by its name or by its description, and styles that are near it.
 TargetGuard target_guard(const DomainDataset& source_in, const HoldoutGuard& holdout, const TrainingConfig& config);
+// The same by names, of all domains, of those held out among them, and of the classes (none: any of a known set).
+TargetGuard target_guard(const std::vector<std::string>& domain_names, const std::vector<std::string>& held_out,
+                         const std::vector<std::string>& class_names, const TrainingConfig& config);
+
+// Logs which styles stand in prompts to `ldm`; warns of those whose words no caption of its own record holds. Nothing
+// where the option names none.
+void tell_styles(const StyleWords& styles, const LatentDiffusion& ldm);
 
 }  // namespace domainfusion

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "domainfusion/augmentation/candidates/generation_time.h"
+#include "domainfusion/augmentation/prompts.h"
 
 namespace domainfusion {
 
@@ -16,6 +17,7 @@ struct WorkSizes {
   // scheduler_config.json of the LDM's folder; without one, for scheduler = auto: DDIM with diffusers' defaults.
   nlohmann::json ldm_scheduler = {{"_class_name", "DDIMScheduler"}};
   at::Device device = at::kCPU;
+  TargetGuard guard = {};  // of the run: it decides which styles of a list are used
 };
 
 // Images that pass through a network; a pass with its gradient counts as three.

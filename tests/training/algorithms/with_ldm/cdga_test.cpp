@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "domainfusion/augmentation/candidates/store_upkeep.h"
+#include "domainfusion/io/files/atomic_file.h"
 #include "tiny_models.h"
 #include "training/toy_run.h"
 
@@ -51,6 +52,25 @@ TEST_F(CdgaRun, TheStarredVariantAndPromptsThatNameTheTargetAreRefused) {
   EXPECT_NE(refusal({"cdga.models=[\"red=" + kTinySd15.string() + "\"]"}).find("CDGA*"), std::string::npos);
   EXPECT_NE(refusal({"cdga.models=[\"green\"]"}).find("DOMAIN=FOLDER"), std::string::npos);
   EXPECT_NE(refusal({"ldm=\"\""}).find("pretrain"), std::string::npos);
+}
+
+TEST_F(CdgaRun, StylesAreFurtherDestinationsAndTheirWordsAreRecorded) {
+  write_file_atomically(folder_ / "words.json",
+                        R"({"domains": [{"name": "red", "near": ["crimson", "rose madder"]}]})");
+  write_file_atomically(folder_ / "styles.txt", "mosaic\ncrimson glaze\nblue\n");
+  const std::string words = "data.descriptions=" + (folder_ / "words.json").string();
+  EXPECT_NE(refusal({words, "cdga.styles=[\"rose madder wash\"]"}).find("cdga.near_styles"), std::string::npos);
+  EXPECT_NE(refusal({"cdga.styles=[\"Reds\"]"}).find("names the held-out domain"), std::string::npos);
+  ASSERT_TRUE(run("run", {words, "cdga.styles=[\"neon\", \"@" + (folder_ / "styles.txt").string() + "\"]"}));
+  EXPECT_EQ(provenance("run/candidates").size(), 2u * 16 + 2 * 32);
+  std::vector<nlohmann::json> records;
+  for (const auto& record : read_json_lines(folder_ / "run/records.jsonl"))
+    if (record.at("type") == "styles") records.push_back(record);
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].at("option"), "cdga.styles");
+  EXPECT_EQ(records[0].at("used"), (std::vector<std::string>{"neon", "mosaic"}));
+  EXPECT_EQ(records[0].at("left_out").size(), 2u);
+  EXPECT_EQ(records[0].at("near_styles"), "refuse");
 }
 
 TEST_F(CdgaRun, RunsOfOtherTrainingSeedsFindTheirImagesInTheSharedStore) {

@@ -72,6 +72,26 @@ TEST_F(DomainFusionRun, AnLdmWhoseTrainingIsNotFinishedIsRefused) {
   EXPECT_NE(refusal({ldm}).find("not finished"), std::string::npos);
 }
 
+TEST_F(DomainFusionRun, CandidatesGoToStylesAndUnknownWordsAreAWarning) {
+  const std::string ldm = ldm_that_saw({{"domains", {"blue", "green"}},
+                                        {"image_hashes", nlohmann::json::array()},
+                                        {"captions", {"a down, blue", "a across, bright mosaic"}}});
+  const std::vector<std::string> options{ldm, "steps=2", "domainfusion.latent_distillation=false",
+                                         "augmentation.styles=[\"mosaic\", \"bright neon\"]"};
+  testing::internal::CaptureStderr();
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew, options));
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("holds the words of bright neon ('neon'), so it cannot know"), std::string::npos) << log;
+  EXPECT_EQ(log.find("mosaic ('mosaic')"), std::string::npos) << log;
+  ASSERT_EQ(records_of("styles").size(), 1u);
+  EXPECT_EQ(records_of("styles")[0].at("used"), (std::vector<std::string>{"mosaic", "bright neon"}));
+  const std::string manifest = read_file(folder_ / "run/synthetic/manifest.jsonl");
+  EXPECT_NE(manifest.find(", bright neon"), std::string::npos);
+  EXPECT_EQ(manifest.find(", green"), std::string::npos);
+  EXPECT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kResume, options));
+  EXPECT_EQ(records_of("styles").size(), 1u);
+}
+
 TEST_F(DomainFusionRun, AModelOfOneFileTeachesLikeAFolder) {
   copy_pipeline(kTinySd15, folder_ / "diffusers", false);
   save_tensors(folder_ / "model.safetensors", compvis_tensors(kTinySd15, false));

@@ -37,6 +37,13 @@ std::map<std::int64_t, std::string> Cdga::destinations(const DomainDataset& sour
   return descriptions;
 }
 
+StyleWords Cdga::styles(const DomainDataset& source_in, const HoldoutGuard& holdout,
+                        const TrainingConfig& config) const {
+  std::vector<std::string> taken;
+  for (const auto& [domain, description] : destinations(source_in, holdout, config)) taken.push_back(description);
+  return style_words(config_.styles, "cdga", config_.prompt_template, target_guard(source_in, holdout, config), taken);
+}
+
 CdgaModels Cdga::models(LatentDiffusion ldm, const std::map<std::int64_t, std::string>& towards,
                         const DomainDataset& source_in, const HoldoutGuard& holdout,
                         const TrainingConfig& config) const {
@@ -65,7 +72,11 @@ CdgaModels Cdga::models(LatentDiffusion ldm, const std::map<std::int64_t, std::s
 CdgaImages Cdga::images(LatentDiffusion ldm, std::shared_ptr<const DomainDataset> source_in,
                         const HoldoutGuard& holdout, const TrainingConfig& config,
                         const std::filesystem::path& store) const {
-  const auto towards = destinations(*source_in, holdout, config);
+  auto towards = destinations(*source_in, holdout, config);
+  const StyleWords styled = styles(*source_in, holdout, config);
+  tell_styles(styled, ldm);
+  for (const std::string& style : styled.used)
+    towards[source_in->number_of_domains() + static_cast<std::int64_t>(&style - styled.used.data())] = style;
   const TargetGuard guard = target_guard(*source_in, holdout, config);
   CandidatePrompts prompts(config_.prompt_template, config_.negative_prompt,
                            prompt_words(*source_in, source_in->domain_names(), config).classes(), towards, guard);
@@ -78,7 +89,9 @@ CdgaImages Cdga::images(LatentDiffusion ldm, std::shared_ptr<const DomainDataset
 PlannedWork Cdga::planned_work(const WorkSizes& sizes) const {
   const auto towards = config_.towards.empty() ? sizes.sources : static_cast<std::int64_t>(config_.towards.size());
   // Every image goes to each destination but its own domain, unless that is asked for too.
-  const std::int64_t pairs = towards * sizes.sources - (config_.self_pairs ? 0 : towards);
+  const StyleWords styled = style_words(config_.styles, "cdga", config_.prompt_template, sizes.guard);
+  const std::int64_t pairs =
+      towards * sizes.sources - (config_.self_pairs ? 0 : towards) + std::ssize(styled.used) * sizes.sources;
   PlannedWork work;
   work.generated_images = sizes.in_images * pairs * config_.copies / sizes.sources;
   const auto generated = static_cast<double>(work.generated_images);
@@ -100,6 +113,8 @@ void Cdga::prepare(TrainingContext& context) {
   for (const auto& [destination, model] : images_->models().of_destination) {
     translators_hashes_.push_back(model.weights_hash());
   }
+  if (!config_.styles.styles.empty())
+    context.write_record(styles(*context.source_in, *context.holdout, context.config).record());
   // Before the images: what a run that was killed has made counts as used.
   images_->write_list(context.candidate_list());
 }

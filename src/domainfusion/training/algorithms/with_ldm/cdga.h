@@ -1,8 +1,8 @@
 #pragma once
-// CDGA: cross-entropy on the source images and their translations to the other source domains (augmentation/
-// cdga_images.h), which are made before the first step. A source environment is its images and what was made of them:
-// a translated image stays in its parent's domain, and of each environment `loader.batch_size` images, times
-// cdga.batch_multiplier, are drawn a step.
+// CDGA: cross-entropy on the source images and their translations to the other source domains and to the styles of
+// cdga.styles (augmentation/cdga/cdga_images.h), which are made before the first step. A source environment is its
+// images and what was made of them: a translated image stays in its parent's domain, and of each environment
+// `loader.batch_size` images, times cdga.batch_multiplier, are drawn a step.
 //
 // The held-out domain is never a destination and its description in no prompt; the variant that uses it (CDGA*) is
 // refused.
@@ -38,6 +38,8 @@ class Cdga final : public Algorithm {
                     const DomainDataset& source_in, const HoldoutGuard& holdout, const TrainingConfig& config) const;
   std::map<std::int64_t, std::string> destinations(const DomainDataset& source_in, const HoldoutGuard& holdout,
                                                    const TrainingConfig& config) const;
+
+  StyleWords styles(const DomainDataset& source_in, const HoldoutGuard& holdout, const TrainingConfig& config) const;
 
   void generate();
 

@@ -77,9 +77,24 @@ std::unique_ptr<CandidateGenerator> DomainFusion::make_candidates() const {
                                             CandidateStore(context().config.candidates), context().candidate_list());
 }
 
+StyleWords DomainFusion::told_styles(const std::map<std::int64_t, std::string>& description_of_source) const {
+  const RoundConfig& config = options_.augmentation;
+  std::vector<std::string> taken;
+  if (config.style_mix == StyleMix::kBoth) {
+    for (const auto& [domain, description] : description_of_source) taken.push_back(description);
+  }
+  StyleWords styles = style_words(config.styles, "augmentation", config.prompt_template, guard(), taken);
+  if (config.styles.styles.empty()) return styles;
+  tell_styles(styles, *ldm_);
+  context().write_record(styles.record());
+  return styles;
+}
+
 void DomainFusion::prepare_rounds() {
+  const auto description_of_source = told_descriptions(context()).of_domain;
   CandidatePrompts prompts(options_.augmentation.prompt_template, options_.augmentation.negative_prompt,
-                           words().classes(), told_descriptions(context()).of_domain, guard());
+                           words().classes(), description_of_source, guard(), told_styles(description_of_source).used,
+                           options_.augmentation.style_mix);
   ldm_->tokenizer().check_told_apart(prompts.all());
   candidates_ = make_candidates();
   round_steps_ = round_steps(options_.augmentation.budget, context().steps_per_epoch, context().total_steps);

@@ -48,6 +48,7 @@ class DomainFusion final : public Algorithm {
   at::Tensor distillation_loss(std::int64_t step, const Batch& batch, const at::Tensor& logits_NK, StepRecord& record);
   PromptWords words() const;
   TargetGuard guard() const;
+  StyleWords told_styles(const std::map<std::int64_t, std::string>& description_of_source) const;
   std::unique_ptr<CandidateGenerator> make_candidates() const;
 
   DomainFusionOptions options_;

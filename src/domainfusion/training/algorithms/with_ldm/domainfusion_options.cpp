@@ -40,6 +40,8 @@ void DomainFusionOptions::warn_of_idle() const {
       log_warning(
           "augmentation.reference = raw has no effect: only augmentation.combine = domainfusion compares styles");
     }
+    if (augmentation.style_mix == StyleMix::kBoth && augmentation.styles.styles.empty())
+      log_warning("augmentation.style_mix = both has no effect without augmentation.styles");
     return;
   }
   std::vector<std::string> idle;
@@ -47,6 +49,7 @@ void DomainFusionOptions::warn_of_idle() const {
     idle.emplace_back("distillation.images = raw_and_synthetic");
   if (!domainfusion.synthetic_from.empty()) idle.emplace_back("domainfusion.synthetic_from");
   if (!domainfusion.fidelity_weights.empty()) idle.emplace_back("domainfusion.fidelity_weights");
+  if (!augmentation.styles.styles.empty()) idle.emplace_back("augmentation.styles");
   for (const std::string& option : idle)
     log_warning("{} has no effect without domainfusion.online_augmentation", option);
 }
