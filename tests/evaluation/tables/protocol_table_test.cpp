@@ -82,6 +82,17 @@ TEST(SystemNames, SayTheOptionsThatDifferAndPassOverSeedsAndPaths) {
   EXPECT_EQ(runs[2].records[0].algorithm, "ERM (optimizer.lr=0.2)");
 }
 
+TEST(SystemNames, ListsAreOneOptionEach) {
+  std::vector<ProtocolRun> runs{made_run({0}, 0, 0.5), made_run({0}, 1, 0.6), made_run({0}, 0, 0.7)};
+  for (ProtocolRun& run : runs) run.config = {{"algorithm", "cdga"}, {"cdga", {{"styles", nlohmann::json::array()}}}};
+  runs[1].config["cdga"].erase("styles");  // as an older version wrote it
+  runs[2].config["cdga"]["styles"] = {"mosaic", "@lists/mine.txt"};
+  tell_systems_apart(runs);
+  EXPECT_EQ(runs[0].algorithm, "ERM (cdga.styles=[])");
+  EXPECT_EQ(runs[1].algorithm, "ERM (cdga.styles=[])");
+  EXPECT_EQ(runs[2].algorithm, R"(ERM (cdga.styles=["mosaic","@mine.txt"]))");
+}
+
 TEST(SystemNames, ADrawnOptionThatSomeRunsSetThemselvesTellsThemApart) {
   std::vector<ProtocolRun> runs{made_run({0}, 0, 0.5), made_run({0}, 1, 0.6, 1), made_run({0}, 2, 0.7)};
   for (ProtocolRun& run : runs) {

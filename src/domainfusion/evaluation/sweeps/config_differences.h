@@ -1,10 +1,18 @@
 #pragma once
 // In what the configurations of two runs differ that belong together.
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
 namespace domainfusion {
+
+// JSON pointer -> value of every option of a configuration; a list is one value.
+std::map<std::string, nlohmann::json> option_values(const nlohmann::json& config);
+
+// The configuration with the defaults of what it lacks because an older version wrote it. One of an algorithm that this
+// version does not know stays as it is.
+nlohmann::json with_defaults(const nlohmann::json& config);
 
 // "/optimizer/lr", a JSON pointer into a configuration, as its option is called: "optimizer.lr".
 std::string option_name(std::string pointer);

@@ -28,8 +28,7 @@ Values values_of(const std::vector<ProtocolRun>& runs) {
   for (const ProtocolRun& run : runs) {
     if (!run.config.is_object()) continue;
     for (const auto& [name, value] : run.provenance.items()) values[name].insert(json_text(value));
-    const json flat = run.config.flatten();
-    for (const auto& [pointer, value] : flat.items()) {
+    for (const auto& [pointer, value] : option_values(run.config)) {
       if (!changes_results("/config" + pointer)) continue;
       values[option_name(pointer)].insert(json_text(value));
     }

@@ -31,6 +31,16 @@ constexpr const char* kDrawn = "drawn";
 
 std::string text_of(const json& value) { return value.is_string() ? value.get<std::string>() : json_text(value); }
 
+// Of a list each element; of a "@FILE" the file's name counts.
+json without_folders(json value) {
+  if (!value.is_array()) return value;
+  for (json& element : value) {
+    if (element.is_string() && element.get<std::string>().starts_with('@'))
+      element = "@" + std::filesystem::path(element.get<std::string>().substr(1)).filename().string();
+  }
+  return value;
+}
+
 // Empty where there is no text.
 std::string text_at(const json& object, const std::string& pointer) {
   const json value = object.is_object() ? object.value(json::json_pointer(pointer), json()) : json();
@@ -48,14 +58,13 @@ std::map<std::string, json> drawn_options(const ProtocolRun& run) {
 Traits options_of(const ProtocolRun& run) {
   Traits traits;
   const auto drawn = drawn_options(run);
-  const json flat = run.config.flatten();
-  for (const auto& [pointer, value] : flat.items()) {
+  for (const auto& [pointer, value] : option_values(with_defaults(run.config))) {
     if (is_of_one_run(pointer) || !changes_results("/config" + pointer)) continue;
     const std::string name = option_name(pointer);
     const auto draw = drawn.find(name);
     if (draw != drawn.end() && draw->second == value) {
       traits[name] = kDrawn;
-    } else if (const std::string text = text_of(value); text.find('/') == std::string::npos) {
+    } else if (const std::string text = text_of(without_folders(value)); text.find('/') == std::string::npos) {
       traits[name] = text;  // a path differs from run to run
     }
   }
