@@ -134,8 +134,8 @@ std::vector<std::string> AugmentationRounds::prompts_of(std::int64_t round, cons
                                                         std::int64_t label) const {
   return prompts_.prompts(label, parent.domain, config_.candidates,
                           RandomStream(seed_, "candidate styles",
-                                       {static_cast<std::uint64_t>(round), static_cast<std::uint64_t>(parent.domain),
-                                        static_cast<std::uint64_t>(parent.index)}));
+                                       {static_cast<std::uint64_t>(parent.domain),
+                                        static_cast<std::uint64_t>(parent.index), static_cast<std::uint64_t>(round)}));
 }
 
 void AugmentationRounds::check_ready(std::int64_t round) const {
