@@ -26,6 +26,8 @@ TEST_F(TrainingRun, GoesFromImagesToATableOfResults) {
   const CommandResult trained = shell_.run(CommandLine::tiny_run("--out run"));
   expect_success(trained);
   EXPECT_NE(trained.out.find("erm on 'sketch', never seen in training"), std::string::npos) << trained.out;
+  EXPECT_NE(trained.out.find("\ntraining accuracy of the last epoch: "), std::string::npos) << trained.out;
+  EXPECT_NE(trained.out.find("\nunder-fitted: training accuracy "), std::string::npos) << trained.out;
   const CommandResult evaluated = shell_.run("evaluate run");
   EXPECT_EQ(evaluated.out, trained.out);
   const CommandResult anew = shell_.run("evaluate run --domain sketch --split in");
@@ -35,9 +37,12 @@ TEST_F(TrainingRun, GoesFromImagesToATableOfResults) {
   const CommandResult table = shell_.run("evaluate run run2 --markdown --cost");
   EXPECT_NE(table.out.find("±"), std::string::npos) << table.out;
   for (const char* head : {"| accuracy, % | sketch |", "\n\n| source validation, % | sketch |",
-                           "\n\n| system | runs | images generated | time |"}) {
+                           "\n\n| system | runs | training accuracy, % | images generated | time |", "\n| erm * |",
+                           "\n\n\\* under-fitted"}) {
     EXPECT_NE(table.out.find(head), std::string::npos) << head << "\n" << table.out;
   }
+  const CommandResult tables = shell_.run("tables run run2");
+  EXPECT_NE(tables.out.find("say little there):\n  set, ERM: 2 of 2 finished runs\n"), std::string::npos) << tables.out;
 }
 
 TEST_F(TrainingRun, PredictsPicturesAsJsonLines) {

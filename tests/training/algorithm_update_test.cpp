@@ -49,6 +49,9 @@ TEST(AlgorithmUpdate, ABatchInPartsGivesTheGradientOfTheWholeUpToRounding) {
   for (const char* parts : {"2", "3", "10"}) {
     const Updated parted = updated({sgd[0], sgd[1], std::string("optimizer.accumulation_steps=") + parts});
     EXPECT_NEAR(parted.record.scalars.at("loss"), whole.record.scalars.at("loss"), 1e-5);
+    EXPECT_EQ(parted.record.fit.images, 10);
+    EXPECT_EQ(parted.record.fit.correct, whole.record.fit.correct);
+    EXPECT_NEAR(parted.record.fit.loss, 10 * whole.record.scalars.at("loss"), 1e-4);
     for (const auto& [name, tensor] : whole.after) {
       EXPECT_TRUE(torch::allclose(parted.after.at(name), tensor, 1e-4, 1e-6)) << parts << " " << name;
     }

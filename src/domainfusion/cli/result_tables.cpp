@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "domainfusion/core/error.h"
 #include "domainfusion/evaluation/tables/protocol_table.h"
 #include "domainfusion/evaluation/tables/system_names.h"
@@ -15,7 +17,7 @@ std::string formatted(const ResultTable& table, const std::string& format) {
   return format == "csv" ? table.csv() : table.text();
 }
 
-void print_list(const char* head, const std::vector<std::string>& lines, const std::string& format) {
+void print_list(const std::string& head, const std::vector<std::string>& lines, const std::string& format) {
   if (lines.empty()) return;
   // A file of numbers holds numbers.
   std::FILE* place = format == "csv" ? stderr : stdout;
@@ -24,6 +26,24 @@ void print_list(const char* head, const std::vector<std::string>& lines, const s
   for (const std::string& line : lines)
     text += fmt::format("{}{}{}\n", comment, format == "markdown" ? "- " : "  ", line);
   std::fputs(text.c_str(), place);
+}
+
+std::vector<std::string> under_fitted_systems(const std::vector<ProtocolRun>& runs) {
+  struct Count {
+    std::int64_t under_fitted = 0, finished = 0;
+  };
+  std::map<std::string, Count> counts;
+  for (const ProtocolRun& run : runs) {
+    Count& count = counts[fmt::format("{}, {}", run.dataset, run.algorithm)];
+    count.under_fitted += run.under_fitted;
+    count.finished += run.finished;
+  }
+  std::vector<std::string> lines;
+  for (const auto& [system, count] : counts) {
+    if (count.under_fitted > 0)
+      lines.push_back(fmt::format("{}: {} of {} finished runs", system, count.under_fitted, count.finished));
+  }
+  return lines;
 }
 
 }  // namespace
@@ -40,6 +60,10 @@ void print_result_tables(FoundRuns found, SelectionRule rule, const std::string&
     fmt::print("{}", formatted(table, format));
     first = false;
   }
+  print_list(fmt::format("under-fitted (training accuracy of the last epoch below {:g} %; differences between systems "
+                         "say little there)",
+                         100 * kFittedAccuracy),
+             under_fitted_systems(found.runs), format);
   print_list("runs that are missing", missing_runs(found.runs, rule), format);
   print_list("runs that cannot be read", found.unreadable, format);
 }

@@ -10,8 +10,8 @@
 
 namespace domainfusion {
 
-// Tables of the runs on stdout, by set, then those that are missing in them and those that cannot be read. `format`:
-// text, markdown, latex or csv.
+// Tables of the runs on stdout, by set, then which systems are under-fitted, the runs that are missing in them and
+// those that cannot be read. `format`: text, markdown, latex or csv.
 void print_result_tables(FoundRuns found, SelectionRule rule, const std::string& format);
 
 // FormatError that counts the runs that cannot be read (what is wrong with each), once the `readable` ones have been

@@ -30,7 +30,23 @@ at::Tensor Algorithm::logits(const at::Tensor& image_NCHW) {
 }
 
 at::Tensor Algorithm::loss(std::int64_t step, const Batch& raw, StepRecord& record) {
-  return classification_loss(logits(raw.image_NCHW), raw.label_N);
+  return raw_loss(logits(raw.image_NCHW), raw, record);
+}
+
+at::Tensor Algorithm::source_rows(const Batch& raw) const { return torch::ones({raw.size()}, torch::kBool); }
+
+at::Tensor Algorithm::raw_loss(const at::Tensor& logits_NK, const Batch& raw, StepRecord& record) const {
+  const at::Tensor mean = classification_loss(logits_NK, raw.label_N);
+  const at::Tensor detached = logits_NK.detach(), source = source_rows(raw).to(logits_NK.device());
+  const at::Tensor correct = detached.argmax(1).eq(raw.label_N).logical_and(source);
+  const at::Tensor loss_N = torch::cross_entropy_loss(detached, raw.label_N, {}, at::Reduction::None);
+  // Together, since a value that is taken off a GPU waits for it.
+  const at::Tensor counts = torch::stack({source.sum().to(torch::kFloat64), correct.sum().to(torch::kFloat64),
+                                          loss_N.masked_select(source).sum(torch::kFloat64)})
+                                .cpu();
+  const auto* value = counts.data_ptr<double>();
+  record.fit += {static_cast<std::int64_t>(value[0]), static_cast<std::int64_t>(value[1]), value[2]};
+  return mean;
 }
 
 double Algorithm::add_gradients(std::int64_t step, const Batch& part, double share, StepRecord& record) {
@@ -52,6 +68,7 @@ double Algorithm::accumulate_gradients(std::int64_t step, const Batch& raw, Step
     StepRecord part_record{step, {}};
     value += share * add_gradients(step, part, share, part_record);
     for (const auto& [name, scalar] : part_record.scalars) record.scalars[name] += share * scalar;
+    record.fit += part_record.fit;
   }
   return value;
 }

@@ -118,8 +118,13 @@ class Algorithm {
 
  protected:
   // The scalar whose gradient the default update() follows; names its parts in `record`.
-  // The default: mean cross-entropy of the raw batch.
+  // The default: raw_loss() of the raw batch's logits.
   virtual at::Tensor loss(std::int64_t step, const Batch& raw, StepRecord& record);
+  // Mean cross-entropy of the raw batch, from the logits_NK that are trained on: the one place where training accuracy
+  // is counted (record.fit), so that loss() has to come by here once.
+  at::Tensor raw_loss(const at::Tensor& logits_NK, const Batch& raw, StepRecord& record) const;
+  // Which rows of the raw batch are images of source_in: bool [N]. The default: all.
+  virtual at::Tensor source_rows(const Batch& raw) const;
   TrainingContext& context() { return *context_; }
   const TrainingContext& context() const { return *context_; }
 

@@ -34,6 +34,19 @@ TEST(ResultTable, ClassRowsHoldAccuracyAndConfusion) {
   EXPECT_THROW(class_cells({{1}}, {"cat", "dog"}), FormatError);
 }
 
+TEST(DescribeRun, SaysTheFitAndWarnsOfAnUnderFittedRun) {
+  RunResult run;
+  run.algorithm = "erm";
+  EXPECT_EQ(describe_run(run).find("training accuracy"), std::string::npos) << "of older runs it is not known";
+  run.fit = FitRecord{10, 0.9612, 0.1234, 640};
+  EXPECT_NE(describe_run(run).find("training accuracy of the last epoch: 96.1 %, cross-entropy 0.123 (640 images)\n"),
+            std::string::npos);
+  EXPECT_EQ(describe_run(run).find("under-fitted"), std::string::npos);
+  run.fit->accuracy = 0.8;
+  EXPECT_NE(describe_run(run).find("under-fitted: training accuracy 80.0 %; differences between systems say little"),
+            std::string::npos);
+}
+
 TEST(Selection, TakesTheFirstBestValidationOfARun) {
   const std::vector<ValidationRecord> validations{{1, {}, 0.5, 0}, {2, {}, 0.7, 0}, {3, {}, 0.7, 0}};
   EXPECT_EQ(select_by_source_validation(validations)->step, 2);

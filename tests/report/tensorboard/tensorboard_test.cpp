@@ -216,12 +216,14 @@ TEST_F(TensorBoard, AFinishedRunThatIsResumedIsTestedOnceMoreInPlaceOfBefore) {
     EventLog log(folder_.path(), kConfig);
     log.rewind(start == 0 ? 0 : 4);
     if (start == 0) write_steps(log, 0, 4);
+    log.write({{"type", "fit"}, {"step", 4}, {"accuracy", 0.75}});
     log.write(kTestRecord);
     log.write({{"type", "test"}, {"domain", "sketch"}, {"step", 4}, {"accuracy", 0.5}, {"model", "swad"}});
   }
   const Events events = read_events(folder_.path());
   EXPECT_EQ(events.steps_of("train/loss"), (std::vector<std::int64_t>{1, 2, 3, 4}));
   EXPECT_EQ(events.steps_of("test/accuracy").size(), 1u);
+  EXPECT_EQ(events.steps_of("fit/accuracy"), std::vector<std::int64_t>{4});
   EXPECT_EQ(events.steps_of("test/swad_accuracy").size(), 1u);
 }
 

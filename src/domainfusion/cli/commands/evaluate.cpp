@@ -1,6 +1,8 @@
 // domainfusion evaluate: tables of finished runs, or a run's model on chosen images.
 #include <torch/types.h>
 
+#include <set>
+
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/cli/result_tables.h"
@@ -38,7 +40,27 @@ std::string system_name(const RunResult& run, const std::vector<RunResult>& runs
   return run.algorithm;
 }
 
-using SystemOf = std::function<std::string(const RunResult&)>;
+// The systems of a table's runs.
+class Systems {
+ public:
+  Systems(const std::vector<RunResult>& runs, bool by_folder) : runs_(runs), by_folder_(by_folder) {
+    for (const RunResult& run : runs)
+      if (run.fit && run.fit->under_fitted()) under_fitted_.insert(system_name(run, runs, by_folder));
+  }
+  bool any_under_fitted() const { return !under_fitted_.empty(); }
+  // `method`: of an average or DSI; empty: the selected model.
+  std::string name(const RunResult& run, const std::string& method = "") const {
+    const std::string system = system_name(run, runs_, by_folder_);
+    return (method.empty() ? system : averaged_system(system, method)) +
+           (under_fitted_.contains(system) ? kUnderFittedMark : "");
+  }
+
+ private:
+  const std::vector<RunResult>& runs_;
+  bool by_folder_;
+  std::set<std::string> under_fitted_;
+};
+
 using Cells = std::vector<std::vector<std::string>>;
 
 void print_cells(const Cells& cells, bool markdown) {
@@ -49,65 +71,78 @@ void print_result_table(const ResultTable& table, bool markdown) {
   fmt::print("{}", markdown ? table.markdown() : table.text());
 }
 
-void print_table(const std::vector<RunResult>& runs, const SystemOf& system, bool markdown) {
+void print_table(const std::vector<RunResult>& runs, const Systems& systems, bool markdown) {
   ResultTable table;
   for (const RunResult& run : runs) {
-    table.add(system(run), run.test->domain, run.test->accuracy);
     const auto add = [&](const TestRecord& test) {
-      table.add(averaged_system(system(run), test.model), test.domain, test.accuracy);
+      table.add(systems.name(run, test.model), test.domain, test.accuracy);
     };
+    add(*run.test);
     if (run.average_test) add(*run.average_test);
     for (const DsiResult& dsi : run.dsi) add(dsi.test);
   }
   print_result_table(table, markdown);
 }
 
-void print_source_validation(const std::vector<RunResult>& runs, const SystemOf& system, bool markdown) {
+void print_source_validation(const std::vector<RunResult>& runs, const Systems& systems, bool markdown) {
   ResultTable table("source validation, %");
   for (const RunResult& run : runs) {
     if (const ValidationRecord* selected = select_by_source_validation(run.validations))
-      table.add(system(run), run.test->domain, selected->mean_accuracy);
+      table.add(systems.name(run), run.test->domain, selected->mean_accuracy);
   }
   print_result_table(table, markdown);
 }
 
-// Means over a system's runs; what a run took is known only of those that recorded it.
+// Sums over a system's runs; what a run took and how it fits are known only of those that recorded it.
 struct SystemCost {
-  double generated = 0, seconds = 0;
-  std::int64_t runs = 0, timed = 0;
+  double generated = 0, seconds = 0, training_accuracy = 0;
+  std::int64_t runs = 0, timed = 0, fits = 0;
 };
 
-void print_costs(const std::vector<RunResult>& runs, const SystemOf& system, bool markdown) {
+std::string mean_of_known(double sum, std::int64_t runs, std::string (*text)(double)) {
+  return runs > 0 ? text(sum / static_cast<double>(runs)) : "not recorded";
+}
+
+void print_costs(const std::vector<RunResult>& runs, const Systems& systems, bool markdown) {
   std::vector<std::string> order;
   std::map<std::string, SystemCost> costs;
   for (const RunResult& run : runs) {
-    const std::string name = system(run);
+    const std::string name = systems.name(run);
     if (!costs.contains(name)) order.push_back(name);
     SystemCost& sum = costs[name];
     const RealCost real = real_cost(run.path);
     sum.generated += static_cast<double>(real.generated_images);
     sum.seconds += real.seconds;
     sum.timed += real.seconds > 0;
+    if (run.fit) {
+      sum.training_accuracy += run.fit->accuracy;
+      ++sum.fits;
+    }
     ++sum.runs;
   }
-  Cells cells{{"system", "runs", "images generated", "time"}};
+  Cells cells{{"system", "runs", "training accuracy, %", "images generated", "time"}};
   for (const std::string& name : order) {
     const SystemCost& sum = costs[name];
-    const auto n = static_cast<double>(sum.runs);
-    cells.push_back({name, fmt::format("{}", sum.runs), fmt::format("{:.0f}", sum.generated / n),
-                     sum.timed ? format_seconds(sum.seconds / static_cast<double>(sum.timed)) : "not recorded"});
+    cells.push_back(
+        {name, fmt::format("{}", sum.runs),
+         mean_of_known(sum.training_accuracy, sum.fits, [](double mean) { return fmt::format("{:.1f}", 100 * mean); }),
+         fmt::format("{:.0f}", sum.generated / static_cast<double>(sum.runs)),
+         mean_of_known(sum.seconds, sum.timed, [](double mean) { return format_seconds(mean); })});
   }
   print_cells(cells, markdown);
 }
 
 void print_tables_of_set(const std::vector<RunResult>& runs, const EvaluateArguments& arguments) {
-  const SystemOf system = [&](const RunResult& run) { return system_name(run, runs, arguments.by_folder); };
-  print_table(runs, system, arguments.markdown);
-  if (!arguments.cost) return;
-  fmt::print("\n");
-  print_source_validation(runs, system, arguments.markdown);
-  fmt::print("\n");
-  print_costs(runs, system, arguments.markdown);
+  const Systems systems(runs, arguments.by_folder);
+  print_table(runs, systems, arguments.markdown);
+  if (arguments.cost) {
+    fmt::print("\n");
+    print_source_validation(runs, systems, arguments.markdown);
+    fmt::print("\n");
+    print_costs(runs, systems, arguments.markdown);
+  }
+  // In Markdown a star at a line's start would make a list.
+  if (systems.any_under_fitted()) fmt::print("\n{}{}", arguments.markdown ? "\\" : "", under_fitted_note());
 }
 
 void print_tables(std::vector<RunResult> runs, const EvaluateArguments& arguments) {
@@ -207,8 +242,10 @@ void add_evaluate_command(Command& app) {
   add_device_option(command, arguments->device);
   command.flag("--markdown", arguments->markdown, "tables in Markdown");
   command.flag("--by-folder", arguments->by_folder, "runs in one folder are runs of one system, of the folder's name");
-  command.flag("--cost", arguments->cost,
-               "also source validation by held-out domain, and images generated and time, means over a system's runs");
+  command.flag(
+      "--cost", arguments->cost,
+      "also source validation by held-out domain, and training accuracy of the last epoch, images generated and "
+      "time, means over a system's runs");
   command.run([arguments] { evaluate(*arguments); });
 }
 

@@ -49,6 +49,7 @@ ProtocolRun header_of(const RunResult& result) {
   run.hparams_seed = result.hparams_seed;
   run.seed = result.seed;
   run.finished = result.test.has_value();
+  run.under_fitted = run.finished && result.fit && result.fit->under_fitted();
   if (!result.validations.empty()) run.last_step = result.validations.back().step - 1;
   run.config = result.config;
   run.provenance = result.provenance;

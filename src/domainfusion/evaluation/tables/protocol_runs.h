@@ -21,6 +21,7 @@ struct ProtocolRun {
   std::int64_t trial_seed = 0, hparams_seed = 0;
   std::int64_t seed = 0;  // of training
   bool finished = false;
+  bool under_fitted = false;     // FitRecord of a finished run; false where it is not known
   std::int64_t last_step = -1;   // from 0; -1 before the first record
   nlohmann::json args, hparams;  // as DomainBed writes them
   nlohmann::json config;         // of our runs; null for DomainBed's

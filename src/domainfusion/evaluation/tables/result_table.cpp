@@ -185,6 +185,13 @@ Cells class_cells(const std::vector<std::vector<std::int64_t>>& confusion,
   return rows;
 }
 
+std::string under_fitted_note() {
+  return fmt::format(
+      "* under-fitted: a run's training accuracy of its last epoch is below {:g} %; differences between systems say "
+      "little here\n",
+      100 * kFittedAccuracy);
+}
+
 std::string averaged_system(const std::string& system, const std::string& method) { return system + " + " + method; }
 
 namespace {
@@ -247,6 +254,18 @@ std::string describe_dsi(const RunResult& run) {
   return text;
 }
 
+namespace {
+
+std::string describe_fit(const FitRecord& fit) {
+  std::string text = fmt::format("training accuracy of the last epoch: {:.1f} %, cross-entropy {:.3f} ({} images)\n",
+                                 100 * fit.accuracy, fit.loss, fit.images);
+  if (!fit.under_fitted()) return text;
+  return text + fmt::format("under-fitted: training accuracy {:.1f} %; differences between systems say little here\n",
+                            100 * fit.accuracy);
+}
+
+}  // namespace
+
 std::string describe_run(const RunResult& run) {
   std::string text;
   if (const ValidationRecord* selected = select_by_source_validation(run.validations)) {
@@ -256,6 +275,7 @@ std::string describe_run(const RunResult& run) {
       text += fmt::format("; {} {:.1f} %", domain, 100 * accuracy);
     text += "\n";
   }
+  if (run.fit) text += describe_fit(*run.fit);
   if (!run.test)
     return text +
            fmt::format("{}: the run is not finished, so '{}' was not looked at\n", run.algorithm, run.test_domain);

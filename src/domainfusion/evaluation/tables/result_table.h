@@ -47,11 +47,15 @@ std::string latex_table(const std::vector<std::vector<std::string>>& cells);
 std::vector<std::vector<std::string>> class_cells(const std::vector<std::vector<std::int64_t>>& confusion,
                                                   const std::vector<std::string>& class_names);
 
+// What marks systems of which a run is under-fitted (FitRecord), and the line below the table that says so.
+inline constexpr const char* kUnderFittedMark = " *";
+std::string under_fitted_note();
+
 // What tables call an averaged model: "erm + swad".
 std::string averaged_system(const std::string& system, const std::string& method);
 
-// One run in full: the selected checkpoint, accuracy on the target, accuracy per class and confusion; the last three
-// for an averaged model too; DSI.
+// One run in full: the selected checkpoint, the fit of the last epoch, accuracy on the target, accuracy per class and
+// confusion; the last three for an averaged model too; DSI.
 std::string describe_run(const RunResult& run);
 
 // DSI's part of it: accuracy of the headline and of every subset, and where their answers were accepted.

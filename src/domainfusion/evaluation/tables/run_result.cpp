@@ -107,6 +107,7 @@ RunResult read_run(const std::filesystem::path& run) {
       if (type == "validation") add_validation(validation_record(line), result);
       if (type == "guard") result.guard = guard_record(line);
       if (type == "ldm") result.ldm_of_unknown_origin = !line.value("provenance_recorded", true);
+      if (type == "fit") result.fit = fit_record(line);
       if (type == "test") add_test(test_record(line), result);
       if (type == "step") result.step_losses.push_back(loss_of(line));
       if (type == "cross_validation") result.cross_validations.push_back(cross_validation_record(line));

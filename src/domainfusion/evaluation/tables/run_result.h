@@ -38,6 +38,7 @@ struct RunResult {
   std::optional<GuardRecord> guard;            // absent in runs of older versions
   std::vector<CrossValidationRecord> cross_validations;
   std::vector<OracleRecord> oracles;
+  std::optional<FitRecord> fit;    // of the training images; absent until the run is finished, and in older versions
   std::optional<TestRecord> test;  // absent until the run is finished
   // The same two of the averaged model (`model` names it: "swad", …), of a finished run with weight averaging.
   std::optional<ValidationRecord> average_validation;

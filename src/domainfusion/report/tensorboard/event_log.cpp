@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using Scalars = std::map<std::string, double>;
 
-constexpr std::string_view kTest = "test/", kHyperParameters = "_hparams_/";
+constexpr std::string_view kTest = "test/", kFit = "fit/", kHyperParameters = "_hparams_/";
 
 std::string_view tag_of(std::string_view event) {
   const auto summary = ProtobufReader::find(event, 5);
@@ -25,12 +25,13 @@ std::string_view tag_of(std::string_view event) {
   return tag ? tag->bytes : std::string_view();
 }
 
-// Whether an event tells of the first `steps_done` steps. Hyper-parameters are told anew; tests come at a run's end.
+// Whether an event tells of the first `steps_done` steps. Hyper-parameters are told anew; fit and tests come at a run's
+// end.
 bool belongs_before(std::string_view event, std::int64_t steps_done) {
   const auto step = ProtobufReader::find(event, 2);
   if (step && static_cast<std::int64_t>(step->value) > steps_done) return false;
   const std::string_view tag = tag_of(event);
-  return !tag.starts_with(kTest) && !tag.starts_with(kHyperParameters);
+  return !tag.starts_with(kTest) && !tag.starts_with(kFit) && !tag.starts_with(kHyperParameters);
 }
 
 void add_numbers(Scalars& scalars, const json& object, const std::string& prefix) {

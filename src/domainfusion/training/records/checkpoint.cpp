@@ -58,6 +58,7 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
   add_prefixed(tensors, "optimizer.", optimizer.state());
   add_prefixed(tensors, "algorithm.", checkpoint.algorithm_tensors);
   add_prefixed(tensors, "averaging.", checkpoint.averaging_tensors);
+  add_prefixed(tensors, "fit.", checkpoint.fit_tensors);
   json state = {{"step", checkpoint.step},
                 {"best_step", checkpoint.best_step},
                 {"best_accuracy", checkpoint.best_accuracy},
@@ -74,6 +75,7 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, Classifier& classi
   with_context(subject, [&] { optimizer.load_state(take_prefixed(tensors, "optimizer.")); });
   checkpoint.algorithm_tensors = take_prefixed(tensors, "algorithm.");
   checkpoint.averaging_tensors = take_prefixed(tensors, "averaging.");
+  checkpoint.fit_tensors = take_prefixed(tensors, "fit.");
   return checkpoint;
 }
 

@@ -25,11 +25,13 @@ struct Checkpoint {
   TensorMap algorithm_tensors;
   nlohmann::json averaging_state;  // null without weight averaging
   TensorMap averaging_tensors;
+  TensorMap fit_tensors;  // LastEpochFit; empty in older files
 };
 
-// Tensors "model.NAME", "optimizer.NAME", "algorithm.NAME", "averaging.NAME"; the rest is JSON in the file's metadata
-// under "state". Random draws need no state: all are named by seed and step. Error if a weight is not finite (so that a
-// good checkpoint is never replaced by a broken one), IoError if the file cannot be written (the old one stands).
+// Tensors "model.NAME", "optimizer.NAME", "algorithm.NAME", "averaging.NAME", "fit.NAME"; the rest is JSON in the
+// file's metadata under "state". Random draws need no state: all are named by seed and step. Error if a weight is not
+// finite (so that a good checkpoint is never replaced by a broken one), IoError if the file cannot be written (the old
+// one stands).
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, const Classifier& classifier,
                      const Optimizer& optimizer);
 

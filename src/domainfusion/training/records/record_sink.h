@@ -16,12 +16,13 @@ class RecordSink {
 };
 
 // How many optimizer steps are done once what `record` tells of has happened: a validation or test (of whichever kind)
-// says so itself, other records name the step (from 0) in or before which they were made. 0 where a record names no
-// step.
+// or a fit says so itself, other records name the step (from 0) in or before which they were made. 0 where a record
+// names no step.
 inline std::int64_t steps_done_at(const nlohmann::json& record) {
   if (!record.contains("step")) return 0;
   const std::string type = record.value("type", "");
-  const bool counts_steps = type == "validation" || type == "cross_validation" || type == "test" || type == "oracle";
+  const bool counts_steps =
+      type == "validation" || type == "cross_validation" || type == "fit" || type == "test" || type == "oracle";
   return record.at("step").get<std::int64_t>() + (counts_steps ? 0 : 1);
 }
 

@@ -43,7 +43,7 @@ std::int64_t total_steps(const json& description, std::int64_t steps_per_epoch) 
 
 bool comes_after_training(const json& record) {
   const std::string type = record.value("type", "");
-  return type == "test" || type == "oracle" || record.contains("model");
+  return type == "fit" || type == "test" || type == "oracle" || record.contains("model");
 }
 
 }  // namespace

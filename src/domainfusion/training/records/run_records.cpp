@@ -26,9 +26,18 @@ json with_model(json line, const std::string& model) {
 
 }  // namespace
 
+FitCounts& FitCounts::operator+=(const FitCounts& other) {
+  images += other.images;
+  correct += other.correct;
+  loss += other.loss;
+  return *this;
+}
+
 json to_json(const StepRecord& record) {
   json line = {{"type", "step"}, {"step", record.step}};
   for (const auto& [name, value] : record.scalars) line[name] = value;
+  if (record.fit.images > 0)
+    line["accuracy"] = static_cast<double>(record.fit.correct) / static_cast<double>(record.fit.images);
   return line;
 }
 
@@ -39,6 +48,14 @@ json to_json(const ValidationRecord& record) {
                      {"mean_accuracy", record.mean_accuracy},
                      {"mean_loss", record.mean_loss}},
                     record.model);
+}
+
+json to_json(const FitRecord& record) {
+  return {{"type", "fit"},
+          {"step", record.step},
+          {"accuracy", record.accuracy},
+          {"loss", record.loss},
+          {"images", record.images}};
 }
 
 json to_json(const TestRecord& record) {
@@ -89,6 +106,12 @@ ValidationRecord validation_record(const json& line) {
   return read_record(line, "validation", [&] {
     return ValidationRecord{line.at("step"), line.at("accuracy").get<std::map<std::string, double>>(),
                             line.at("mean_accuracy"), line.at("mean_loss"), line.value("model", "")};
+  });
+}
+
+FitRecord fit_record(const json& line) {
+  return read_record(line, "fit", [&] {
+    return FitRecord{line.at("step"), line.at("accuracy"), line.at("loss"), line.at("images")};
   });
 }
 

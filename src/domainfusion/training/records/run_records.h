@@ -9,10 +9,19 @@
 
 namespace domainfusion {
 
+// The classifier's answers on images that it was trained on.
+struct FitCounts {
+  std::int64_t images = 0, correct = 0;
+  double loss = 0;  // cross-entropy, summed over the images
+
+  FitCounts& operator+=(const FitCounts& other);
+};
+
 // {"type": "step"}: what one optimizer step says of itself ("loss", …).
 struct StepRecord {
   std::int64_t step = 0;  // from 0
   std::map<std::string, double> scalars;
+  FitCounts fit{};  // of the step's source images; written as "accuracy"
 };
 
 // {"type": "validation"}: the source domains' OUT images, without augmentation. "model" says whose answers they are:
@@ -23,6 +32,20 @@ struct ValidationRecord {
   double mean_accuracy = 0;                // over source domains: what selects the model
   double mean_loss = 0;                    // cross-entropy, mean over source domains
   std::string model{};                     // empty: the model in training
+};
+
+// Training accuracy from which on a run counts as fitted: below it, systems differ by how far they came.
+inline constexpr double kFittedAccuracy = 0.95;
+
+// {"type": "fit"}: how well the model in training, at its end, fits the source images of its last epoch; what is
+// counted says training_fit.h.
+struct FitRecord {
+  std::int64_t step = 0;    // optimizer steps done
+  double accuracy = 0;      // training accuracy
+  double loss = 0;          // cross-entropy, mean over the images
+  std::int64_t images = 0;  // counted
+
+  bool under_fitted() const { return accuracy < kFittedAccuracy; }
 };
 
 // {"type": "test"}: the held-out domain's IN images (DomainBed's rule), once, with the selected model; and once more,
@@ -63,6 +86,7 @@ struct OracleRecord {
 
 nlohmann::json to_json(const StepRecord& record);
 nlohmann::json to_json(const ValidationRecord& record);
+nlohmann::json to_json(const FitRecord& record);
 nlohmann::json to_json(const TestRecord& record);
 nlohmann::json to_json(const GuardRecord& record);
 nlohmann::json to_json(const CrossValidationRecord& record);
@@ -70,6 +94,7 @@ nlohmann::json to_json(const OracleRecord& record);
 // FormatError that names the missing or wrong field.
 StepRecord step_record(const nlohmann::json& line);
 ValidationRecord validation_record(const nlohmann::json& line);
+FitRecord fit_record(const nlohmann::json& line);
 TestRecord test_record(const nlohmann::json& line);
 GuardRecord guard_record(const nlohmann::json& line);
 CrossValidationRecord cross_validation_record(const nlohmann::json& line);

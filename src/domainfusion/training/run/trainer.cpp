@@ -128,6 +128,7 @@ void Trainer::make_context() {
   optimizer_->scale_lr(context_.classifier->head_parameters(), config.optimizer.head_lr_multiplier);
   context_.optimizer = optimizer_.get();
   averaging_ = make_averaging(config.averaging);
+  fit_.emplace(context_.steps_per_epoch);
   context_.holdout = guard_.get();
   const auto make_loader = [config, seed = context_.seed](std::shared_ptr<const DomainDataset> set,
                                                           const std::string& purpose, std::int64_t batch_size) {
@@ -222,6 +223,7 @@ std::optional<TestRecord> Trainer::run() {
     if (checkpoint) setup_.algorithm->load(checkpoint->algorithm_tensors, checkpoint->algorithm_state);
     if (checkpoint && averaging_) averaging_->load(checkpoint->averaging_tensors, checkpoint->averaging_state);
     if (!train_from(checkpoint ? checkpoint->step : 0)) return std::nullopt;
+    report_fit();
     test_last_model();
     const TestRecord selected = test_selected();
     if (averaging_) test_average();
@@ -243,6 +245,7 @@ std::optional<Checkpoint> Trainer::restore() {
   best_step_ = checkpoint.best_step;
   best_accuracy_ = checkpoint.best_accuracy;
   resumed_step_ = checkpoint.step;
+  fit_->load(checkpoint.fit_tensors);
   folder_->rewind_records(resumed_step_);
   // The run may have been killed before it could.
   if (resumed_step_ == best_step_ && step_of_model(folder_->best_file()) != best_step_) save_best();
@@ -286,6 +289,7 @@ void Trainer::train_step(std::int64_t step) {
   context_.classifier->begin_step(context_.seed, step);
   last_step_ = setup_.algorithm->update(step, loader_->batch(step).on(context_.device));
   last_step_.scalars["lr"] = optimizer_->lr();
+  fit_->add(last_step_.fit);
   folder_->write_record(to_json(last_step_));
   if (averaging_) averaging_->after_step(step, *context_.classifier);
 }
@@ -378,6 +382,7 @@ void Trainer::write_checkpoint(std::int64_t steps_done) {
   checkpoint.best_accuracy = best_accuracy_;
   setup_.algorithm->save(checkpoint.algorithm_tensors, checkpoint.algorithm_state);
   if (averaging_) averaging_->save(checkpoint.averaging_tensors, checkpoint.averaging_state);
+  checkpoint.fit_tensors = fit_->save();
   save_checkpoint(folder_->checkpoint_file(), checkpoint, context_.classifier, *optimizer_);
   cost_->save(steps_done);
   last_checkpoint_ = std::chrono::steady_clock::now();
@@ -403,6 +408,10 @@ void Trainer::write_oracle(std::int64_t step, double in_accuracy, const std::str
   const std::int64_t target = held_out_.front();
   const double out_accuracy = held_out_figures(target, splits_[static_cast<std::size_t>(target)].out).accuracy();
   folder_->write_record(to_json(OracleRecord{guard_->target_name(), step, in_accuracy, out_accuracy, model}));
+}
+
+void Trainer::report_fit() {
+  if (const auto fit = fit_->record(steps_done_)) folder_->write_record(to_json(*fit));
 }
 
 void Trainer::test_last_model() {

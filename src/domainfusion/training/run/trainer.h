@@ -14,6 +14,7 @@
 #include "domainfusion/training/records/run_cost.h"
 #include "domainfusion/training/records/run_folder.h"
 #include "domainfusion/training/records/stop_signal.h"
+#include "domainfusion/training/records/training_fit.h"
 #include "domainfusion/training/run/validation.h"
 
 namespace domainfusion {
@@ -77,6 +78,7 @@ class Trainer {
   void check_optimizer_options() const;
   std::string fixed_length() const;
   void cross_validate(std::int64_t steps_done);
+  void report_fit();
   void test_last_model();
   TestRecord test(std::int64_t step, const std::string& model);
   TestRecord test_selected();
@@ -105,6 +107,7 @@ class Trainer {
   std::int64_t best_step_ = -1;
   double best_accuracy_ = -1;
   StepRecord last_step_;
+  std::optional<LastEpochFit> fit_;
   std::int64_t resumed_step_ = 0;
   std::int64_t steps_done_ = 0;
   std::chrono::steady_clock::time_point last_checkpoint_ = std::chrono::steady_clock::now();

@@ -43,6 +43,19 @@ TEST_F(CdgaRun, GeneratesEachInImageTowardsTheOtherSourceAndNothingOfOrTowardsTh
   EXPECT_EQ(keys_in_list(folder_ / "run/candidates.jsonl").size(), 32u);
 }
 
+// Half of what a step sees was made, and is not what training accuracy counts.
+TEST_F(CdgaRun, TrainingAccuracyCountsSourceImagesAndNoTranslations) {
+  ASSERT_TRUE(run("run"));
+  std::int64_t records = 0;
+  for (const auto& record : read_json_lines(folder_ / "run/records.jsonl")) {
+    if (record.at("type") != "fit") continue;
+    ++records;
+    EXPECT_GT(record.at("images"), 0);
+    EXPECT_LT(record.at("images"), 32) << "four steps of eight images";
+  }
+  EXPECT_EQ(records, 1);
+}
+
 TEST_F(CdgaRun, TheStarredVariantAndPromptsThatNameTheTargetAreRefused) {
   EXPECT_NE(refusal({"cdga.towards=[\"red\"]"}).find("CDGA*"), std::string::npos);
   EXPECT_NE(refusal({"cdga.towards=[\"blue\", \"RED\"]"}).find("CDGA*"), std::string::npos);

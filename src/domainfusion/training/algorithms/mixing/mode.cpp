@@ -95,7 +95,7 @@ at::Tensor Mode::styled_images(std::int64_t step, const Batch& raw, StepRecord& 
 at::Tensor Mode::loss(std::int64_t step, const Batch& raw, StepRecord& record) {
   const std::int64_t images = raw.size();
   const at::Tensor all = logits(torch::cat({raw.image_NCHW, styled_images(step, raw, record)}));
-  const at::Tensor own = classification_loss(all.narrow(0, 0, images), raw.label_N);
+  const at::Tensor own = raw_loss(all.narrow(0, 0, images), raw, record);
   const at::Tensor styled = classification_loss(all.narrow(0, images, images), raw.label_N);
   record.scalars["loss_raw"] = own.item<double>();
   record.scalars["loss_styled"] = styled.item<double>();

@@ -1,5 +1,8 @@
 #include "domainfusion/training/algorithms/with_ldm/cdga.h"
 
+#include <torch/types.h>
+#include <torch/utils.h>
+
 #include "domainfusion/core/log.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/data/caches/cached_dataset.h"
@@ -136,6 +139,13 @@ void Cdga::generate() {
   const auto generated = kept_in_memory(images_->dataset(), context().config.data);
   context().train_on(std::make_shared<JoinedDataset>(context().source_in, generated));
   images_.reset();
+}
+
+at::Tensor Cdga::source_rows(const Batch& raw) const {
+  std::vector<std::int64_t> sizes;
+  for (std::int64_t d = 0; d < context().source_in->number_of_domains(); ++d)
+    sizes.push_back(context().source_in->size(d));
+  return raw.index_N < torch::tensor(sizes, torch::kInt64).index_select(0, raw.domain_N);
 }
 
 void Cdga::save(TensorMap&, nlohmann::json& state) const {

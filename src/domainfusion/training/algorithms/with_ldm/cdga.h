@@ -32,6 +32,10 @@ class Cdga final : public Algorithm {
   CdgaImages images(LatentDiffusion ldm, std::shared_ptr<const DomainDataset> source_in, const HoldoutGuard& holdout,
                     const TrainingConfig& config, const std::filesystem::path& store) const;
 
+ protected:
+  // Behind an environment's source images come their translations.
+  at::Tensor source_rows(const Batch& raw) const override;
+
  private:
   // towards: domain -> description, of all destinations.
   CdgaModels models(LatentDiffusion ldm, const std::map<std::int64_t, std::string>& towards,

@@ -246,7 +246,7 @@ at::Tensor DomainFusion::loss(std::int64_t step, const Batch& raw, StepRecord& r
   if (synthetic_batches_) synthetic = synthetic_batches_->batch(step, raw.image_NCHW.device());
   const Batch all = synthetic ? joined(raw, *synthetic) : raw;
   const at::Tensor logits = Algorithm::logits(all.image_NCHW);
-  at::Tensor total = classification_loss(logits.narrow(0, 0, raw.size()), raw.label_N);
+  at::Tensor total = raw_loss(logits.narrow(0, 0, raw.size()), raw, record);
   record.scalars["loss_raw"] = total.item<double>();
   if (synthetic) {
     const std::int64_t first = raw.size(), count = synthetic->size();
