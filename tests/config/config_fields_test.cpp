@@ -46,6 +46,30 @@ std::string config_error(Action action) {
 
 }  // namespace
 
+TEST(Config, ABooleanThatBecameASwitchIsReadAndWrittenAsBefore) {
+  AutoSwitch value = AutoSwitch::kAuto;
+  ConfigFields fields;
+  fields.auto_switch("teach", value, "whether");
+  EXPECT_EQ(fields.to_json().at("teach"), "auto");
+  for (const char* on : {"teach=true", "teach=on", "teach=\"on\""}) {
+    value = AutoSwitch::kAuto;
+    apply_override(fields, on);
+    EXPECT_EQ(value, AutoSwitch::kOn) << on;
+  }
+  EXPECT_EQ(fields.to_json().at("teach"), true);
+  for (const char* off : {"teach=false", "teach=off"}) {
+    value = AutoSwitch::kAuto;
+    apply_override(fields, off);
+    EXPECT_EQ(value, AutoSwitch::kOff) << off;
+  }
+  EXPECT_EQ(fields.to_json().at("teach"), false);
+  apply_override(fields, "teach=auto");
+  EXPECT_EQ(value, AutoSwitch::kAuto);
+  EXPECT_NE(config_error([&] { apply_override(fields, "teach=1"); }).find("expected auto, on or off"),
+            std::string::npos);
+  EXPECT_NE(config_error([&] { apply_override(fields, "teach=maybe"); }).find("teach = \"maybe\""), std::string::npos);
+}
+
 TEST(Config, JsonGoesOutAndComesBack) {
   Outer a, b;
   a.steps = 7;

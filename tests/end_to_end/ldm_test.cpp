@@ -19,7 +19,8 @@ const char* const kTinyLdm =
 
 const char* const kDomainFusion =
     "--algorithm domainfusion --ldm ldm --set augmentation.budget_share=0 --set augmentation.images_per_round=4 "
-    "--set augmentation.steps=4 --set augmentation.batch_images=1 --set distillation.encoder=difference ";
+    "--set augmentation.steps=4 --set augmentation.batch_images=1 --set distillation.encoder=difference "
+    "--set domainfusion.latent_distillation=on ";
 
 class OwnLdm : public testing::Test {
  protected:

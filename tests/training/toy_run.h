@@ -21,6 +21,7 @@ inline std::vector<std::string> needs_of(const std::string& algorithm) {
   if (algorithm == "cdga") return {ldm, "cdga.steps=2"};
   if (algorithm != "domainfusion") return {};
   return {ldm,
+          "domainfusion.latent_distillation=on",
           "distillation.encoder=exact",
           "augmentation.every_epochs=1",
           "augmentation.budget_share=0",

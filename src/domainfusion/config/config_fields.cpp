@@ -29,6 +29,18 @@ void ConfigFields::boolean(std::string_view name, bool& value, std::string_view 
       name, "boolean", "", help, [&value](const json& j) { value = j.get<bool>(); }, [&value] { return json(value); });
 }
 
+void ConfigFields::auto_switch(std::string_view name, AutoSwitch& value, std::string_view help) {
+  add(
+      name, "auto | on | off", "", help,
+      [&value, key = prefix_ + std::string(name)](const json& j) {
+        const bool is_text = j.is_string();
+        check<ConfigError>(j.is_boolean() || (is_text && (j == "auto" || j == "on" || j == "off")),
+                           "{} = {}: expected auto, on or off", key, json_text(j));
+        value = j == "auto" ? AutoSwitch::kAuto : j == "on" || j == true ? AutoSwitch::kOn : AutoSwitch::kOff;
+      },
+      [&value] { return value == AutoSwitch::kAuto ? json("auto") : json(value == AutoSwitch::kOn); });
+}
+
 namespace {
 
 std::string text_of(const IntegerRange& range) {

@@ -29,6 +29,8 @@ struct RealRange {
   double high = std::numeric_limits<double>::infinity();
 };
 
+enum class AutoSwitch { kAuto, kOn, kOff };
+
 class ConfigFields {
  public:
   struct Field {
@@ -42,6 +44,9 @@ class ConfigFields {
   };
 
   void boolean(std::string_view name, bool& value, std::string_view help);
+  // auto | on | off. `on` and `off` are read as true and false too, and are written so: what was a boolean once stays
+  // the same in records.
+  void auto_switch(std::string_view name, AutoSwitch& value, std::string_view help);
   void integer(std::string_view name, std::int64_t& value, IntegerRange range, std::string_view help);
   void real(std::string_view name, double& value, RealRange range, std::string_view help);
   void text(std::string_view name, std::string& value, std::string_view help);

@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
+#include <cmath>
+
 #include "distillation/tiny_ldm.h"
 #include "domainfusion/core/error.h"
+#include "domainfusion/distillation/teachers/latent_distillation.h"
 
 namespace domainfusion {
 namespace {
@@ -67,6 +70,56 @@ TEST(Premise, AnLdmThatLowersConfidenceIsCalledSo) {
   result.rows[0].negative_share = 0.9;
   EXPECT_TRUE(result.warning().empty());
   EXPECT_NE(result.table().find("raises confidence"), std::string::npos);
+}
+
+TEST(PremiseGate, LeavesDistillationOffWhereFewerThanHalfOfTheDrawsRaiseConfidence) {
+  EXPECT_TRUE(lowers_confidence(0.49));
+  EXPECT_FALSE(lowers_confidence(0.5));
+  EXPECT_TRUE(lowers_confidence(std::nan("")));
+  EXPECT_NE(premise_verdict(0.37).find("distillation: off, because g > 0 for 63 % of draws"), std::string::npos);
+  EXPECT_NE(premise_verdict(0.37).find("latent_distillation=on"), std::string::npos);
+  EXPECT_NE(premise_verdict(0.7).find("distillation: on, because g < 0 for 70 % of draws"), std::string::npos);
+}
+
+// A denoiser whose residual points against dz/dp raises confidence, one that points along lowers it: of one and its
+// mirror image the shares of g < 0 add up to one.
+TEST(PremiseGate, TheSignOfTheResidualDecides) {
+  const auto share = [](double sign) {
+    LdmFunctions ldm = tiny_ldm();
+    // Far more than the noise, so that r has the sign of z.
+    ldm.predict_epsilon = [sign](const at::Tensor& z_t, const at::Tensor&, const at::Tensor&) {
+      return 1e6 * sign * z_t;
+    };
+    return measure(ldm, premise_gate_request()).negative_share();
+  };
+  EXPECT_NEAR(share(1) + share(-1), 1, 1e-9);
+  EXPECT_NE(lowers_confidence(share(1)), lowers_confidence(share(-1)));
+}
+
+TEST(PremiseGate, AsksOnlyWhereGIsUsedAsItIs) {
+  DistillationConfig config;
+  EXPECT_TRUE(asks_for_premise(config));
+  config.g_mode = GradientMode::kCentered;
+  EXPECT_FALSE(asks_for_premise(config));
+  config.g_mode = GradientMode::kRaw;
+  config.teacher = "diffusion_classifier";
+  EXPECT_FALSE(asks_for_premise(config));
+}
+
+TEST(Premise, AGThatIsNotFiniteIsAnErrorAndAStopIsHeeded) {
+  LdmFunctions broken = tiny_ldm();
+  broken.predict_epsilon = [](const at::Tensor& z_t, const at::Tensor&, const at::Tensor&) {
+    return z_t * std::nan("");
+  };
+  EXPECT_THROW(measure(broken, small()), Error);
+  int images = 0;
+  const auto stop = [&] {
+    if (++images == 3) throw std::runtime_error("stopped");
+  };
+  EXPECT_THROW(measure_premise(tiny_ldm(), {}, ClassConditions(tiny_ldm(), {}, kTinyClasses), tiny_images(),
+                               tiny_keys(20), 3, small(), stop),
+               std::runtime_error);
+  EXPECT_EQ(images, 3);
 }
 
 TEST(Premise, BadRequestsAreRefused) {

@@ -29,6 +29,9 @@ TEST(RunPlan, TheImagesToGenerateAreThoseThatTheRunGenerates) {
   // Two steps at guidance 5 from strength 0.5: one step, two passes of the U-Net for each candidate; distillation's
   // pass for a quarter of each batch of eight.
   EXPECT_EQ(plan.work.unet_images, 2.0 * static_cast<double>(real.generated_images) + 9 * 2);
+  // The premise gate: 32 images, two draws, five confidences.
+  EXPECT_EQ(plan_of("domainfusion", {"domainfusion.latent_distillation=auto"}).work.unet_images,
+            plan.work.unet_images + 320);
   // Two candidates of each of a round's three images together, with guidance.
   EXPECT_EQ(plan.work.vae_batch, 6);
   EXPECT_EQ(plan.work.unet_batch, 12);

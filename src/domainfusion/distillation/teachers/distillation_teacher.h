@@ -77,6 +77,7 @@ class DistillationTeacher {
   std::vector<std::int64_t> drawn_rows(std::int64_t size, std::int64_t step) const;
   double fraction() const;
   const std::vector<std::string>& prompts() const { return conditions_.prompts(); }
+  const ClassConditions& conditions() const { return conditions_; }
   const DistillationConfig& config() const { return config_; }
 
  protected:

@@ -173,8 +173,11 @@ void LatentDistillation::warn_if_confidence_falls(const at::Tensor& g_N) {
   if (!warning.empty() && config_.g_mode == GradientMode::kRaw) log_warning("{}", warning);
 }
 
+// A comparison with NaN is false.
+bool lowers_confidence(double negative_share) { return !(negative_share >= 0.5); }
+
 std::string confidence_warning(double negative_share, std::int64_t images) {
-  if (negative_share >= 0.5) return {};
+  if (!lowers_confidence(negative_share)) return {};
   return fmt::format(
       "this LDM lowers confidence: g > 0 for {:.0f} % of {} images, so distillation acts like a label-smoothing "
       "penalty; `domainfusion inspect premise` measures it, distillation.g_mode = centered leaves confidence "

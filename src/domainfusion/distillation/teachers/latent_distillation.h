@@ -78,7 +78,10 @@ class LatentDistillation final : public DistillationTeacher {
   bool warned_ = false;
 };
 
-// One line if g > 0 dominates over `images` images (share of g < 0 under a half): this LDM lowers confidence. Else
+// Whether g > 0 dominates: `negative_share`, of g < 0, is under a half.
+bool lowers_confidence(double negative_share);
+
+// One line if g > 0 dominates over `images` images: this LDM lowers confidence. Else
 // empty.
 std::string confidence_warning(double negative_share, std::int64_t images);
 

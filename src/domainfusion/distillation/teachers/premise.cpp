@@ -100,10 +100,30 @@ std::vector<PremiseRow> rows_of(const std::vector<double>& confidences, const at
 
 }  // namespace
 
+PremiseRequest premise_gate_request() {
+  return {
+      {std::begin(kPremiseGateConfidences), std::end(kPremiseGateConfidences)}, kPremiseGateImages, kPremiseGateDraws};
+}
+
+bool asks_for_premise(const DistillationConfig& config) {
+  return config.teacher == "score" && config.g_mode == GradientMode::kRaw;
+}
+
+std::string premise_verdict(double negative_share) {
+  if (lowers_confidence(negative_share)) {
+    return fmt::format(
+        "distillation: off, because g > 0 for {:.0f} % of draws: this LDM finds more confident images harder to "
+        "denoise; domainfusion.latent_distillation=on trains it all the same",
+        100 * (1 - negative_share));
+  }
+  return fmt::format("distillation: on, because g < 0 for {:.0f} % of draws: this LDM raises confidence",
+                     100 * negative_share);
+}
+
 PremiseResult measure_premise(const LdmFunctions& ldm, const DistillationConfig& config,
                               const ClassConditions& conditions, const ImageSource& source,
-                              const std::vector<LabelledKey>& images, std::uint64_t seed,
-                              const PremiseRequest& request) {
+                              const std::vector<LabelledKey>& images, std::uint64_t seed, const PremiseRequest& request,
+                              const std::function<void()>& stop_point) {
   check_request(request, images.size(), conditions.prompts().size());
   const auto sample = draw_images(images, request.images, seed, "premise images");
   const PremiseMeasure measure(ldm, config, conditions, request, seed);
@@ -111,8 +131,12 @@ PremiseResult measure_premise(const LdmFunctions& ldm, const DistillationConfig&
   Progress progress("premise", count, "images");
   std::vector<at::Tensor> loss, g, difference;
   for (std::int64_t i = 0; i < count; ++i) {
+    if (stop_point) stop_point();
     for (std::int64_t draw = 0; draw < request.draws; ++draw) {
       const PremiseSample one = measure.sample(source, sample[static_cast<std::size_t>(i)], draw);
+      check(torch::isfinite(one.g_P).all().item<bool>(),
+            "the premise: g of image {} of domain {} is not finite; choose another LDM, or one of float32",
+            sample[static_cast<std::size_t>(i)].key.index, sample[static_cast<std::size_t>(i)].key.domain);
       loss.push_back(one.loss_P);
       g.push_back(one.g_P);
       difference.push_back(one.difference_P);

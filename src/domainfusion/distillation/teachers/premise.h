@@ -7,6 +7,7 @@
 // source has it lowers confidence, whatever the image shows.
 
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -34,6 +35,21 @@ struct PremiseRow {
   MeanAndError class_difference;  // L_LD(wrong class) - L_LD(own class); zeros unless asked for
 };
 
+// Of the premise gate, by which a run decides whether this LDM may teach: a run's seed has no part in it, so that runs
+// of all seeds decide alike.
+inline constexpr std::uint64_t kPremiseGateSeed = 0;
+inline constexpr std::int64_t kPremiseGateImages = 32, kPremiseGateDraws = 2;
+inline constexpr double kPremiseGateConfidences[] = {0.1, 0.3, 0.5, 0.7, 0.9};
+PremiseRequest premise_gate_request();
+
+// Whether the premise has a say: the teacher `score` with g as it is. Centered, g leaves confidence as a whole alone;
+// other teachers have no g.
+bool asks_for_premise(const DistillationConfig& config);
+
+// The gate's verdict for people, from the share of g < 0 over all images, draws and confidences measured: distillation
+// stays off if lowers_confidence() of it.
+std::string premise_verdict(double negative_share);
+
 struct PremiseResult {
   std::vector<PremiseRow> rows;
   std::int64_t images = 0, draws = 0;
@@ -49,10 +65,11 @@ struct PremiseResult {
 // t and eps of draw k of an image come from RandomStream(seed, "premise", {k, domain, index}), the images from
 // RandomStream(seed, "premise images"), an image's wrong class from RandomStream(seed, "premise wrong class", {domain,
 // index}). Uses of `config`: weighting, jacobian, t_min, t_max, guidance. ConfigError if there are no images, a
-// confidence lies outside [0, 1], or class_difference is asked for with fewer than 2 classes.
+// confidence lies outside [0, 1], or class_difference is asked for with fewer than 2 classes; Error if a g is
+// not finite. `stop_point` is called between images and may throw.
 PremiseResult measure_premise(const LdmFunctions& ldm, const DistillationConfig& config,
                               const ClassConditions& conditions, const ImageSource& source,
                               const std::vector<LabelledKey>& images, std::uint64_t seed,
-                              const PremiseRequest& request = {});
+                              const PremiseRequest& request = {}, const std::function<void()>& stop_point = {});
 
 }  // namespace domainfusion

@@ -144,6 +144,77 @@ TEST_F(DomainFusionRun, TheVerdictOfTheGateIsKept) {
     if (record.at("type") == "curve_gate") EXPECT_EQ(record.at("chosen_points"), 5);
 }
 
+namespace {
+
+const std::vector<std::string> kAuto{"domainfusion.latent_distillation=auto",
+                                     "domainfusion.online_augmentation=false",
+                                     "distillation.encoder=curve",
+                                     "distillation.curve.gate_images=2",
+                                     "distillation.curve.max_rms_error=1",
+                                     "distillation.curve.min_sign_agreement=0"};
+
+}  // namespace
+
+TEST_F(DomainFusionRun, AutoMeasuresThePremiseAndDoesWhatItSays) {
+  ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kNew, kAuto));
+  ASSERT_EQ(records_of("premise_gate").size(), 1u);
+  const nlohmann::json verdict = records_of("premise_gate")[0];
+  EXPECT_EQ(verdict.at("images"), 32);
+  EXPECT_EQ(verdict.at("draws"), 2);
+  EXPECT_EQ(verdict.at("rows").size(), 5u);
+  const bool on = verdict.at("negative_share") >= 0.5;
+  EXPECT_EQ(verdict.at("distillation"), on ? "on" : "off");
+  EXPECT_EQ(records_of("distillation").size(), on ? 9u : 0u);
+  EXPECT_EQ(records_of("curve_gate").size(), on ? 1u : 0u);
+}
+
+// The verdict is kept beside the curves: another one in its place tells a run that reads it from one that measures.
+TEST_F(DomainFusionRun, WhereThePremiseFailsNothingOfDistillationIsMadeAndAResumedRunIsTheSame) {
+  std::vector<std::string> shared = kAuto;
+  shared.push_back("distillation.curve.folder=" + (folder_ / "curves").string());
+  const auto start = [&](const std::string& name, std::shared_ptr<ToyDataset> set, RunMode mode = RunMode::kNew) {
+    return toy_run("domainfusion", folder_ / name, std::move(set), mode, shared).has_value();
+  };
+  ASSERT_TRUE(start("first", std::make_shared<ToyDataset>()));
+  std::filesystem::path file;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "curves"))
+    if (entry.path().filename().string().starts_with("premise-gate-")) file = entry.path();
+  ASSERT_FALSE(file.empty());
+  nlohmann::json kept = nlohmann::json::parse(read_file(file));
+  const auto found_share = [&](double share) {
+    std::filesystem::remove_all(folder_ / "curves");
+    std::filesystem::create_directory(folder_ / "curves");
+    kept["verdict"]["negative_share"] = share;
+    write_file_atomically(file, kept.dump());
+  };
+  found_share(0.2);
+  ASSERT_TRUE(start("run", std::make_shared<ToyDataset>()));
+  EXPECT_EQ(records_of("premise_gate").at(0).at("distillation"), "off");
+  EXPECT_TRUE(records_of("distillation").empty());
+  EXPECT_TRUE(records_of("curve_gate").empty());
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "curves")) EXPECT_EQ(entry.path(), file);
+  // The checkpoint holds the verdict: the file has another one by the time the run goes on.
+  EXPECT_FALSE(start("stopped", stopped_at_read(80)));
+  ASSERT_TRUE(std::filesystem::exists(folder_ / "stopped/checkpoint.safetensors"));
+  found_share(0.8);
+  ASSERT_TRUE(start("stopped", std::make_shared<ToyDataset>(), RunMode::kResume));
+  expect_same_run(folder_ / "run", folder_ / "stopped");
+  ASSERT_TRUE(start("run", std::make_shared<ToyDataset>(), RunMode::kOverwrite));
+  EXPECT_EQ(records_of("premise_gate").at(0).at("distillation"), "on");
+  EXPECT_EQ(records_of("distillation").size(), 9u);
+}
+
+TEST_F(DomainFusionRun, OnAndOffAskNoPremiseAndAreTheBooleansOfOlderRuns) {
+  for (const std::string word : {"true", "off"}) {
+    ASSERT_TRUE(toy_run("domainfusion", folder_ / "run", std::make_shared<ToyDataset>(), RunMode::kOverwrite,
+                        {"domainfusion.latent_distillation=" + word, "domainfusion.online_augmentation=false"}));
+    EXPECT_TRUE(records_of("premise_gate").empty());
+    EXPECT_EQ(records_of("distillation").size(), word == "true" ? 9u : 0u);
+    const auto config = nlohmann::json::parse(read_file(folder_ / "run/run.json")).at("config");
+    EXPECT_EQ(config.at("domainfusion").at("latent_distillation"), word == "true");
+  }
+}
+
 TEST_F(DomainFusionRun, ControlsOfOneDrawnImageAreRefused) {
   EXPECT_NE(refusal({"distillation.control=shuffled", "distillation.fraction=0.1"}).find("one is drawn"),
             std::string::npos);

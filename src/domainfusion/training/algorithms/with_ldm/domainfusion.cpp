@@ -11,6 +11,8 @@
 #include "domainfusion/core/log.h"
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/distillation/distillation_sources.h"
+#include "domainfusion/distillation/teachers/latent_distillation.h"
+#include "domainfusion/distillation/teachers/premise.h"
 #include "domainfusion/io/files/atomic_file.h"
 #include "domainfusion/io/files/content_hash.h"
 #include "domainfusion/io/files/file_hashes.h"
@@ -59,7 +61,7 @@ void DomainFusion::prepare(TrainingContext& context) {
   options_.validate();
   ldm_ = load_frozen_ldm(context);
   if (options_.domainfusion.online_augmentation) prepare_rounds();
-  if (options_.domainfusion.latent_distillation) prepare_distillation();
+  if (options_.domainfusion.latent_distillation != AutoSwitch::kOff) prepare_distillation();
 }
 
 PromptWords DomainFusion::words() const {
@@ -162,37 +164,98 @@ double DomainFusion::estimated_extra_seconds() {
   return ldm_seconds(planned_work(context().work_sizes(ldm_->scheduler_config())), measure_generation(*ldm_));
 }
 
-// All that the gate's verdict depends on: what `curves` names, and the options of g and of the gate.
-std::string DomainFusion::gate_options(const std::string& curves) const {
+// Names model and images where runs share curves; of a run's own folder there is nothing to tell apart.
+const std::string& DomainFusion::curves_identity() {
+  if (!curves_identity_) {
+    const DomainDataset& set = *context().source_in;
+    curves_identity_ = options_.distillation.curve.folder.empty()
+                           ? ""
+                           : curve_identity(*ldm_, set, labelled_keys(set, every_image_of(set)));
+  }
+  return *curves_identity_;
+}
+
+// All that the curve gate's verdict depends on: the curves, and the options of g and of the gate.
+std::string DomainFusion::gate_options() {
   DistillationConfig config = options_.distillation;
   nlohmann::json options = fields_of(config).to_json();
   for (const char* key : {"lambda_ld_mode", "lambda_ld", "share", "g_mode", "control", "fraction", "images_per_pass"})
     options.erase(key);
   for (const char* key : {"folder", "limit_mb"}) options.at("curve").erase(key);
-  return json_text({{"curves", curves}, {"distillation", options}, {"prompts", distillation_->prompts()}});
+  return json_text({{"curves", curves_identity()}, {"distillation", options}, {"prompts", distillation_->prompts()}});
+}
+
+// The same of the premise gate's.
+std::string DomainFusion::premise_options() {
+  DistillationConfig config = options_.distillation;
+  const nlohmann::json all = fields_of(config).to_json();
+  nlohmann::json options;
+  for (const char* key : {"weighting", "jacobian", "t_min", "t_max", "guidance"}) options[key] = all.at(key);
+  const PremiseRequest request = premise_gate_request();
+  return json_text({{"curves", curves_identity()},
+                    {"distillation", options},
+                    {"prompts", distillation_->prompts()},
+                    {"images", request.images},
+                    {"draws", request.draws},
+                    {"confidences", request.confidences}});
 }
 
 // Beside the curves where runs share these, else in the run's own folder.
-std::filesystem::path DomainFusion::gate_file(const std::string& options) const {
+std::filesystem::path DomainFusion::verdict_file(const char* gate, const std::string& options) const {
   const std::string& folder = options_.distillation.curve.folder;
-  if (folder.empty()) return context().run_folder / "curve_gate.json";
-  return std::filesystem::path(folder) / ("gate-" + sha256_hex(options).substr(0, 16) + ".json");
+  if (folder.empty()) return context().run_folder / fmt::format("{}_gate.json", gate);
+  return std::filesystem::path(folder) / fmt::format("{}gate-{}.json",
+                                                     std::string_view(gate) == "curve" ? "" : fmt::format("{}-", gate),
+                                                     sha256_hex(options).substr(0, 16));
+}
+
+nlohmann::json DomainFusion::measured_premise() {
+  const std::string options = premise_options();
+  const std::filesystem::path file = verdict_file("premise", options);
+  if (std::filesystem::exists(file)) {
+    const nlohmann::json verdict = read_json_object(file).value("verdict", nlohmann::json::object());
+    check<FormatError>(
+        verdict.is_object() && verdict.contains("negative_share") && verdict.at("negative_share").is_number(),
+        "'{}' holds no verdict of the premise gate; remove it, and the premise is measured anew", file.string());
+    return verdict;
+  }
+  const LdmFunctions ldm = ldm_functions_of(*ldm_);
+  const DomainDataset& set = *context().source_in;
+  const nlohmann::json verdict = measure_premise(ldm, options_.distillation, distillation_->conditions(),
+                                                 plain_image_source(context().source_in, ldm.image_size_px),
+                                                 labelled_keys(set, every_image_of(set)), kPremiseGateSeed,
+                                                 premise_gate_request(), [this] { context().stop_point(); })
+                                     .to_json();
+  std::filesystem::create_directories(file.parent_path());
+  write_file_atomically(file, json_text({{"of", options}, {"verdict", verdict}}, 1));
+  return verdict;
+}
+
+// latent_distillation = auto: an LDM to which more confident images are harder to denoise would lower confidence,
+// whatever the image shows, and is no teacher.
+void DomainFusion::ask_premise() {
+  if (premise_record_.is_null()) premise_record_ = measured_premise();
+  const double share = premise_record_.at("negative_share");
+  premise_record_.update(
+      {{"type", "premise_gate"}, {"step", 0}, {"distillation", lowers_confidence(share) ? "off" : "on"}});
+  context().write_record(premise_record_);
+  log_info("{}", premise_verdict(share));
+  if (lowers_confidence(share)) distillation_.reset();
 }
 
 // The gate costs hundreds of passes with gradients through the LDM: what it found is kept at once, so that neither a
 // kill before the first checkpoint nor another run of the same curves measures it again.
 void DomainFusion::choose_encoder() {
   const std::vector<LabelledKey> images = labelled_keys(*context().source_in, every_image_of(*context().source_in));
-  const std::string identity =
-      options_.distillation.curve.folder.empty() ? "" : curve_identity(*ldm_, *context().source_in, images);
-  const std::string options = gate_options(identity);
-  const std::filesystem::path file = gate_file(options);
+  const std::string options = gate_options();
+  const std::filesystem::path file = verdict_file("curve", options);
   if (!known_curve_points_ && std::filesystem::exists(file)) {
     const nlohmann::json verdict = read_json_object(file).value("verdict", nlohmann::json());
     gate_record_ = with_context(file.string(), [&] { return CurveGateResult::from_json(verdict).to_json(); });
     known_curve_points_ = gate_record_.at("chosen_points").get<std::int64_t>();
   }
-  const auto gate = distillation_->prepare(images, identity, known_curve_points_, [this] { context().stop_point(); });
+  const auto gate =
+      distillation_->prepare(images, curves_identity(), known_curve_points_, [this] { context().stop_point(); });
   encoder_chosen_ = true;  // only now: a run stopped inside the gate must measure it again
   if (gate) {
     gate_record_ = gate->to_json();
@@ -205,7 +268,11 @@ void DomainFusion::choose_encoder() {
 }
 
 void DomainFusion::before_step(std::int64_t step) {
-  if (distillation_ && !encoder_chosen_) choose_encoder();
+  if (distillation_ && !encoder_chosen_) {
+    if (options_.domainfusion.latent_distillation == AutoSwitch::kAuto && asks_for_premise(options_.distillation))
+      ask_premise();
+    if (distillation_) choose_encoder();
+  }
   const auto next = std::upper_bound(round_steps_.begin(), round_steps_.end(), step);
   const std::int64_t round = next - round_steps_.begin() - 1;
   if (round > active_round_) run_round(round);
@@ -291,15 +358,17 @@ at::Tensor DomainFusion::distillation_loss(std::int64_t step, const Batch& batch
 }
 
 void DomainFusion::save(TensorMap&, nlohmann::json& state) const {
-  // The rounds are on disk, all draws are counter-based: only the gate's choice is state.
+  // The rounds are on disk, all draws are counter-based: only the gates' choices are state.
   save_ldm(*ldm_, state);
   if (distillation_ && encoder_chosen_) state["curve_points"] = distillation_->curve_points();
   if (!gate_record_.is_null()) state["curve_gate"] = gate_record_;
+  if (!premise_record_.is_null()) state["premise_gate"] = premise_record_;
 }
 
 void DomainFusion::load(const TensorMap&, const nlohmann::json& state) {
   check_same_ldm(*ldm_, context(), state);
   if (state.contains("curve_gate")) gate_record_ = state.at("curve_gate");
+  if (state.contains("premise_gate")) premise_record_ = state.at("premise_gate");
   if (state.contains("curve_points")) known_curve_points_ = state.at("curve_points").get<std::int64_t>();
 }
 

@@ -26,7 +26,8 @@ class DomainFusion final : public Algorithm {
   std::string fixed_length() const override;
   double estimated_extra_seconds() override;
   bool loss_is_mean_over_images() const override { return false; }  // synthetic images and distillation go by the step
-  // Before the first step the latent curve's gate; before a round's step the round.
+  // Before the first step the premise gate, where latent_distillation = auto, then the latent curve's; before a round's
+  // step the round.
   void before_step(std::int64_t step) override;
   void save(TensorMap& tensors, nlohmann::json& state) const override;
   void load(const TensorMap& tensors, const nlohmann::json& state) override;
@@ -40,8 +41,12 @@ class DomainFusion final : public Algorithm {
   StyleJudge style_judge() const;
   void prepare_distillation();
   void choose_encoder();
-  std::filesystem::path gate_file(const std::string& options) const;
-  std::string gate_options(const std::string& curves) const;
+  void ask_premise();
+  nlohmann::json measured_premise();
+  const std::string& curves_identity();
+  std::filesystem::path verdict_file(const char* gate, const std::string& options) const;
+  std::string gate_options();
+  std::string premise_options();
   void run_round(std::int64_t round);
   RoundHooks round_hooks();
   at::Tensor distilled_images(const std::vector<ImageKey>& keys) const;
@@ -54,10 +59,12 @@ class DomainFusion final : public Algorithm {
   DomainFusionOptions options_;
 
   std::optional<LatentDiffusion> ldm_;
-  std::unique_ptr<DistillationTeacher> distillation_;
+  std::unique_ptr<DistillationTeacher> distillation_;  // nullptr: off
   bool encoder_chosen_ = false;
   std::optional<std::int64_t> known_curve_points_;  // of the run that is resumed
-  nlohmann::json gate_record_;                      // the gate's verdict; null: no gate ran
+  nlohmann::json gate_record_;                      // the curve gate's verdict; null: no gate ran
+  nlohmann::json premise_record_;                   // likewise the premise gate's
+  std::optional<std::string> curves_identity_;
 
   std::unique_ptr<CandidateGenerator> candidates_;
   std::unique_ptr<AugmentationRounds> rounds_;

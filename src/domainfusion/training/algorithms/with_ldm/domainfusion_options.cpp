@@ -8,7 +8,9 @@
 namespace domainfusion {
 
 void DomainFusionConfig::describe(ConfigFields& fields) {
-  fields.boolean("latent_distillation", latent_distillation, "learn from the diffusion model's residuals");
+  fields.auto_switch("latent_distillation", latent_distillation,
+                     "learn from the diffusion model's residuals; auto: if these raise confidence, which is measured "
+                     "before the first step (plans count on it); on: whatever they do (the paper)");
   fields.boolean("online_augmentation", online_augmentation, "run rounds and train on their synthetic images too");
   fields.real("lambda_syn", lambda_syn, {0, 1000}, "weight of the cross-entropy of synthetic images");
   synthetic_batches.describe(fields);
@@ -45,7 +47,7 @@ void DomainFusionOptions::warn_of_idle() const {
     return;
   }
   std::vector<std::string> idle;
-  if (domainfusion.latent_distillation && distillation.images == DistilledImages::kRawAndSynthetic)
+  if (domainfusion.latent_distillation != AutoSwitch::kOff && distillation.images == DistilledImages::kRawAndSynthetic)
     idle.emplace_back("distillation.images = raw_and_synthetic");
   if (!domainfusion.synthetic_from.empty()) idle.emplace_back("domainfusion.synthetic_from");
   if (!domainfusion.fidelity_weights.empty()) idle.emplace_back("domainfusion.fidelity_weights");

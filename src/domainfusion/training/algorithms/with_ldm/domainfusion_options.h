@@ -10,7 +10,7 @@
 namespace domainfusion {
 
 struct DomainFusionConfig {
-  bool latent_distillation = true;
+  AutoSwitch latent_distillation = AutoSwitch::kAuto;
   bool online_augmentation = true;
   double lambda_syn = 1;
   SyntheticBatchesConfig synthetic_batches;

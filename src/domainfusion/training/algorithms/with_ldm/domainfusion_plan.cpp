@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "domainfusion/distillation/teachers/distillation_teacher.h"
+#include "domainfusion/distillation/teachers/premise.h"
 
 namespace domainfusion {
 namespace {
@@ -75,12 +76,27 @@ PlannedWork work_of_distillation(const DomainFusionOptions& options, const WorkS
   return work;
 }
 
+PlannedWork work_of_premise(const DistillationConfig& config, const WorkSizes& sizes) {
+  const std::int64_t confidences = std::size(kPremiseGateConfidences);
+  const auto points =
+      static_cast<double>(std::min(kPremiseGateImages, sizes.in_images) * kPremiseGateDraws * confidences);
+  PlannedWork work;
+  work.unet_images =
+      points * static_cast<double>(rows_per_image(config.guidance)) * (config.jacobian == UnetJacobian::kFull ? 3 : 1);
+  work.vae_images = 3 * points;
+  work.unet_batch = confidences * rows_per_image(config.guidance);
+  work.vae_batch = 3 * confidences;
+  return work;
+}
+
 }  // namespace
 
 PlannedWork planned_work_of(const DomainFusionOptions& options, const WorkSizes& sizes) {
   PlannedWork work;
   if (options.domainfusion.online_augmentation) work += work_of_rounds(options, sizes);
-  if (options.domainfusion.latent_distillation) work += work_of_distillation(options, sizes);
+  if (options.domainfusion.latent_distillation != AutoSwitch::kOff) work += work_of_distillation(options, sizes);
+  if (options.domainfusion.latent_distillation == AutoSwitch::kAuto && asks_for_premise(options.distillation))
+    work += work_of_premise(options.distillation, sizes);
   return work;
 }
 
