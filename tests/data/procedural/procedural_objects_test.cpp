@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/io/files/content_hash.h"
@@ -84,8 +86,25 @@ TEST(ProceduralObjects, SketchesHaveNoColourAndLightPaper) {
   }
 }
 
+// Each style draws the object of its own streams; what it shows is another picture than every domain's.
+TEST(ProceduralObjects, StylesFollowTheDomainsAndAreWrittenOnRequest) {
+  const std::vector<std::string> styles = procedural_style_names();
+  ASSERT_EQ(styles.size(), 14u);
+  EXPECT_EQ(std::vector<std::string>(styles.begin(), styles.begin() + 4), procedural_domain_names());
+  const Folder folder("procedural_styles");
+  ProceduralObjectsConfig config;
+  config.images_per_class = config.sketch_images_per_class = config.style_images_per_class = 1;
+  EXPECT_EQ(write_procedural_objects(folder.path, config), 7 * 14);
+  std::set<std::string> hashes;
+  for (int style = 0; style < 14; ++style) {
+    const Image image = procedural_object(0, style, 2, 0);
+    EXPECT_EQ(read_image(folder.path / styles[static_cast<std::size_t>(style)] / "cat" / "0000.png"), image);
+    EXPECT_TRUE(hashes.insert(hash_of(image)).second) << styles[static_cast<std::size_t>(style)];
+  }
+}
+
 TEST(ProceduralObjects, OutOfRangeArgumentsAreNamed) {
-  EXPECT_THROW(procedural_object(0, 4, 0, 0), ConfigError);
+  EXPECT_THROW(procedural_object(0, 14, 0, 0), ConfigError);
   EXPECT_THROW(procedural_object(0, -1, 0, 0), ConfigError);
   EXPECT_THROW(procedural_object(0, 0, 7, 0), ConfigError);
   EXPECT_THROW(procedural_object(0, 0, -1, 0), ConfigError);
