@@ -73,7 +73,6 @@ void CombinationConfig::describe(ConfigFields& fields) {
 void CombinationConfig::forget_unused(nlohmann::json& options) const {
   if (rule == CombineRule::kDomainFusion) options.erase("combine");
   if (rule != CombineRule::kMixStyle && rule != CombineRule::kEfdMix) options.erase("mix_alpha");
-  if (options.contains("envelope") && options.at("envelope") == 0) options.erase("envelope");
   if (rule == CombineRule::kMode) return;
   options.erase("move_steps");
   options.erase("move_rate");

@@ -91,6 +91,7 @@ json AugmentationRounds::identity() const {
   // Sets from before there was a choice keep their identity.
   if (config.mode == GenerationMode::kImageToImage) options.erase("mode");
   if (config.detail == Detail::kDecoded) options.erase("detail");
+  if (config.decomposition_options.envelope == 0) options.erase("envelope");
   config.combination.forget_unused(options);
   // Of styles their words count, not where they come from.
   const json mix = options.at("style_mix");
