@@ -11,6 +11,7 @@
 #include "domainfusion/ldm_training/stages/denoiser_training.h"
 #include "domainfusion/ldm_training/stages/ldm_stage.h"
 #include "domainfusion/ldm_training/stages/vae_training.h"
+#include "domainfusion/nn/autocast.h"
 #include "temporary_folder.h"
 #include "test_device.h"
 
@@ -57,10 +58,16 @@ LdmPretrainingConfig small_pretraining() {
 }
 
 bool pretrain(const std::filesystem::path& out, const LdmPretrainingConfig& config, bool resume = false,
-              std::int64_t stop_after = -1, bool* started = nullptr) {
+              std::int64_t stop_after = -1, bool* started = nullptr, at::ScalarType dtype = at::kFloat) {
   std::filesystem::create_directories(out);
-  LdmPretrainingRequest request{
-      {"paint", "photo"}, {"a painting", "a photograph"}, {}, out, {.device = test_device()}, resume, {}, {}};
+  LdmPretrainingRequest request{{"paint", "photo"},
+                                {"a painting", "a photograph"},
+                                {},
+                                out,
+                                {.device = test_device(), .dtype = dtype},
+                                resume,
+                                {},
+                                {}};
   std::int64_t asked = 0;
   request.on_start = [started] {
     if (started != nullptr) *started = true;
@@ -141,6 +148,29 @@ TEST(LdmPretraining, WritesAFolderThatLoadsAndSaysWhatItSaw) {
     for (std::int64_t index : holdout_split(20, 0, domain).in) in.insert(set.file_hash(domain, index));
   }
   EXPECT_EQ(seen.at("image_hashes").get<std::set<std::string>>(), in);
+}
+
+TEST(LdmPretraining, LargeResolutionsMayDoWithoutAttention) {
+  const TemporaryFolder folder;
+  LdmPretrainingConfig config = small_pretraining();
+  config.unet.plain_levels = 1;
+  ASSERT_TRUE(pretrain(folder.path() / "ldm", config));
+  const auto unet = nlohmann::json::parse(read_file(folder.path() / "ldm/unet/config.json"));
+  EXPECT_EQ(unet.at("down_block_types"), (nlohmann::json{"DownBlock2D", "CrossAttnDownBlock2D"}));
+  EXPECT_EQ(unet.at("up_block_types"), (nlohmann::json{"CrossAttnUpBlock2D", "UpBlock2D"}));
+  EXPECT_NO_THROW(LatentDiffusion::load(folder.path() / "ldm").embed({"a cat, a painting"}));
+}
+
+TEST(LdmPretraining, InBFloat16ItLearnsOtherBitsAndFiniteOnes) {
+  if (!BFloat16Convolutions::supported()) GTEST_SKIP() << "this processor has no AVX-512";
+  const TemporaryFolder folder;
+  ASSERT_TRUE(pretrain(folder.path() / "exact", small_pretraining()));
+  ASSERT_TRUE(pretrain(folder.path() / "mixed", small_pretraining(), false, -1, nullptr, at::kBFloat16));
+  for (const char* weights : kWeights) {
+    EXPECT_NE(read_file(folder.path() / "exact" / weights), read_file(folder.path() / "mixed" / weights)) << weights;
+  }
+  const LatentDiffusion ldm = LatentDiffusion::load(folder.path() / "mixed");
+  EXPECT_TRUE(ldm.encode(torch::rand({1, 3, 16, 16})).isfinite().all().item<bool>());
 }
 
 TEST(LdmPretraining, LatentsHaveStandardDeviationOne) {

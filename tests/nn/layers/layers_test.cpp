@@ -7,6 +7,7 @@
 #include <torch/types.h>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/nn/autocast.h"
 #include "domainfusion/nn/inference.h"
 #include "domainfusion/nn/kernels/blocked_attention.h"
 #include "domainfusion/nn/layers/attention.h"
@@ -52,6 +53,36 @@ TEST(Conv2d, AgreesForEveryGeometry) {
       }
     }
   }
+}
+
+TEST(Conv2d, InBFloat16OnACpuItsGradientsStayNearFloat32s) {
+  if (!BFloat16Convolutions::supported()) GTEST_SKIP() << "this processor has no AVX-512";
+  torch::manual_seed(6);
+  for (const std::int64_t channels : {3, 16, 48}) {
+    Conv2d layer{three_by_three(channels, 32)};
+    for (at::Tensor& parameter : layer->parameters()) {
+      torch::NoGradGuard no_grad;
+      parameter.normal_(0, 0.1);
+    }
+    const at::Tensor x = maps(channels, 9, 8).requires_grad_(), out_gradient = maps(32, 9, 8);
+    std::vector<at::Tensor> inputs = layer->parameters();
+    inputs.push_back(x);
+    const auto results = [&](bool small) {
+      const BFloat16Convolutions convolutions(small);
+      const at::Tensor y = layer(x);
+      std::vector<at::Tensor> all = torch::autograd::grad({y}, inputs, {out_gradient});
+      all.push_back(y.detach());
+      return all;
+    };
+    const auto exact = results(false), rounded = results(true);
+    for (std::size_t i = 0; i < exact.size(); ++i) {
+      EXPECT_EQ(rounded[i].scalar_type(), at::kFloat);
+      const double error = ((rounded[i] - exact[i]).norm() / exact[i].norm()).item<double>();
+      EXPECT_LT(error, 4e-3) << channels << " channels, tensor " << i;
+      EXPECT_GT(error, 1e-5) << "nothing was rounded";
+    }
+  }
+  EXPECT_FALSE(BFloat16Convolutions::active());
 }
 
 TEST(Conv2d, AgreesForPartsEnlargementsAndSums) {
