@@ -136,7 +136,7 @@ void Demo::make_data() {
   log_info("{} images in {}", images, (out_ / "data").string());
 }
 
-// Rounds have one seed for all runs: what the LDM makes does not depend on the training, so runs share it.
+// Runs of one seed share what the LDM makes, where they ask for the same.
 bool Demo::train(const System& system, std::int64_t seed) {
   std::vector<std::pair<std::string, nlohmann::json>> options{
       {"data.root", (out_ / "data").string()}, {"test_domain", kTarget}, {"seed", seed}};
