@@ -10,6 +10,7 @@
 #include "domainfusion/core/random/random_tensor.h"
 #include "domainfusion/data/batch.h"
 #include "domainfusion/data/protocol/split.h"
+#include "domainfusion/diffusion/ldm_provenance.h"
 #include "domainfusion/io/files/atomic_file.h"
 #include "domainfusion/io/files/file_bytes.h"
 #include "domainfusion/ldm_training/stages/denoising_loss.h"
@@ -80,7 +81,9 @@ double denoising_loss_on(const LatentDiffusion& ldm, std::int64_t domain) {
 
 std::set<std::string> in_hashes(std::int64_t domain) {
   std::set<std::string> hashes;
-  for (const std::int64_t index : holdout_split(20, 0, domain).in) hashes.insert(ToyDataset().file_hash(domain, index));
+  for (const std::int64_t index : holdout_split(20, 0, domain).in) {
+    hashes.insert(recorded_hash(ToyDataset().file_hash(domain, index)));
+  }
   return hashes;
 }
 

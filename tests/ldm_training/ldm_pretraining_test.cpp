@@ -7,6 +7,7 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/data/protocol/split.h"
 #include "domainfusion/diffusion/latent_diffusion.h"
+#include "domainfusion/diffusion/ldm_provenance.h"
 #include "domainfusion/io/files/file_bytes.h"
 #include "domainfusion/ldm_training/stages/denoiser_training.h"
 #include "domainfusion/ldm_training/stages/ldm_stage.h"
@@ -19,7 +20,7 @@ namespace domainfusion {
 namespace {
 
 // Three domains of two classes with images of random colours; images of domain "target" must not be asked for.
-class SmallSet final : public DomainDataset {
+class SmallSet : public DomainDataset {
  public:
   const std::vector<std::string>& class_names() const override { return classes_; }
   const std::vector<std::string>& domain_names() const override { return domains_; }
@@ -126,7 +127,7 @@ TEST(LdmPretraining, CaptionsAreNeverCut) {
   EXPECT_EQ(ldm.tokenizer().length(), static_cast<std::int64_t>(longest) + 2);
   config.text.bpe_merges = 0;
   LdmPretrainingRequest request{
-      {"paint", "photo"}, {std::string(80, 'a'), "b"}, {}, folder / "other", {}, false, {}, {}};
+      {"paint", "photo"}, {std::string(80, 'a'), "b"}, {}, {}, folder / "other", {}, false, {}, {}};
   std::filesystem::create_directories(folder / "other");
   EXPECT_NE(message_of<ConfigError>([&] { pretrain_ldm(SmallSet(), config, request); }).find("at most 77 are possible"),
             std::string::npos);
@@ -145,7 +146,7 @@ TEST(LdmPretraining, WritesAFolderThatLoadsAndSaysWhatItSaw) {
   const SmallSet set;
   std::set<std::string> in;
   for (std::int64_t domain : {0, 1}) {
-    for (std::int64_t index : holdout_split(20, 0, domain).in) in.insert(set.file_hash(domain, index));
+    for (std::int64_t index : holdout_split(20, 0, domain).in) in.insert(recorded_hash(set.file_hash(domain, index)));
   }
   EXPECT_EQ(seen.at("image_hashes").get<std::set<std::string>>(), in);
 }
@@ -215,11 +216,66 @@ TEST(LdmPretraining, TheVaeLossFallsWhenItIsTrained) {
   EXPECT_LT(training.loss(1000).item<double>(), 0.95 * before);
 }
 
-TEST(CaptionTable, EveryClassHasEachDomainAndNoneAndTheEmptyCaptionIsLast) {
-  const CaptionTable table({"cat", "guitar"}, {"art painting", "photo"});
-  EXPECT_EQ(table.captions()[static_cast<std::size_t>(table.of_domain(1, 0))], "a guitar, art painting");
-  EXPECT_EQ(table.captions()[static_cast<std::size_t>(table.without_domain(0))], "an image of a cat");
-  EXPECT_EQ(table.captions()[static_cast<std::size_t>(table.empty())], "");
+// A set of which no classifier knows the domains and one class of two.
+class FurtherSet : public SmallSet {
+ public:
+  const std::vector<std::string>& domain_names() const override { return domains_; }
+  const std::vector<std::string>& class_names() const override { return classes_; }
+  Image image(std::int64_t domain, std::int64_t index) const override { return SmallSet::image(domain % 2, index); }
+  std::string file_hash(std::int64_t domain, std::int64_t index) const override {
+    return "further " + SmallSet::file_hash(domain, index);
+  }
+
+ private:
+  std::vector<std::string> domains_{"mosaic", "neon", "clay"}, classes_{"cat", "zebra"};
+};
+
+TEST(LdmPretraining, AllImagesOfFurtherSetsAreLearnedFromAndTheSplitStaysThatOfTheSet) {
+  const TemporaryFolder folder;
+  const FurtherSet further;
+  ASSERT_EQ(further.number_of_domains(), 3);
+  LdmPretrainingRequest request{
+      {"paint", "photo"}, {"a painting", "a photo"}, {}, {}, folder / "ldm", {}, false, {}, {}};
+  request.further.push_back({std::make_shared<FurtherSet>(), {"mosaic", "neon", "clay"}, {}});
+  std::filesystem::create_directories(folder / "ldm");
+  ASSERT_TRUE(pretrain_ldm(SmallSet(), small_pretraining(), request));
+  const LatentDiffusion ldm = LatentDiffusion::load(folder / "ldm");
+  const nlohmann::json& seen = *ldm.provenance();
+  EXPECT_EQ(seen.at("domains"), (nlohmann::json{"paint", "photo", "mosaic", "neon", "clay"}));
+  std::vector<std::string> classes = SmallSet().class_names();
+  ASSERT_EQ(classes.front(), "cat");
+  classes.push_back("zebra");
+  EXPECT_EQ(seen.at("class_names"), nlohmann::json(classes));
+  const auto captions = seen.at("captions").get<std::set<std::string>>();
+  EXPECT_TRUE(captions.contains("a zebra, neon"));
+  EXPECT_TRUE(captions.contains("a cat, neon"));
+  EXPECT_FALSE(captions.contains("a zebra, a photo"));  // no such image
+  std::set<std::string> hashes;
+  for (std::int64_t domain : {0, 1}) {
+    for (std::int64_t index : holdout_split(20, 0, domain).in) {
+      hashes.insert(recorded_hash(SmallSet().file_hash(domain, index)));
+    }
+  }
+  for (std::int64_t domain = 0; domain < 3; ++domain) {
+    for (std::int64_t index = 0; index < further.size(domain); ++index) {
+      hashes.insert(recorded_hash(further.file_hash(domain, index)));
+    }
+  }
+  EXPECT_EQ(seen.at("image_hashes").get<std::set<std::string>>(), hashes);
+}
+
+TEST(CaptionTable, AClassHasEachOfItsDomainsAndNoneAndTheEmptyCaptionIsLast) {
+  LdmImages images;
+  images.label = {1, 0, 1};
+  images.domain = {0, 1, 1};
+  const CaptionTable table(images, {"cat", "guitar"}, {"art painting", "photo"});
+  const auto text = [&](std::int64_t place) { return table.captions().at(static_cast<std::size_t>(place)); };
+  EXPECT_EQ(table.captions().size(), 6u);
+  EXPECT_EQ(text(table.of_domain(1, 0).value()), "a guitar, art painting");
+  EXPECT_EQ(text(table.of_domain(0, 1).value()), "a cat, photo");
+  EXPECT_FALSE(table.of_domain(0, 0));
+  EXPECT_EQ(text(table.without_domain(0)), "an image of a cat");
+  EXPECT_EQ(text(table.empty()), "");
 }
 
 }  // namespace domainfusion

@@ -4,6 +4,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <algorithm>
+
 #include "domainfusion/core/log.h"
 #include "domainfusion/core/machine/blas.h"
 #include "domainfusion/data/transforms/image_tensor.h"
@@ -51,16 +53,49 @@ void check_pretraining_placement(const Placement& placement) {
                      "float32's; train in float32");
 }
 
+// What is learned from: the source domains' IN images and, behind them, those of further sets.
+struct Subject {
+  std::vector<std::string> class_names, class_words, domain_names, domain_descriptions;
+  LdmImages images;
+
+  Subject(const DomainDataset& dataset, const LdmPretrainingConfig& config, const LdmPretrainingRequest& request)
+      : class_names(dataset.class_names()),
+        class_words(request.class_words.empty() ? class_names : request.class_words),
+        domain_names(request.domains),
+        domain_descriptions(request.domain_descriptions),
+        images(load_ldm_images(dataset, request.domains, config.trial_seed, config.image_size_px)) {
+    for (const FurtherLdmImages& further : request.further) add(further, config.image_size_px);
+    images.image_N3SS = images.image_N3SS.to(request.placement.device);
+  }
+
+  void add(const FurtherLdmImages& further, std::int64_t size_px);
+};
+
+void Subject::add(const FurtherLdmImages& further, std::int64_t size_px) {
+  const std::vector<std::string>& names = further.dataset->class_names();
+  std::vector<std::int64_t> label_of_class;
+  for (std::size_t k = 0; k < names.size(); ++k) {
+    const auto found = std::find(class_names.begin(), class_names.end(), names[k]);
+    label_of_class.push_back(found - class_names.begin());
+    if (found != class_names.end()) continue;
+    class_names.push_back(names[k]);
+    class_words.push_back(further.class_words.empty() ? names[k] : further.class_words[k]);
+  }
+  const auto first_domain = static_cast<std::int64_t>(domain_descriptions.size());
+  const std::vector<std::string>& domains = further.dataset->domain_names();
+  domain_names.insert(domain_names.end(), domains.begin(), domains.end());
+  domain_descriptions.insert(domain_descriptions.end(), further.domain_descriptions.begin(),
+                             further.domain_descriptions.end());
+  add_all_images(images, *further.dataset, label_of_class, first_domain, size_px);
+}
+
 class Pretraining {
  public:
   Pretraining(const DomainDataset& dataset, const LdmPretrainingConfig& config, const LdmPretrainingRequest& request)
       : config_(config),
         request_(request),
-        class_names_(dataset.class_names()),
-        images_(load_ldm_images(dataset, request.domains, config.trial_seed, config.image_size_px)),
-        captions_(request.class_words.empty() ? class_names_ : request.class_words, request.domain_descriptions) {
-    images_.image_N3SS = images_.image_N3SS.to(request.placement.device);
-  }
+        subject_(dataset, config, request),
+        captions_(images_, subject_.class_words, subject_.domain_descriptions) {}
 
   bool run();
 
@@ -75,13 +110,14 @@ class Pretraining {
   void show(const std::string& name, std::int64_t step, std::vector<std::string> row_names,
             const std::vector<at::Tensor>& rows_image01) const;
   void show_denoiser(std::int64_t step) const;
+  std::int64_t shifted_caption(std::int64_t label, std::int64_t domain, std::int64_t shift) const;
   at::Tensor translated(const LatentDiffusion& ldm, const at::Tensor& image01, std::int64_t domain_shift,
                         double strength) const;
 
   const LdmPretrainingConfig& config_;
   const LdmPretrainingRequest& request_;
-  std::vector<std::string> class_names_;
-  LdmImages images_;
+  const Subject subject_;
+  const LdmImages& images_ = subject_.images;
   CaptionTable captions_;
 };
 
@@ -96,7 +132,7 @@ bool Pretraining::run() {
   check_denoiser_options(config_, tokenizer);
   write_index(false);
   VaeTraining vae(images_, config_);
-  log_info("{} images of {} domains at {} px; VAE of {:.2f} M parameters", images_.size(), request_.domains.size(),
+  log_info("{} images of {} domains at {} px; VAE of {:.2f} M parameters", images_.size(), subject_.domain_names.size(),
            config_.image_size_px, millions(*vae.vae()));
   LdmStage stage("vae", leaves_of(*vae.vae()), config_.vae.training);
   if (request_.on_start) request_.on_start();
@@ -179,8 +215,8 @@ bool Pretraining::train_denoiser(const ClipTokenizer& tokenizer, const at::Tenso
 
 void Pretraining::write_index(bool finished) const {
   write_folder_index(request_.out, {{"finished", finished},
-                                    {"domains", request_.domains},
-                                    {"class_names", class_names_},
+                                    {"domains", subject_.domain_names},
+                                    {"class_names", subject_.class_names},
                                     {"captions", captions_.captions()},
                                     {"seed", config_.seed},
                                     {"trial_seed", config_.trial_seed},
@@ -206,17 +242,24 @@ void Pretraining::show(const std::string& name, std::int64_t step, std::vector<s
   request_.on_pictures(pictures);
 }
 
+// That of the class in the domain `shift` places on, of those in which it has images.
+std::int64_t Pretraining::shifted_caption(std::int64_t label, std::int64_t domain, std::int64_t shift) const {
+  const auto domains = static_cast<std::int64_t>(subject_.domain_names.size());
+  for (std::int64_t k = domain + shift; k < domain + domains; ++k) {
+    if (const auto caption = captions_.of_domain(label, k % domains)) return *caption;
+  }
+  return captions_.of_domain(label, domain).value();
+}
+
 at::Tensor Pretraining::translated(const LatentDiffusion& ldm, const at::Tensor& image01, std::int64_t domain_shift,
                                    double strength) const {
   ImageToImageRequest request;
   request.image01_N3HW = image01;
   request.strength = strength;
-  const auto domains = static_cast<std::int64_t>(request_.domains.size());
   for (const at::Tensor& place : pictured_images().unbind()) {
     const auto image = static_cast<std::size_t>(place.item<std::int64_t>());
-    const std::int64_t domain = (images_.domain[image] + domain_shift) % domains;
-    request.prompts.push_back(
-        captions_.captions()[static_cast<std::size_t>(captions_.of_domain(images_.label[image], domain))]);
+    request.prompts.push_back(captions_.captions()[static_cast<std::size_t>(
+        shifted_caption(images_.label[image], images_.domain[image], domain_shift))]);
     request.noise_streams.emplace_back(static_cast<std::uint64_t>(config_.seed), "pretrain picture",
                                        std::initializer_list<std::uint64_t>{image});
   }

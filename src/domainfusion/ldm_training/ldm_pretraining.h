@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,18 @@ struct LdmPictures {
   std::vector<std::vector<Image>> rows;
 };
 
+// A set whose images are all learned from beside the source domains: things and styles that no classifier is trained
+// on.
+struct FurtherLdmImages {
+  std::shared_ptr<const DomainDataset> dataset;
+  std::vector<std::string> domain_descriptions, class_words;  // one per domain and class; empty words: the names
+};
+
 struct LdmPretrainingRequest {
   std::vector<std::string> domains;              // names; only the IN split of these is read
   std::vector<std::string> domain_descriptions;  // for the captions, in the order of `domains`
   std::vector<std::string> class_words;          // for the captions, one per class; empty: the class names
+  std::vector<FurtherLdmImages> further;         // classes of one name are one class
   std::filesystem::path out;                     // exists
   Placement placement;                           // bfloat16: mixed precision, on a CPU of convolutions alone
   bool resume = false;

@@ -128,9 +128,15 @@ TEST(ProceduralObjects, AFolderBelowARegularFileIsAnIoError) {
   EXPECT_THROW(write_procedural_objects(folder.path / "below", {}), IoError);
 }
 
-TEST(ProceduralObjects, TheConfigRefusesEmptyClasses) {
+TEST(ProceduralObjects, DomainsOfNoImagesAreLeftOut) {
+  const Folder folder("procedural_styles_alone");
   ProceduralObjectsConfig config;
-  EXPECT_THROW(fields_of(config).from_json({{"images_per_class", 0}}), ConfigError);
+  fields_of(config).from_json(
+      {{"images_per_class", 0}, {"sketch_images_per_class", 0}, {"style_images_per_class", 1}});
+  EXPECT_EQ(write_procedural_objects(folder.path, config), 7 * 10);
+  EXPECT_TRUE(fs::exists(folder.path / "neon" / "tree" / "0000.png"));
+  for (const std::string& domain : procedural_domain_names()) EXPECT_FALSE(fs::exists(folder.path / domain)) << domain;
+  EXPECT_THROW(fields_of(config).from_json({{"images_per_class", -1}}), ConfigError);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "domainfusion/diffusion/ldm_provenance.h"
 #include "domainfusion/evaluation/tables/run_result.h"
 #include "domainfusion/io/weights/tensor_file.h"
 #include "domainfusion/training/guards/source_split.h"
@@ -140,10 +141,10 @@ TEST(HoldoutGuard, CountsTheFirstAndTheLastImageOfTheTarget) {
   const auto set = std::make_shared<ToyDataset>();
   const HoldoutGuard guard(set, {2}, {{0, 19}, {4}, {}});
   for (const std::int64_t index : {0, 19}) {
-    EXPECT_EQ(guard.target_images_among({set->file_hash(2, index)}), 1) << index;
-    EXPECT_EQ(guard.out_images_among({set->file_hash(0, index)}), 1) << index;
+    EXPECT_EQ(guard.target_images_among({recorded_hash(set->file_hash(2, index))}), 1) << index;
+    EXPECT_EQ(guard.out_images_among({recorded_hash(set->file_hash(0, index))}), 1) << index;
   }
-  EXPECT_EQ(guard.out_images_among({set->file_hash(0, 1)}), 0);
+  EXPECT_EQ(guard.out_images_among({recorded_hash(set->file_hash(0, 1))}), 0);
 }
 
 }  // namespace domainfusion

@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "domainfusion/diffusion/ldm_provenance.h"
 #include "domainfusion/io/files/json_lines.h"
 #include "domainfusion/training/guards/source_view.h"
 #include "training/toy_run.h"
@@ -401,7 +402,8 @@ TEST(HoldoutGuard, CountsImagesOfTargetAndOutSplitsByTheirHashes) {
   auto dataset = std::make_shared<ToyDataset>();
   const HoldoutGuard guard(dataset, {2}, {{0, 1}, {4}, {0}});
   EXPECT_EQ(guard.target_name(), "red");
-  const std::set<std::string> hashes{dataset->file_hash(2, 7), dataset->file_hash(1, 4), dataset->file_hash(0, 3)};
+  const std::set<std::string> hashes{recorded_hash(dataset->file_hash(2, 7)), recorded_hash(dataset->file_hash(1, 4)),
+                                     recorded_hash(dataset->file_hash(0, 3))};
   EXPECT_EQ(guard.target_images_among(hashes), 1);
   EXPECT_EQ(guard.out_images_among(hashes), 1);
 }

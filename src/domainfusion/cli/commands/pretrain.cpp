@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 struct PretrainArguments {
   std::string data, descriptions, recipe, device = "auto", dtype = "float32";
-  std::vector<std::string> domains, overrides;
+  std::vector<std::string> domains, also, overrides;
   OutputFolder output;
   bool skip_broken_images = false;
 };
@@ -34,6 +34,14 @@ void write_pictures(const fs::path& folder, const LdmPictures& pictures) {
   }
   fs::create_directories(folder);
   write_picture_grid(folder / (pictures.name + ".png"), grid);
+}
+
+FurtherLdmImages further_images(const DataConfig& data) {
+  FurtherLdmImages further{open_dataset(data, 1), {}, {}};
+  const PromptWords words(further.dataset->domain_names(), further.dataset->class_names(), data.descriptions);
+  further.domain_descriptions = words.domains(further.dataset->domain_names());
+  further.class_words = words.classes();
+  return further;
 }
 
 void pretrain(const PretrainArguments& arguments) {
@@ -54,6 +62,10 @@ void pretrain(const PretrainArguments& arguments) {
   request.domains = arguments.domains;
   request.domain_descriptions = words.domains(arguments.domains);
   request.class_words = words.classes();
+  for (const std::string& folder : arguments.also) {
+    data.root = folder;
+    request.further.push_back(with_context("--also", [&] { return further_images(data); }));
+  }
   request.out = arguments.output.out;
   request.placement = placement_of(arguments.device, arguments.dtype);
   request.resume = arguments.output.resume;
@@ -62,6 +74,7 @@ void pretrain(const PretrainArguments& arguments) {
                                 {"domains", request.domains},
                                 {"domain_descriptions", request.domain_descriptions},
                                 {"options", fields.to_json()}};
+  if (!arguments.also.empty()) description["also"] = arguments.also;
   if (arguments.dtype != "float32") description["dtype"] = arguments.dtype;
   if (!arguments.descriptions.empty()) description["class_words"] = request.class_words;
   OwnedFolder folder(request.out, arguments.output.mode(), {"folder of a pretrained LDM", "pretrain.json"});
@@ -86,6 +99,9 @@ void add_pretrain_command(Command& app) {
   command.option("--domains", arguments->domains, "domains to learn from, a,b,…: never the one to be tested on")
       .required()
       .commas();
+  command.option("--also", arguments->also,
+                 "another such folder, all of whose images are learned from: things and styles that no classifier "
+                 "is trained on; may be given often");
   arguments->output.add_to(command, "the LDM").required();
   command.option("--descriptions", arguments->descriptions, "JSON file with the words for domains and classes");
   add_placement_options(command, arguments->device, arguments->dtype);

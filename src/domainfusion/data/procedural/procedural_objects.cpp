@@ -56,8 +56,9 @@ void write_item(const std::filesystem::path& root, std::int64_t seed, const Item
 
 void ProceduralObjectsConfig::describe(ConfigFields& fields) {
   fields.integer("seed", seed, {0}, "seed of the whole set");
-  fields.integer("images_per_class", images_per_class, {1, 9999}, "images per class in photo, painting and cartoon");
-  fields.integer("sketch_images_per_class", sketch_images_per_class, {1, 9999}, "images per class in sketch");
+  fields.integer("images_per_class", images_per_class, {0, 9999},
+                 "images per class in photo, painting and cartoon; 0: none");
+  fields.integer("sketch_images_per_class", sketch_images_per_class, {0, 9999}, "images per class in sketch; 0: none");
   fields.integer("style_images_per_class", style_images_per_class, {0, 9999},
                  "images per class in each further style (watercolour, mosaic, …), a domain of its own; 0: none");
 }

@@ -65,16 +65,25 @@ void check_denoiser_options(const LdmPretrainingConfig& config, const ClipTokeni
   ClipTextConfig::from_json(text_config_of(config, tokenizer).to_json(), "text options");
 }
 
-CaptionTable::CaptionTable(const std::vector<std::string>& class_names,
-                           const std::vector<std::string>& domain_descriptions)
-    : domains_(static_cast<std::int64_t>(domain_descriptions.size())) {
-  for (const std::string& name : class_names) {
-    for (const std::string& description : domain_descriptions) {
-      captions_.push_back(fill_prompt(kDomainCaption, name, description));
+CaptionTable::CaptionTable(const LdmImages& images, const std::vector<std::string>& class_names,
+                           const std::vector<std::string>& domain_descriptions) {
+  for (std::size_t i = 0; i < images.label.size(); ++i) place_[{images.label[i], images.domain[i]}] = -1;
+  auto next = place_.begin();  // by label, then by domain
+  for (std::size_t label = 0; label < class_names.size(); ++label) {
+    for (; next != place_.end() && next->first.first == static_cast<std::int64_t>(label); ++next) {
+      next->second = static_cast<std::int64_t>(captions_.size());
+      const auto domain = static_cast<std::size_t>(next->first.second);
+      captions_.push_back(fill_prompt(kDomainCaption, class_names[label], domain_descriptions.at(domain)));
     }
-    captions_.push_back(fill_prompt(kPlainCaption, name));
+    plain_.push_back(static_cast<std::int64_t>(captions_.size()));
+    captions_.push_back(fill_prompt(kPlainCaption, class_names[label]));
   }
   captions_.emplace_back();
+}
+
+std::optional<std::int64_t> CaptionTable::of_domain(std::int64_t label, std::int64_t domain) const {
+  const auto found = place_.find({label, domain});
+  return found == place_.end() ? std::nullopt : std::optional(found->second);
 }
 
 DenoiserTraining::DenoiserTraining(const LdmImages& images, const CaptionTable& captions,
@@ -101,7 +110,7 @@ std::int64_t DenoiserTraining::draw_caption(RandomStream& stream, std::int64_t i
   const auto place = static_cast<std::size_t>(image);
   if (stream.uniform() < config_.unet.empty_caption_share) return captions_.empty();
   if (stream.uniform() < kPlainCaptionShare) return captions_.without_domain(images_.label[place]);
-  return captions_.of_domain(images_.label[place], images_.domain[place]);
+  return captions_.of_domain(images_.label[place], images_.domain[place]).value();
 }
 
 at::Tensor DenoiserTraining::loss(std::int64_t step) {
@@ -126,9 +135,8 @@ at::Tensor DenoiserTraining::loss(std::int64_t step) {
 }
 
 at::Tensor DenoiserTraining::predict(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const at::Tensor& caption_N) {
-  // The whole table is encoded: it is smaller than a batch.
-  const at::Tensor context = text_encoder_->forward(caption_ids_KL_).last_hidden_state_NLC.index_select(0, caption_N);
-  return unet_->forward(z_t_NChw, t_N, context);
+  const at::Tensor ids_NL = caption_ids_KL_.index_select(0, caption_N);
+  return unet_->forward(z_t_NChw, t_N, text_encoder_->forward(ids_NL).last_hidden_state_NLC);
 }
 
 std::vector<at::Tensor> DenoiserTraining::all_parameters() const {

@@ -3,7 +3,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "domainfusion/diffusion/noise/noise_schedule.h"
@@ -17,19 +20,22 @@
 
 namespace domainfusion {
 
-// The captions of a set: per class one with each domain's description and one without a domain, and last the empty
-// caption.
+// The captions of a set: per class one with the description of each domain in which there are images of it and one
+// without a domain, and last the empty caption.
 class CaptionTable {
  public:
-  CaptionTable(const std::vector<std::string>& class_names, const std::vector<std::string>& domain_descriptions);
+  CaptionTable(const LdmImages& images, const std::vector<std::string>& class_names,
+               const std::vector<std::string>& domain_descriptions);
 
   const std::vector<std::string>& captions() const { return captions_; }
-  std::int64_t of_domain(std::int64_t label, std::int64_t domain) const { return label * (domains_ + 1) + domain; }
-  std::int64_t without_domain(std::int64_t label) const { return label * (domains_ + 1) + domains_; }
+  // Places in captions(); none where no image is of this class and domain.
+  std::optional<std::int64_t> of_domain(std::int64_t label, std::int64_t domain) const;
+  std::int64_t without_domain(std::int64_t label) const { return plain_[static_cast<std::size_t>(label)]; }
   std::int64_t empty() const { return static_cast<std::int64_t>(captions_.size()) - 1; }
 
  private:
-  std::int64_t domains_;
+  std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> place_;  // of (label, domain)
+  std::vector<std::int64_t> plain_;                                      // by label
   std::vector<std::string> captions_;
 };
 

@@ -4,12 +4,23 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/data/batch.h"
 #include "domainfusion/data/protocol/split.h"
+#include "domainfusion/diffusion/ldm_provenance.h"
 
 namespace domainfusion {
+
+namespace {
+
+at::Tensor bytes_of(const DomainDataset& dataset, std::int64_t domain, const std::vector<std::int64_t>& indices,
+                    std::int64_t size_px) {
+  return plain_images01(dataset, domain, indices, size_px).mul_(255).round_().to(torch::kUInt8);
+}
+
+}  // namespace
 
 LdmImages load_ldm_images(const DomainDataset& dataset, const std::vector<std::string>& domains,
                           std::int64_t trial_seed, std::int64_t size_px) {
@@ -24,13 +35,30 @@ LdmImages load_ldm_images(const DomainDataset& dataset, const std::vector<std::s
     for (std::int64_t index : in) {
       images.label.push_back(dataset.info(domain, index).label);
       images.domain.push_back(static_cast<std::int64_t>(parts.size()));
-      images.hash.push_back(dataset.file_hash(domain, index));
+      images.hash.push_back(recorded_hash(dataset.file_hash(domain, index)));
     }
-    parts.push_back(plain_images01(dataset, domain, in, size_px).mul_(255).round_().to(torch::kUInt8));
+    parts.push_back(bytes_of(dataset, domain, in, size_px));
   }
   std::sort(images.hash.begin(), images.hash.end());
   images.image_N3SS = torch::cat(parts);
   return images;
+}
+
+void add_all_images(LdmImages& images, const DomainDataset& dataset, const std::vector<std::int64_t>& label_of_class,
+                    std::int64_t first_domain, std::int64_t size_px) {
+  std::vector<at::Tensor> parts{images.image_N3SS};
+  for (std::int64_t domain = 0; domain < dataset.number_of_domains(); ++domain) {
+    std::vector<std::int64_t> all(static_cast<std::size_t>(dataset.size(domain)));
+    std::iota(all.begin(), all.end(), 0);
+    for (const std::int64_t index : all) {
+      images.label.push_back(label_of_class.at(static_cast<std::size_t>(dataset.info(domain, index).label)));
+      images.domain.push_back(first_domain + domain);
+      images.hash.push_back(recorded_hash(dataset.file_hash(domain, index)));
+    }
+    if (!all.empty()) parts.push_back(bytes_of(dataset, domain, all, size_px));
+  }
+  std::sort(images.hash.begin(), images.hash.end());
+  images.image_N3SS = torch::cat(parts);
 }
 
 LdmDraw draw_ldm_images(RandomStream& stream, const LdmImages& images, std::int64_t count) {

@@ -17,7 +17,7 @@ struct LdmImages {
   at::Tensor image_N3SS;             // uint8, plain resized images
   std::vector<std::int64_t> label;   // class index per image
   std::vector<std::int64_t> domain;  // position in the list of named domains
-  std::vector<std::string> hash;     // SHA-256 of the files, sorted (not in the order of the images)
+  std::vector<std::string> hash;     // recorded_hash() of the files, sorted (not in the order of the images)
 
   std::int64_t size() const { return static_cast<std::int64_t>(label.size()); }
 };
@@ -26,6 +26,11 @@ struct LdmImages {
 // unknown domain or none; errors of unreadable images name the file.
 LdmImages load_ldm_images(const DomainDataset& dataset, const std::vector<std::string>& domains,
                           std::int64_t trial_seed, std::int64_t size_px);
+
+// Adds all images of `dataset`, which no classifier is selected on, behind `images`: its classes are label_of_class,
+// its domains first_domain and up.
+void add_all_images(LdmImages& images, const DomainDataset& dataset, const std::vector<std::int64_t>& label_of_class,
+                    std::int64_t first_domain, std::int64_t size_px);
 
 // A minibatch: places in LdmImages, drawn with replacement, and whether each image is mirrored (0 or 1); int64.
 struct LdmDraw {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "domainfusion/core/machine/parallel.h"
+#include "domainfusion/diffusion/ldm_provenance.h"
 
 namespace domainfusion {
 
@@ -31,7 +32,7 @@ std::int64_t HoldoutGuard::target_images_among(const std::set<std::string>& hash
   if (hashes.empty()) return count;
   for (const std::int64_t domain : held_out_) {
     for (std::int64_t i = 0; i < dataset_->size(domain); ++i) {
-      count += static_cast<std::int64_t>(hashes.count(dataset_->file_hash(domain, i)));
+      count += static_cast<std::int64_t>(hashes.count(recorded_hash(dataset_->file_hash(domain, i))));
     }
   }
   return count;
@@ -67,7 +68,7 @@ std::int64_t HoldoutGuard::out_images_among(const std::set<std::string>& hashes)
     const auto domain = static_cast<std::int64_t>(d);
     if (is_held_out(domain)) continue;
     for (const std::int64_t index : out_indices_[d]) {
-      count += static_cast<std::int64_t>(hashes.count(dataset_->file_hash(domain, index)));
+      count += static_cast<std::int64_t>(hashes.count(recorded_hash(dataset_->file_hash(domain, index))));
     }
   }
   return count;

@@ -23,8 +23,8 @@ class HoldoutGuard {
   // Names of all held-out domains, for guards on prompts and on the domains that an LDM was trained on.
   const std::vector<std::string>& held_out_names() const { return names_; }
   std::vector<std::string> source_names() const;
-  // How many images of the held-out domains, or of the sources' OUT splits, have one of these SHA-256 hashes. Reads
-  // files when called.
+  // How many images of the held-out domains, or of the sources' OUT splits, have one of these hashes, as an LDM records
+  // them (recorded_hash()). Reads files when called.
   std::int64_t target_images_among(const std::set<std::string>& hashes) const;
   std::int64_t out_images_among(const std::set<std::string>& hashes) const;
   // Paths of the source images whose files lie in a held-out domain too, in the order of the set. Reads files, on all
