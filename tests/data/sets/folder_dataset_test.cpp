@@ -85,6 +85,16 @@ TEST(FolderDataset, AClassThatADomainLacksIsReportedAndLabelsStayAligned) {
   EXPECT_EQ(dataset.info(1, 0).label, 1);
 }
 
+TEST(FolderDataset, ManyClassesThatADomainLacksAreOneRemark) {
+  const TemporaryFolder folder;
+  for (const char* name : {"1", "2", "3", "4", "5", "6", "7"}) {
+    folder.write(fmt::format("a/{}/1.png", name), tiny_png());
+  }
+  folder.write("b/2/1.png", tiny_png());
+  const FolderDataset dataset(folder.path());
+  EXPECT_EQ(dataset.remarks(), std::vector<std::string>{"domain 'b' has images of 1 of the 7 classes"});
+}
+
 TEST(FolderDataset, FoldersOfTheSystemAndHiddenOnesAreNoDomainsOrClasses) {
   const TemporaryFolder folder;
   write_as_folder(MadeDataset({4, 4}), folder.path());

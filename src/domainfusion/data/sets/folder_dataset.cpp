@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr int kMaxDepth = 16;
 constexpr std::size_t kListedBroken = 10;
+constexpr std::size_t kListedClasses = 5;  // that a domain lacks: more are counted, not listed
 
 // `folder` and all folders below it, as os.walk gives them, each with its files.
 void collect_folders(const fs::path& folder, int depth, std::map<std::string, std::vector<std::string>>& files,
@@ -147,9 +148,17 @@ void FolderDataset::check_usable(std::size_t fewest_classes) {
                        root_.string(), domain_names_[d]);
     std::vector<bool> present(class_names_.size());
     for (const SampleInfo& sample : samples_[d]) present[static_cast<std::size_t>(sample.label)] = true;
+    std::vector<std::string> absent;
     for (std::size_t c = 0; c < present.size(); ++c) {
-      if (present[c]) continue;
-      remark(fmt::format("domain '{}' has no image of class '{}'", domain_names_[d], class_names_[c]));
+      if (!present[c]) absent.push_back(class_names_[c]);
+    }
+    if (absent.size() > kListedClasses) {
+      remark(fmt::format("domain '{}' has images of {} of the {} classes", domain_names_[d],
+                         present.size() - absent.size(), present.size()));
+      continue;
+    }
+    for (const std::string& name : absent) {
+      remark(fmt::format("domain '{}' has no image of class '{}'", domain_names_[d], name));
     }
   }
 }
