@@ -64,6 +64,7 @@ bool pretrain(const std::filesystem::path& out, const LdmPretrainingConfig& conf
   LdmPretrainingRequest request{{"paint", "photo"},
                                 {"a painting", "a photograph"},
                                 {},
+                                {},
                                 out,
                                 {.device = test_device(), .dtype = dtype},
                                 resume,
