@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "domainfusion/config/config_file.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/nearest_name.h"
 
@@ -28,6 +29,23 @@ std::string full_name(const CLI::App* app) {
   if (parent == nullptr) return {};
   const std::string above = full_name(parent);
   return above.empty() ? app->get_name() : above + " " + app->get_name();
+}
+
+OptionPage page_of(const CLI::Option& option) {
+  OptionPage page;
+  for (const std::string& name : option.get_snames()) page.names.push_back("-" + name);
+  for (const std::string& name : option.get_lnames()) page.names.push_back("--" + name);
+  if (option.get_positional()) page.word = option.get_name();
+  page.help = option.get_description();
+  page.required = option.get_required();
+  if (option.get_items_expected_max() == 0) return page;  // a flag
+  page.default_value = option.get_default_str();
+  page.value = option.get_type_name();  // "TEXT", "INT in [0 - 9]", "TEXT:{a,b}"
+  const std::size_t open = page.value.find(":{");
+  if (open == std::string::npos) return page;
+  page.choices = CLI::detail::split(page.value.substr(open + 2, page.value.find('}', open) - open - 2), ',');
+  page.value.resize(open);
+  return page;
 }
 
 // The commands that the line got to, outermost first.
@@ -117,7 +135,7 @@ CommandOption& CommandOption::excludes(const CommandOption& other) {
 }
 
 Command Command::add(const std::string& name, const std::string& help) {
-  return Command(app_->add_subcommand(name, help));
+  return Command(app_->add_subcommand(name, help), texts_);
 }
 
 void Command::require_command() { app_->require_subcommand(1); }
@@ -157,10 +175,37 @@ CommandOption Command::flag(const std::string& names, bool& value, const std::st
   return CommandOption(app_->add_flag(names, value, help));
 }
 
-void Command::more_help(std::function<std::string()> text) { app_->footer(std::move(text)); }
+void Command::more_help(std::function<std::string()> text) {
+  texts_->more[app_] = text;
+  app_->footer(std::move(text));
+}
+
+void Command::settings(const std::string& title, std::function<std::vector<SettingGroup>()> groups) {
+  texts_->settings[app_] = groups;
+  app_->footer([title, groups = std::move(groups)] {
+    std::string text = title + " (key, type, default, range):\n";
+    for (const SettingGroup& group : groups()) {
+      if (!group.title.empty()) text += "\n" + group.title + ":\n";
+      text += describe_fields(group.fields);
+    }
+    return text;
+  });
+}
 
 void Command::run(std::function<void()> action) {
   app_->callback([name = full_name(app_), action = std::move(action)] { with_context(name, action); });
+}
+
+CommandPage Command::page() const {
+  CommandPage page;
+  page.name = app_->get_name();
+  page.help = app_->get_description();
+  for (const CLI::Option* option : app_->get_options()) page.options.push_back(page_of(*option));
+  if (const auto found = texts_->settings.find(app_); found != texts_->settings.end()) page.settings = found->second();
+  if (const auto found = texts_->more.find(app_); found != texts_->more.end()) page.more = found->second();
+  for (CLI::App* below : app_->get_subcommands([](const CLI::App*) { return true; }))
+    page.commands.push_back(Command(below, texts_).page());
+  return page;
 }
 
 CommandLine::CommandLine(const std::string& name, const std::string& description, const std::string& version)
@@ -172,7 +217,7 @@ CommandLine::CommandLine(const std::string& name, const std::string& description
 
 CommandLine::~CommandLine() = default;
 
-Command CommandLine::root() { return Command(app_.get()); }
+Command CommandLine::root() { return Command(app_.get(), &texts_); }
 
 void CommandLine::run(int argc, char** argv, std::function<void()> prepare) {
   app_->parse_complete_callback(std::move(prepare));

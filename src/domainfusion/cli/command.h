@@ -4,10 +4,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "domainfusion/cli/manual/command_page.h"
 
 namespace CLI {
 class App;
@@ -15,6 +18,12 @@ class Option;
 }  // namespace CLI
 
 namespace domainfusion {
+
+// Of commands by their apps: what the library has no place for.
+struct CommandTexts {
+  std::map<const CLI::App*, std::function<std::vector<SettingGroup>()>> settings;
+  std::map<const CLI::App*, std::function<std::string()>> more;
+};
 
 // What is said of one option beside its name. Handles may be copied; they live as long as their program.
 class CommandOption {
@@ -40,7 +49,7 @@ class CommandOption {
 // program. Of an option that is given twice the last value counts; a list keeps them all.
 class Command {
  public:
-  explicit Command(CLI::App* app) : app_(app) {}
+  Command(CLI::App* app, CommandTexts* texts) : app_(app), texts_(texts) {}
 
   // A command below this one.
   Command add(const std::string& name, const std::string& help);
@@ -62,11 +71,16 @@ class Command {
 
   // Text behind the options in --help, made when it is asked for.
   void more_help(std::function<std::string()> text);
+  // What --set takes, which --help shows behind the options under `title`; made when it is asked for.
+  void settings(const std::string& title, std::function<std::vector<SettingGroup>()> groups);
   // What the command does; errors that leave it carry the command's name.
   void run(std::function<void()> action);
+  // All of this, and of the commands below it, for manuals and completions.
+  CommandPage page() const;
 
  private:
   CLI::App* app_;
+  CommandTexts* texts_;
 };
 
 // The program as a whole.
@@ -82,6 +96,7 @@ class CommandLine {
 
  private:
   std::unique_ptr<CLI::App> app_;
+  CommandTexts texts_;
 };
 
 }  // namespace domainfusion

@@ -2,6 +2,8 @@
 // The commands of the program, one file each below commands/. Each function adds a subcommand whose callback does the
 // work; errors leave it as exceptions.
 
+#include <string>
+
 #include "domainfusion/cli/command.h"
 
 namespace domainfusion {
@@ -20,6 +22,7 @@ void add_plan_command(Command& app);
 void add_predict_command(Command& app);
 void add_pretrain_command(Command& app);
 void add_finetune_command(Command& app);
+void add_doctor_command(Command& app);
 void add_dsi_command(Command& app);
 void add_bench_command(Command& app);
 void add_generate_command(Command& app);
@@ -27,6 +30,8 @@ void add_augment_command(Command& app);
 void add_store_command(Command& app);
 void add_convert_command(Command& app);
 void add_inspect_command(Command& app);
+// `completions` and `manual`, which show all commands that were added to `app` when they run.
+void add_manual_commands(Command& app, const std::string& version);
 // Below `bench`.
 void add_bench_data_command(Command& bench);
 void add_bench_classifier_command(Command& bench);

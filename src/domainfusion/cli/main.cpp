@@ -48,6 +48,8 @@ int run(int argc, char** argv) {
   add_store_command(app);
   add_convert_command(app);
   add_inspect_command(app);
+  add_doctor_command(app);
+  add_manual_commands(app, DOMAINFUSION_VERSION);
   app.more_help([] {
     return "Exit codes: 0 done; 1 failed; 2 the command or an option must change; 3 a file cannot be read or written, "
            "or is broken;\n128 + n stopped by signal n where it can be continued (130: Ctrl-C, 143: SIGTERM)";

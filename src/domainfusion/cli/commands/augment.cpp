@@ -126,12 +126,11 @@ void add_augment_command(Command& app) {
   command.option("--pictures", arguments->pictures, "rows of the contact sheet; 0: none").default_shown();
   command.flag("--yes", arguments->yes, "start even if the estimated cost is over cost_limit_hours");
   command.flag("--skip-broken-images", arguments->skip_broken_images, "list and leave out images that cannot be read");
-  command.more_help([] {
+  command.settings("Options of recipes and --set, beside those of `train`", [] {
     Cdga algorithm;
-    ConfigFields fields;
-    algorithm.describe(fields);
-    return "Options of recipes and --set, beside those of `train` (key, type, default, range):\n" +
-           describe_fields(fields);
+    SettingGroup group;
+    algorithm.describe(group.fields);
+    return std::vector{group};
   });
   command.run([arguments] { augment(*arguments); });
 }

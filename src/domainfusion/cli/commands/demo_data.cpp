@@ -16,10 +16,7 @@ void add_demo_data_command(Command& app) {
   auto arguments = std::make_shared<Arguments>();
   command.option("out", arguments->out, "folder to make; files of the same names are replaced").required();
   command.option("--set", arguments->overrides, "one option, key=value; may be given often");
-  command.more_help([] {
-    ProceduralObjectsConfig config;
-    return "Options of --set (key, type, default, range):\n" + describe_fields(fields_of(config));
-  });
+  command.settings("Options of --set", [] { return settings_of<ProceduralObjectsConfig>(); });
   command.run([arguments] {
     ProceduralObjectsConfig config;
     for (const std::string& assignment : arguments->overrides) apply_override(fields_of(config), assignment);

@@ -60,10 +60,7 @@ void add_dsi_command(Command& app) {
   add_placement_options(command, a->device, a->dtype);
   command.option("--recipe", a->recipe, "TOML file of options");
   command.option("--set", a->overrides, "one option, key=value; may be given often");
-  command.more_help([] {
-    DsiConfig config;
-    return "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));
-  });
+  command.settings("Options of recipes and --set", [] { return settings_of<DsiConfig>(); });
   command.run([a] { dsi(*a); });
 }
 

@@ -77,10 +77,7 @@ void add_finetune_command(Command& app) {
   Command command = app.add("finetune", "finetune a latent diffusion model's U-Net on one source domain");
   auto arguments = std::make_shared<FinetuneArguments>();
   add_finetune_options(command, *arguments);
-  command.more_help([] {
-    LdmFinetuningConfig config;
-    return "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));
-  });
+  command.settings("Options of recipes and --set", [] { return settings_of<LdmFinetuningConfig>(); });
   command.run([arguments] { finetune(*arguments); });
 }
 

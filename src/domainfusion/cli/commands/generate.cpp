@@ -105,10 +105,7 @@ void add_generate_command(Command& app) {
   Command command = app.add("generate", "make an image of every picture in a folder, by image-to-image or inversion");
   auto arguments = std::make_shared<GenerateArguments>();
   add_generate_options(command, *arguments);
-  command.more_help([] {
-    GenerateConfig config;
-    return "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));
-  });
+  command.settings("Options of recipes and --set", [] { return settings_of<GenerateConfig>(); });
   command.run([arguments] { generate(*arguments); });
 }
 

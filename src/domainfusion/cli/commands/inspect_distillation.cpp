@@ -124,10 +124,7 @@ void add_inspect_distillation_options(Command& command, InspectArguments& argume
   command.option("--seed", arguments.seed, "of images, timesteps and noise").default_shown();
   command.option("--json", arguments.json, "also write the figures to this file");
   command.option("--set", arguments.overrides, "one option of distillation, key=value; may be given often");
-  command.more_help([] {
-    DistillationConfig config;
-    return "Options of --set (key, type, default, range):\n" + describe_fields(fields_of(config));
-  });
+  command.settings("Options of --set", [] { return settings_of<DistillationConfig>(); });
 }
 
 }  // namespace

@@ -108,10 +108,7 @@ void add_pretrain_command(Command& app) {
   command.option("--recipe", arguments->recipe, "TOML file of options");
   command.option("--set", arguments->overrides, "one option, key=value; may be given often");
   command.flag("--skip-broken-images", arguments->skip_broken_images, "list and leave out images that cannot be read");
-  command.more_help([] {
-    LdmPretrainingConfig config;
-    return "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));
-  });
+  command.settings("Options of recipes and --set", [] { return settings_of<LdmPretrainingConfig>(); });
   command.run([arguments] { pretrain(*arguments); });
 }
 

@@ -35,16 +35,14 @@ std::vector<std::pair<std::string, nlohmann::json>> options_of(const TrainArgume
   return options;
 }
 
-std::string options_help() {
-  TrainingConfig config;
-  std::string text = "Options of recipes and --set (key, type, default, range):\n" + describe_fields(fields_of(config));
+std::vector<SettingGroup> training_settings() {
+  std::vector<SettingGroup> groups = settings_of<TrainingConfig>();
   for (const auto& entry : algorithms().entries()) {
-    const auto algorithm = entry.make();
-    ConfigFields fields;
-    algorithm->describe(fields);
-    if (!fields.fields().empty()) text += fmt::format("\nOf the algorithm {}:\n", entry.name) + describe_fields(fields);
+    SettingGroup group{fmt::format("Of the algorithm {}", entry.name), {}};
+    entry.make()->describe(group.fields);
+    if (!group.fields.fields().empty()) groups.push_back(group);
   }
-  return text;
+  return groups;
 }
 
 void print_budget(const TrainArguments& arguments) {
@@ -93,7 +91,7 @@ void add_train_command(Command& app) {
       "print what the run would take: steps, images, hours; needs no images where `benchmark` names a known set");
   command.flag("--yes", arguments->yes, "start even if the estimated cost is over cost_limit_hours");
   command.flag("--skip-broken-images", arguments->skip_broken_images, "list and leave out images that cannot be read");
-  command.more_help(options_help);
+  command.settings("Options of recipes and --set", training_settings);
   command.run([arguments] { train(*arguments); });
 }
 

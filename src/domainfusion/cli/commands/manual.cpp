@@ -1,0 +1,33 @@
+// domainfusion completions, domainfusion manual: what a shell and man know of this program.
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/manual/completions.h"
+#include "domainfusion/cli/manual/man_pages.h"
+#include "domainfusion/io/files/atomic_file.h"
+
+namespace domainfusion {
+
+void add_manual_commands(Command& app, const std::string& version) {
+  Command completion = app.add("completions", "print the completions of bash, zsh or fish");
+  auto shell = std::make_shared<std::string>();
+  completion.option("shell", *shell, "bash, zsh or fish").required().one_of({"bash", "zsh", "fish"});
+  completion.run([app, shell] {
+    const Shell kind = *shell == "bash" ? Shell::kBash : *shell == "zsh" ? Shell::kZsh : Shell::kFish;
+    fmt::print("{}", completions(app.page(), kind));
+  });
+
+  Command manual = app.add("manual", "write the manual pages, one for each command");
+  auto folder = std::make_shared<std::string>();
+  manual.option("out", *folder, "folder to write them to; pages of the same names are replaced").required();
+  manual.run([app, folder, version] {
+    std::filesystem::create_directories(*folder);
+    for (const auto& [name, page] : man_pages(app.page(), version))
+      write_file_atomically(std::filesystem::path(*folder) / name, page);
+  });
+}
+
+}  // namespace domainfusion
