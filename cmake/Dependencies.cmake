@@ -26,7 +26,7 @@ find_path(CLI11_INCLUDE CLI/CLI.hpp REQUIRED)
 
 # What every target of the project compiles with; one set of flags, so that the precompiled header fits all.
 add_library(df_base INTERFACE)
-target_include_directories(df_base INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_include_directories(df_base INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<INSTALL_INTERFACE:include>)
 target_include_directories(df_base SYSTEM INTERFACE ${NLOHMANN_JSON_INCLUDE})
 target_link_libraries(df_base INTERFACE fmt::fmt spdlog::spdlog Threads::Threads)
 # An upstream libtorch has parts of another libstdc++ (std::filesystem) built in and exports them: the system's is to be found first, or
@@ -38,9 +38,9 @@ if(EXISTS "${TORCH_INSTALL_PREFIX}/include/fmt" AND NOT TORCH_INSTALL_PREFIX STR
   target_include_directories(df_base BEFORE INTERFACE ${PROJECT_BINARY_DIR}/found_first)
   target_link_options(df_base INTERFACE "LINKER:--push-state,--no-as-needed,-lstdc++,--pop-state")
 endif()
-target_compile_options(df_base INTERFACE -Wall -Wextra -Wno-unused-parameter)
+target_compile_options(df_base INTERFACE $<BUILD_INTERFACE:-Wall> $<BUILD_INTERFACE:-Wextra> $<BUILD_INTERFACE:-Wno-unused-parameter>)
 if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  target_compile_options(df_base INTERFACE -Wno-subobject-linkage)  # to the compiler, files of a unity build are headers
+  target_compile_options(df_base INTERFACE $<BUILD_INTERFACE:-Wno-subobject-linkage>)  # to the compiler, files of a unity build are headers
 endif()
 if(DOMAINFUSION_SANITIZE)
   target_compile_options(df_base INTERFACE -fsanitize=${DOMAINFUSION_SANITIZE} -fno-omit-frame-pointer -g)
