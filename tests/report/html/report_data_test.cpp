@@ -8,6 +8,7 @@
 #include "domainfusion/report/html/curves.h"
 #include "domainfusion/report/html/page.h"
 #include "domainfusion/report/html/pictures.h"
+#include "domainfusion/report/html/round_gallery.h"
 #include "evaluation/tables/made_run_folder.h"
 
 namespace domainfusion {
@@ -146,6 +147,44 @@ TEST(ReportPage, AsksForNothingOutsideOfTheFile) {
     }
   }
   EXPECT_EQ(count_of(page, "default-src 'none'"), 1u);
+}
+
+TEST(RoundGallery, SaysHowEachImageCameToBe) {
+  const TemporaryFolder folder;
+  const json row{{"folder", "1-7"},
+                 {"parent", "art/cat/7.png"},
+                 {"class_name", "cat"},
+                 {"domain_name", "art"},
+                 {"prompts", {"a cat, photo", "a cat, sketch", "a cat, art"}},
+                 {"candidates", {0, 2}},
+                 {"style_candidate", 2},
+                 {"content_candidate", 0},
+                 {"style_similarities", {0.5, 0.25}},
+                 {"content_similarities", {0.75, 0.125}},
+                 {"made", {{"style_distance", 1.5}}}};
+  folder.write("synthetic/pictures/round-0001/pictures.json", json{row}.dump());
+  folder.write("synthetic/pictures/round-0000/pictures.json", "{");
+  const auto pictures_of = folder / "synthetic/pictures/round-0001/1-7";
+  std::filesystem::create_directories(pictures_of);
+  for (const char* name : {"raw.png", "x.png", "round_trip.png", "candidate-0.png", "candidate-2.png", "made.png"})
+    write_png(pictures_of / name, Image{4, 4, std::vector<std::uint8_t>(48, 100)});
+  ReportPictures pictures(1e6);
+  const json gallery = round_gallery(folder.path(), pictures);
+  ASSERT_EQ(gallery.size(), 1u);  // a broken list does not hide the others
+  EXPECT_EQ(gallery[0].at("round"), "round-0001");
+  const json& shown = gallery[0].at("rows").at(0);
+  EXPECT_EQ(shown.at("file"), "art/cat/7.png");
+  EXPECT_EQ(shown.at("made"), true);
+  EXPECT_EQ(pictures.files().size(), 6u);
+  const json& failed = shown.at("candidates").at(1);
+  EXPECT_EQ(failed.at("failed"), true);
+  EXPECT_EQ(failed.at("picture"), nullptr);
+  EXPECT_EQ(failed.at("style_similarity"), nullptr);
+  const json& style = shown.at("candidates").at(2);
+  EXPECT_EQ(style.at("gives_style"), true);
+  EXPECT_EQ(style.at("gives_content"), false);
+  EXPECT_EQ(style.at("content_similarity"), 0.125);
+  EXPECT_EQ(round_gallery(folder / "absent", pictures), json::array());
 }
 
 TEST(ReportPictures, KeepWithinTheirBudgetAndSayWhatIsLeftOut) {

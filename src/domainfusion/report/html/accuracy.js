@@ -157,12 +157,20 @@ function accuracySection() {
     : 'No answers are recorded: the held-out domain is looked at once, when a run is finished.');
   const shown = Math.min(view.matrix, domains.length - 1), domain = domains[shown];
   const opened = el('div', { 'aria-live': 'polite' });
+  const show = (k, j, from) => opened.replaceChildren(openedCell(run, domain, k, j, () => {
+    view.cell = null;
+    opened.replaceChildren();
+    if (from) from.focus();
+  }));
   const open = (k, j) => {
-    const from = document.activeElement;
-    opened.replaceChildren(openedCell(run, domain, k, j, () => { opened.replaceChildren(); from.focus(); }));
+    view.cell = [run.name, shown, k, j];
+    keepView();
+    show(k, j, document.activeElement);
     opened.firstChild.focus({ preventScroll: true });
     opened.firstChild.scrollIntoView({ block: 'nearest' });
   };
+  const [cellRun, cellDomain, k, j] = view.cell || [];
+  if (cellRun === run.name && cellDomain === shown && k < run.classes.length && j < run.classes.length) show(k, j);
   const asked = run.looks && run.looks.images;
   return [classTable(run, domains),
     el('h3', {}, 'Confusion'),

@@ -3,9 +3,9 @@
 const data = JSON.parse(document.getElementById('data').textContent);
 
 // What the reader has chosen; survives a reload where the browser lets it.
-const viewKey = 'domainfusion-report ' + data.folders.join(' ');
+const viewKey = `domainfusion-report ${location.pathname} ${data.folders.join(' ')}`;
 const view = (() => {
-  const fresh = { run: 0, shown: null, filter: '', log: false, smoothing: 0, by: data.runs.length > 12 ? 'system' : 'run', metric: {}, matrix: 0 };
+  const fresh = { run: 0, shown: null, filter: '', log: false, smoothing: 0, by: data.runs.length > 12 ? 'system' : 'run', metric: {}, zoom: {}, matrix: 0 };
   try {
     return Object.assign(fresh, JSON.parse(sessionStorage.getItem(viewKey) || '{}'));
   } catch {

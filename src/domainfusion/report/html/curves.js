@@ -112,12 +112,19 @@ function plotOf(panel, series, host) {
   }
   const axis = { stroke: cssColour('--faint'), grid: { stroke: cssColour('--line'), width: 1 }, ticks: { stroke: cssColour('--line'), width: 1 } };
   const plot = new uPlot({ width: Math.max(260, host.clientWidth), height: 240, series: options, bands, cursor: { drag: { x: true, y: false } },
-    scales: { x: { time: false }, y: { distr: view.log ? 3 : 1 } }, legend: { live: true },
+    scales: { x: { time: false }, y: { distr: view.log ? 3 : 1 } }, legend: { live: true }, hooks: { setScale: [(u, key) => key === 'x' && keepZoom(panel, u)] },
     axes: [{ ...axis }, { ...axis, size: 60, values: (u, ticks) => ticks.map((tick) => (known(tick) ? short(tick, 3) : '')) }] }, uPlot.join(rows), host);
   host.querySelectorAll('.u-series.edge').forEach((row) => row.remove());
   return plot;
 }
 
+// The part of the steps that the reader looks at survives changes of the plot and reloads.
+function keepZoom(panel, plot) {
+  const steps = plot.data[0], { min, max } = plot.scales.x;
+  if (!known(min) || !steps.length) return;
+  if (min <= steps[0] && max >= steps[steps.length - 1]) delete view.zoom[panel.id];
+  else view.zoom[panel.id] = [min, max];
+}
 function zoom(plot, factor) {
   const { min, max } = plot.scales.x, middle = plot.cursor.idx !== null && known(plot.cursor.idx) ? plot.data[0][plot.cursor.idx] : (min + max) / 2;
   plot.setScale('x', { min: middle - (middle - min) * factor, max: middle + (max - middle) * factor });
@@ -157,7 +164,7 @@ function curveFigure(panel, places) {
   const node = figure(panel.title + (panel.unit ? `, ${panel.unit}` : ''), words, host, rows, chooser,
     button('+', 'Zoom in', (p) => zoom(p, 0.5)), button('−', 'Zoom out', (p) => zoom(p, 2)), button('all', 'Show all steps', unzoom));
   node.id = 'curve-' + panel.id;
-  livePlots.push({ draw() { host.replaceChildren(); plot = plotOf(panel, series, host); node.plot = plot; }, resize() { plot.setSize({ width: Math.max(260, host.clientWidth), height: 240 }); } });
+  livePlots.push({ draw() { host.replaceChildren(); const kept = view.zoom[panel.id]; plot = plotOf(panel, series, host); if (kept) plot.setScale('x', { min: kept[0], max: kept[1] }); node.plot = plot; }, resize() { plot.setSize({ width: Math.max(260, host.clientWidth), height: 240 }); } });
   return node;
 }
 

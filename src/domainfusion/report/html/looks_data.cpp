@@ -65,6 +65,7 @@ void RunLooks::look(const std::filesystem::path& run, bool finished, std::int64_
   TrainedModel model = load_trained_model(run);
   set_ = dataset_of(model);
   root_ = model.config.data.root;
+  run_ = run.string();
   const std::vector<DomainAnswers> domains = image_answers(model, *set_, finished, most_images);
   json domain_list = json::array(), images = json::object(), calibration = json::array();
   for (const DomainAnswers& domain : domains) {
@@ -76,10 +77,31 @@ void RunLooks::look(const std::filesystem::path& run, bool finished, std::int64_
     }
   }
   data_ = {{"model", kSelectedModel}, {"domains", domain_list}, {"images", images}, {"calibration", calibration}};
+  data_["feature_map"] = feature_map_json(domains);
+  attention_ = attention_of(model, *set_, domains);
+}
+
+void RunLooks::add_attention(ReportPictures& pictures) {
+  json list = json::array();
+  for (const ImageAttention& look : attention_) {
+    const std::string file = data_["images"]["file"][look.image];
+    const auto add = [&](const std::string& what, const Image& image) {
+      const auto place =
+          pictures.add("Grad-CAM", fmt::format("{}\n{}\n{}", run_, file, what), kThumbnailPx, [&] { return image; });
+      return place ? json(*place) : json();
+    };
+    json classes = json::array();
+    for (const ClassAttention& of_class : look.classes)
+      classes.push_back(
+          {{"class", of_class.class_index}, {"picture", add(std::to_string(of_class.class_index), of_class.overlay)}});
+    list.push_back({{"image", look.image}, {"view", add("view", look.view)}, {"classes", classes}});
+  }
+  data_["grad_cam"] = std::move(list);
 }
 
 void RunLooks::add_pictures(ReportPictures& pictures) {
   if (!set_) return;
+  add_attention(pictures);
   json& images = data_["images"];
   std::vector<std::size_t> order(places_.size());
   std::iota(order.begin(), order.end(), 0);

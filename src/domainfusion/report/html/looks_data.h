@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "domainfusion/data/sets/domain_dataset.h"
+#include "domainfusion/report/html/attention_data.h"
 #include "domainfusion/report/html/pictures.h"
 
 namespace domainfusion {
@@ -20,15 +21,17 @@ class RunLooks {
 
   // "looks" of a run (docs/report-format.md), without pictures.
   const nlohmann::json& data() const { return data_; }
-  // The mistakes, the worst first, then some right answers of each class.
+  // Grad-CAM's, the mistakes, the worst first, then some right answers of each class.
   void add_pictures(ReportPictures& pictures);
 
  private:
   void look(const std::filesystem::path& run, bool finished, std::int64_t most_images);
+  void add_attention(ReportPictures& pictures);
 
   nlohmann::json data_ = nlohmann::json::object();
   std::shared_ptr<const DomainDataset> set_;
-  std::string root_;                                           // of its images
+  std::string root_;  // of its images
+  std::vector<ImageAttention> attention_;
   std::vector<std::pair<std::int64_t, std::int64_t>> places_;  // domain and index of each of data_["images"]
 };
 

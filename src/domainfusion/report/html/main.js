@@ -14,10 +14,11 @@ function notes() {
 }
 
 document.title = `${title()} · DomainFusion`;
-document.getElementById('top').append(
+fill(document.getElementById('top'), {}, [
   el('h1', {}, title()),
   el('p', { class: 'faint' }, `${plural(data.runs.length, 'run')} of ${data.folders.join(', ')}; written by ${data.program}`),
-  notes().map((text) => el('p', { class: 'stamp warn' }, text)));
+  liveNote(),
+  notes().map((text) => el('p', { class: 'stamp warn' }, text))]);
 
 if (data.runs.length > 1) {
   section('sweep', 'Tables', sweepSection);
@@ -27,6 +28,9 @@ if (data.runs.length) {
   section('run', 'The run', headSection);
   section('curves', 'Curves', curvesSection, drawCurves);
   section('accuracy', 'Accuracy', accuracySection);
+  section('rounds', 'Rounds', roundsSection, drawGallery);
+  section('ldm', 'LDM', ldmSection);
+  section('attention', 'What the network sees', attentionSection);
 }
 document.getElementById('top').after(el('nav', { 'aria-label': 'Parts of the page' }, el('div', {}, sections.map((part) => el('a', { href: '#' + part.id }, part.title)))));
 for (const part of sections) {

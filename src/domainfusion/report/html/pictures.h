@@ -29,6 +29,9 @@ class ReportPictures {
     return std::nullopt;
   }
 
+  // For what the page says beside pictures.
+  void spend(double bytes) { left_bytes_ -= bytes; }
+
   // Data URIs, in order.
   const nlohmann::json& files() const { return files_; }
   // By section, how many did not fit.

@@ -9,6 +9,7 @@
 #include "domainfusion/evaluation/tables/system_names.h"
 #include "domainfusion/report/html/looks_data.h"
 #include "domainfusion/report/html/page.h"
+#include "domainfusion/report/html/round_gallery.h"
 #include "domainfusion/report/html/run_data.h"
 #include "domainfusion/report/html/sweep_data.h"
 
@@ -75,7 +76,7 @@ json report_data(const ReportRequest& request) {
       json entry = with_json_context(fmt::format("'{}'", run.path.string()),
                                      [&] { return run_data(run, points_of_curve(runs.size())); });
       entry["name"] = names[i];
-      if (run.config.is_object() && is_named(run, request.folders)) {
+      if (run.config.is_object() && request.ask_models && is_named(run, request.folders)) {
         const RunLooks& look =
             looks.try_emplace(entries.size(), run.path, run.finished, request.most_images).first->second;
         entry["looks"] = look.data();
@@ -94,6 +95,8 @@ json report_data(const ReportRequest& request) {
     look.add_pictures(pictures);
     data["runs"][entry]["looks"] = look.data();
   }
+  for (json& run : data["runs"])
+    if (run.contains("rounds")) run["gallery"] = round_gallery(run.at("path").get<std::string>(), pictures);
   data["pictures"] = pictures.files();
   data["left_out"] = pictures.left_out();
   return data;

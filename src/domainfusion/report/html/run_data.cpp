@@ -4,6 +4,7 @@
 #include <map>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/evaluation/models/trained_model.h"
 #include "domainfusion/evaluation/plans/run_plan.h"
 #include "domainfusion/evaluation/sweeps/config_differences.h"
 #include "domainfusion/evaluation/sweeps/slurm_script.h"
@@ -12,6 +13,7 @@
 #include "domainfusion/io/files/json_lines.h"
 #include "domainfusion/report/html/curves.h"
 #include "domainfusion/training/records/run_cost.h"
+#include "domainfusion/training/records/run_folder.h"
 
 namespace domainfusion {
 namespace {
@@ -109,6 +111,42 @@ json cost_json(const std::filesystem::path& path) {
           {"generated_images", cost.generated_images}};
 }
 
+// Of the run's own options on sets of these sizes; null where this program does not know them.
+json plan_json(const RunResult& result, const json& description) {
+  try {
+    RunSetup setup = recorded_setup(description);
+    SetSizes sizes{result.dataset, result.domain_names, {}, std::ssize(result.class_names), result.class_names};
+    for (const std::string& domain : result.domain_names) sizes.images.push_back(result.images.at(domain));
+    const RunPlan plan = count_run(setup, sizes);
+    return {{"steps", plan.budget.steps},
+            {"images_per_step", plan.budget.images_per_step},
+            {"generated_images", plan.work.generated_images},
+            {"cdga_images", plan.cdga_images},
+            {"fds_images", plan.fds_images}};
+  } catch (const std::exception&) {
+    return nullptr;
+  }
+}
+
+// The last record of each of the kinds that an LDM's work leaves, and all of rounds.
+void add_ldm_records(const std::vector<json>& records, json& data) {
+  json ldm = json::object(), rounds = json::array();
+  for (const json& record : records) {
+    const std::string type = record.value("type", "");
+    if (type == "round") rounds.push_back(record);
+    if (type == "ldm" || type == "premise_gate" || type == "curve_gate" || type == "styles" || type == "cdga")
+      ldm[type] = record;
+  }
+  data["ldm"] = std::move(ldm);
+  data["rounds"] = std::move(rounds);
+}
+
+json dsi_json(const RunResult& result) {
+  json list = json::array();
+  for (const DsiResult& dsi : result.dsi) list.push_back(dsi.record);
+  return list;
+}
+
 void add_records(const RunResult& result, std::size_t most_points, json& data) {
   const std::filesystem::path& path = result.path;
   const auto file = path / "records.jsonl";
@@ -123,6 +161,9 @@ void add_records(const RunResult& result, std::size_t most_points, json& data) {
   data["provenance"] = result.provenance;
   data["options"] = changed_options(result.config);
   data["cost"] = records.empty() ? json() : cost_json(path);
+  data["plan"] = plan_json(result, read_run_description(path));
+  data["dsi"] = dsi_json(result);
+  add_ldm_records(records, data);
   data["curves"] = curves_of(records, read_run_cost(path), most_points);
   if (result.finished())
     data["reproduce"] = fmt::format("domainfusion reproduce {} --out {}", shell_quoted(path.string()),
