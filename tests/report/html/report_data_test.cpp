@@ -6,9 +6,9 @@
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/report/html/curves.h"
+#include "domainfusion/report/html/kept_pictures.h"
 #include "domainfusion/report/html/page.h"
 #include "domainfusion/report/html/pictures.h"
-#include "domainfusion/report/html/round_gallery.h"
 #include "evaluation/tables/made_run_folder.h"
 
 namespace domainfusion {
@@ -185,6 +185,18 @@ TEST(RoundGallery, SaysHowEachImageCameToBe) {
   EXPECT_EQ(style.at("gives_content"), false);
   EXPECT_EQ(style.at("content_similarity"), 0.125);
   EXPECT_EQ(round_gallery(folder / "absent", pictures), json::array());
+}
+
+TEST(LdmSamples, AreTheLastOfEachKind) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "pictures");
+  for (const char* name : {"vae_000100.png", "vae_000200.png", "unet_000050.png"})
+    write_png(folder / "pictures" / name, Image{4, 4, std::vector<std::uint8_t>(48, 100)});
+  folder.write("pictures/notes_1.txt", "");
+  ReportPictures pictures(1e6);
+  EXPECT_EQ(ldm_samples(folder.path(), pictures),
+            json({{{"file", "unet_000050.png"}, {"picture", 0}}, {{"file", "vae_000200.png"}, {"picture", 1}}}));
+  EXPECT_EQ(ldm_samples(folder / "absent", pictures), json::array());
 }
 
 TEST(ReportPictures, KeepWithinTheirBudgetAndSayWhatIsLeftOut) {

@@ -7,9 +7,9 @@
 #include "domainfusion/core/code_version.h"
 #include "domainfusion/core/json_context.h"
 #include "domainfusion/evaluation/tables/system_names.h"
+#include "domainfusion/report/html/kept_pictures.h"
 #include "domainfusion/report/html/looks_data.h"
 #include "domainfusion/report/html/page.h"
-#include "domainfusion/report/html/round_gallery.h"
 #include "domainfusion/report/html/run_data.h"
 #include "domainfusion/report/html/sweep_data.h"
 
@@ -95,8 +95,12 @@ json report_data(const ReportRequest& request) {
     look.add_pictures(pictures);
     data["runs"][entry]["looks"] = look.data();
   }
-  for (json& run : data["runs"])
-    if (run.contains("rounds")) run["gallery"] = round_gallery(run.at("path").get<std::string>(), pictures);
+  for (json& run : data["runs"]) {
+    if (!run.contains("ldm")) continue;
+    run["gallery"] = round_gallery(run.at("path").get<std::string>(), pictures);
+    if (run.at("options").contains("ldm"))
+      run["ldm"]["samples"] = ldm_samples(run.at("options").at("ldm").get<std::string>(), pictures);
+  }
   data["pictures"] = pictures.files();
   data["left_out"] = pictures.left_out();
   return data;

@@ -1,6 +1,8 @@
-#include "domainfusion/report/html/round_gallery.h"
+#include "domainfusion/report/html/kept_pictures.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "domainfusion/core/json_context.h"
 #include "domainfusion/core/json_text.h"
@@ -13,13 +15,14 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kRoundPicturePx = 96;
+constexpr int kRoundPicturePx = 96, kSheetPx = 640;
 constexpr const char* kRoundPictures = "pictures of rounds";
 
 // Null where the picture was not made or does not fit.
-json picture_of(const fs::path& file, ReportPictures& pictures) {
+json picture_of(const fs::path& file, ReportPictures& pictures, const char* section = kRoundPictures,
+                int side_px = kRoundPicturePx) {
   if (!fs::exists(file)) return nullptr;
-  const auto place = pictures.add(kRoundPictures, file.string(), kRoundPicturePx, [&] { return read_image(file); });
+  const auto place = pictures.add(section, file.string(), side_px, [&] { return read_image(file); });
   return place ? json(*place) : json();
 }
 
@@ -87,6 +90,28 @@ json round_gallery(const fs::path& run, ReportPictures& pictures) {
     }
   }
   return gallery;
+}
+
+json ldm_samples(const fs::path& ldm, ReportPictures& pictures) {
+  std::map<std::string, fs::path> last;  // by kind
+  std::error_code none;
+  for (fs::directory_iterator entry(ldm / "pictures", none), end; !none && entry != end; entry.increment(none)) {
+    const std::string name = entry->path().filename().string();
+    const auto border = name.find('_');
+    if (border == std::string::npos || entry->path().extension() != ".png") continue;
+    fs::path& file = last[name.substr(0, border)];
+    file = std::max(file, entry->path());
+  }
+  json samples = json::array();
+  for (const auto& [kind, file] : last) {
+    try {
+      samples.push_back(
+          {{"file", file.filename().string()}, {"picture", picture_of(file, pictures, "samples of LDMs", kSheetPx)}});
+    } catch (const Error& error) {
+      log_warning("left out of the report: {}", error.what());
+    }
+  }
+  return samples;
 }
 
 }  // namespace domainfusion
