@@ -62,4 +62,12 @@ TEST(PairedTest, WithoutScatterOrWithTwoPairsNothingIsKnownOfChance) {
   EXPECT_NEAR(paired_test(a, mixed).p.value(), 1, 1e-12);
 }
 
+TEST(PairedTest, CriticalValuesAreThoseOfTables) {
+  EXPECT_NEAR(critical_t(0.05, 1), 12.7062, 1e-4);
+  EXPECT_NEAR(critical_t(0.05, 2), 4.30265, 1e-5);
+  EXPECT_NEAR(critical_t(0.05, 30), 2.04227, 1e-5);
+  EXPECT_NEAR(critical_t(0.01, 10), 3.16927, 1e-5);
+  EXPECT_THROW(critical_t(0, 3), ConfigError);
+}
+
 }  // namespace domainfusion

@@ -35,6 +35,7 @@ int run(int argc, char** argv) {
   add_evaluate_command(app);
   add_export_command(app);
   add_compare_command(app);
+  add_report_command(app);
   add_reproduce_command(app);
   add_sweep_command(app);
   add_tables_command(app);

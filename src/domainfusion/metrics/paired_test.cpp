@@ -47,6 +47,18 @@ double two_sided_p_value(double t, double freedom) {
   return incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t));
 }
 
+double critical_t(double p, double freedom) {
+  check<ConfigError>(p > 0 && p < 1 && freedom > 0, "the t of probability {} with {} degrees of freedom", p, freedom);
+  double low = 0, high = 1;
+  while (two_sided_p_value(high, freedom) > p) high *= 2;
+  while (high - low > 1e-12 * high) {
+    const double middle = (low + high) / 2;
+    if (middle <= low || middle >= high) break;
+    (two_sided_p_value(middle, freedom) > p ? low : high) = middle;
+  }
+  return high;
+}
+
 PairedTest paired_test(std::span<const double> a, std::span<const double> b) {
   check<ConfigError>(a.size() == b.size() && !a.empty(),
                      "a paired test of {} and {} values: expected as many, 1 at least", a.size(), b.size());
@@ -62,6 +74,7 @@ PairedTest paired_test(std::span<const double> a, std::span<const double> b) {
   if (a.size() < kFewestPairs || !(test.standard_error > kRounding * largest)) return test;
   test.t = test.mean_difference / test.standard_error;
   test.p = two_sided_p_value(*test.t, n - 1);
+  test.half_interval = test.standard_error * critical_t(0.05, n - 1);
   return test;
 }
 

@@ -108,6 +108,12 @@ TEST(RunCost, TimeAddsUpOverStopsAndResumes) {
   EXPECT_GT(whole.seconds, stopped.seconds);
   EXPECT_LT(stopped.steps, whole.steps);
   EXPECT_EQ(whole.steps, 9);
+  ASSERT_GT(whole.course.size(), stopped.course.size());
+  for (std::size_t i = 1; i < whole.course.size(); ++i) {
+    EXPECT_LT(whole.course[i - 1].steps, whole.course[i].steps);
+    EXPECT_LE(whole.course[i - 1].seconds, whole.course[i].seconds);
+  }
+  EXPECT_EQ(whole.course.back().steps, 9);
 }
 
 }  // namespace domainfusion

@@ -4,6 +4,7 @@
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/io/files/file_bytes.h"
+#include "domainfusion/io/images/webp_writer.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {
@@ -117,6 +118,17 @@ TEST(Image, HugeDeclaredSizesAreRefusedBeforeMemoryIsTaken) {
 TEST(Image, AnImageWhoseBytesDoNotFitItsSizeIsNotWritten) {
   EXPECT_THROW(encode_png(Image{2, 2, std::vector<std::uint8_t>(11)}), ShapeError);
   EXPECT_THROW(encode_png(Image{}), ShapeError);
+}
+
+TEST(Image, AWebpFileShowsThePicture) {
+  const Image plain{6, 9, std::vector<std::uint8_t>(6 * 9 * 3, 120)};
+  const Image read = decode_image(encode_webp(plain), "a picture");
+  EXPECT_EQ(read.height, 6);
+  EXPECT_EQ(read.width, 9);
+  for (const std::uint8_t byte : read.rgb) EXPECT_NEAR(byte, 120, 3);
+  EXPECT_EQ(encode_webp(plain), encode_webp(plain));
+  EXPECT_THROW(encode_webp(Image{2, 2, std::vector<std::uint8_t>(11)}), ShapeError);
+  EXPECT_THROW(encode_webp(Image{}), ShapeError);
 }
 
 TEST(Image, AFullDiskIsAnErrorThatNamesThePath) {

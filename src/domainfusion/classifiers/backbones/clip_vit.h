@@ -6,7 +6,7 @@
 
 namespace domainfusion {
 
-class ClipVit : public Backbone {
+class ClipVit : public Transformer {
  public:
   // projection: size of the space that CLIP shares with text; 0: features are taken before the projection.
   // ConfigError: see patches_per_side and EncoderBlockImpl.
@@ -21,6 +21,9 @@ class ClipVit : public Backbone {
   // CLIPVisionModel, and positional embeddings of another image size.
   void adapt_weights(TensorMap& weights) const override;
   bool expects_clip_statistics() const override { return true; }
+  void set_token_transform(TokenTransform transform) override {
+    blocks_.back()->set_token_transform(std::move(transform));
+  }
 
  private:
   VitShape shape_;

@@ -51,7 +51,8 @@ EncoderBlockImpl::EncoderBlockImpl(const EncoderBlockOptions& options)
 }
 
 at::Tensor EncoderBlockImpl::forward(const at::Tensor& x_NLC) {
-  const at::Tensor x = x_NLC + attention_(ln_1_(x_NLC));
+  const at::Tensor token_NLC = ln_1_(x_NLC);
+  const at::Tensor x = x_NLC + attention_(transform_ ? transform_(token_NLC) : token_NLC);
   const at::Tensor h = first_(ln_2_(x));
   return x + second_(quick_gelu_ ? h * torch::sigmoid(1.702 * h) : torch::gelu(h));
 }

@@ -6,8 +6,10 @@
 #include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace domainfusion {
 
@@ -34,14 +36,21 @@ class SelfAttentionImpl : public torch::nn::Module {
 };
 TORCH_MODULE(SelfAttention);
 
+// What a block's attention gets in place of the normalised tokens x_NLC: a tensor of the same shape and dtype.
+using TokenTransform = std::function<at::Tensor(const at::Tensor& x_NLC)>;
+
 // x + attention(ln_1(x)), then x + mlp(ln_2(x)).
 class EncoderBlockImpl : public torch::nn::Module {
  public:
   // ConfigError if the heads do not divide `hidden`.
   explicit EncoderBlockImpl(const EncoderBlockOptions& options);
   at::Tensor forward(const at::Tensor& x_NLC);  // same shape
+  // Of every forward from here on; empty: none, as at first. It is no part of the weights: whoever sets it takes it
+  // away again.
+  void set_token_transform(TokenTransform transform) { transform_ = std::move(transform); }
 
  private:
+  TokenTransform transform_;
   bool quick_gelu_;
   torch::nn::LayerNorm ln_1_, ln_2_;
   SelfAttention attention_;

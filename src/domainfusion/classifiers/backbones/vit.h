@@ -20,7 +20,14 @@ struct VitShape {
   int64_t mlp = 3072;
 };
 
-class Vit : public Backbone {
+// A backbone whose last maps are the tokens of patches.
+class Transformer : public Backbone {
+ public:
+  // Of the last block (EncoderBlockImpl::set_token_transform): tokens [N, 1 + g^2, C], the class token first.
+  virtual void set_token_transform(TokenTransform transform) = 0;
+};
+
+class Vit : public Transformer {
  public:
   // ConfigError: see patches_per_side and EncoderBlockImpl.
   explicit Vit(const VitShape& shape);
@@ -32,6 +39,9 @@ class Vit : public Backbone {
   void initialise(std::uint64_t seed) override;
   // Takes the names before torchvision 0.13 ("mlp.linear_1") and positional embeddings of another image size.
   void adapt_weights(TensorMap& weights) const override;
+  void set_token_transform(TokenTransform transform) override {
+    layers_.back()->set_token_transform(std::move(transform));
+  }
 
  private:
   VitShape shape_;

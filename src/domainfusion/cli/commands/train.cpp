@@ -5,8 +5,10 @@
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/evaluation/plans/run_budget.h"
 #include "domainfusion/evaluation/tables/result_table.h"
+#include "domainfusion/report/html/live_report.h"
 #include "domainfusion/report/round_pictures.h"
 #include "domainfusion/report/tensorboard/event_log.h"
+#include "domainfusion/training/records/record_sinks.h"
 #include "domainfusion/training/run/trainer.h"
 
 namespace domainfusion {
@@ -59,11 +61,12 @@ void train(const TrainArguments& arguments) {
   check<ConfigError>(!out.empty(), "--out is missing: the run folder to make");
   RunSetup setup = make_run_setup(arguments.recipe, arguments.overrides, options_of(arguments));
   auto dataset = open_dataset(setup.config.data);
-  std::shared_ptr<RecordSink> sink;
-  if (setup.config.tensorboard) sink = std::make_shared<EventLog>(out, setup.fields().to_json());
-  Trainer trainer(
-      std::move(setup), std::move(dataset),
-      {.run_folder = out, .mode = arguments.output.mode(), .accept_cost = arguments.yes, .sink = std::move(sink)});
+  const auto sinks = std::make_shared<RecordSinks>();
+  if (setup.config.tensorboard) sinks->add(std::make_shared<EventLog>(out, setup.fields().to_json()));
+  if (setup.config.report.live)
+    sinks->add(std::make_shared<LiveReport>(out, setup.config.averaging.method == "none" ? 1 : 2));
+  Trainer trainer(std::move(setup), std::move(dataset),
+                  {.run_folder = out, .mode = arguments.output.mode(), .accept_cost = arguments.yes, .sink = sinks});
   if (!trainer.run()) throw Interrupted();
   fmt::print("{}", describe_run(read_run(out)));
   for (const auto& picture : write_round_pictures(out / "synthetic", out / "pictures")) {

@@ -97,22 +97,30 @@ std::int64_t fds_images(std::int64_t sources, std::int64_t classes, const std::s
   return sources * (sources - 1) / 2 * classes * (dataset == "OfficeHome" ? 16'000 : 32'000);
 }
 
-RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
+RunPlan count_run(RunSetup& setup, const SetSizes& sizes, const nlohmann::json& ldm_scheduler, at::Device device) {
   const TrainingConfig& config = setup.config;
   RunPlan plan{.algorithm = config.algorithm, .budget = run_budget(setup, sizes)};
   const RunBudget& budget = plan.budget;
   const auto sources = static_cast<std::int64_t>(budget.sources.size());
-  const auto ldm = ldm_of(config);
   WorkSizes work_sizes{budget.in_images,        sources, sizes.classes, budget.steps, budget.steps_per_epoch,
                        config.loader.batch_size};
-  work_sizes.device = device_of(config.device);
+  work_sizes.device = device;
   std::vector<std::string> held_out{config.test_domain};
   if (!config.cross_validation_domain.empty()) held_out.push_back(config.cross_validation_domain);
   work_sizes.guard = target_guard(sizes.domain_names, held_out, sizes.class_names, config);
-  if (ldm) work_sizes.ldm_scheduler = plan.ldm_scheduler = ldm->scheduler_config();
+  work_sizes.ldm_scheduler = plan.ldm_scheduler = ldm_scheduler;
   plan.work = setup.algorithm->planned_work(work_sizes);
   plan.cdga_images = cdga_images(budget.in_images, sources);
   plan.fds_images = fds_images(sources, sizes.classes, sizes.name);
+  return plan;
+}
+
+RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
+  const TrainingConfig& config = setup.config;
+  const auto ldm = ldm_of(config);
+  RunPlan plan =
+      count_run(setup, sizes, ldm ? ldm->scheduler_config() : WorkSizes().ldm_scheduler, device_of(config.device));
+  const RunBudget& budget = plan.budget;
   plan.disk_mib = disk_mib(setup, sizes, plan.work, ldm ? ldm->image_size_px() : config.loader.image_size_px);
 
   const double kept = kept_images_mib(config.data, sizes);

@@ -37,6 +37,11 @@ struct RunPlan {
 // 1,600 and 800 batches of 20).
 std::int64_t fds_images(std::int64_t sources, std::int64_t classes, const std::string& dataset);
 
+// What plan_run counts, without a clock and without the LDM's files. Of what depends on the LDM's scheduler, steps
+// through the U-Net alone do. ConfigError if the target is no domain of the set.
+RunPlan count_run(RunSetup& setup, const SetSizes& sizes,
+                  const nlohmann::json& ldm_scheduler = WorkSizes().ldm_scheduler, at::Device device = at::kCPU);
+
 // Counts, and times one training step at the full batch and one pass through each part of the LDM that the setup names.
 // ConfigError if the target is no domain of the set; what LatentDiffusion::load throws.
 RunPlan plan_run(RunSetup& setup, const SetSizes& sizes);

@@ -8,7 +8,6 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/json_context.h"
 #include "domainfusion/core/json_text.h"
-#include "domainfusion/metrics/classification.h"
 
 namespace domainfusion {
 namespace {
@@ -112,19 +111,28 @@ std::string ResultTable::markdown() const { return markdown_table(cells()); }
 
 std::string ResultTable::latex() const { return latex_table(cells()); }
 
-std::string ResultTable::csv() const {
-  std::string text = "system,domain,mean,standard_error,runs,expected\n";
+std::vector<TableFigure> ResultTable::figures() const {
+  std::vector<TableFigure> figures;
   for (const std::string& system : systems_) {
     for (const std::string& domain : domains_) {
-      const auto found = values_.find({system, domain});
-      const std::size_t runs = found == values_.end() ? 0 : found->second.size();
+      TableFigure& figure = figures.emplace_back(TableFigure{system, domain, {}});
+      if (const auto found = values_.find({system, domain}); found != values_.end()) {
+        figure.accuracy = mean_and_error(found->second);
+        figure.runs = found->second.size();
+      }
       const auto expected = expected_.find({system, domain});
-      const MeanAndError figure = runs ? mean_and_error(found->second) : MeanAndError{};
-      text += fmt::format("{},{},{},{},{},{}\n", csv_text(system), csv_text(domain),
-                          runs ? fmt::format("{}", 100 * figure.mean) : "",
-                          runs ? fmt::format("{}", 100 * figure.standard_error) : "", runs,
-                          expected == expected_.end() ? runs : expected->second);
+      figure.expected = expected == expected_.end() ? figure.runs : expected->second;
     }
+  }
+  return figures;
+}
+
+std::string ResultTable::csv() const {
+  std::string text = "system,domain,mean,standard_error,runs,expected\n";
+  for (const auto& [system, domain, accuracy, runs, expected] : figures()) {
+    text += fmt::format("{},{},{},{},{},{}\n", csv_text(system), csv_text(domain),
+                        accuracy ? fmt::format("{}", 100 * accuracy->mean) : "",
+                        accuracy ? fmt::format("{}", 100 * accuracy->standard_error) : "", runs, expected);
   }
   return text;
 }

@@ -2,12 +2,21 @@
 // Tables of results, as text, Markdown, LaTeX and CSV.
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "domainfusion/evaluation/tables/run_result.h"
+#include "domainfusion/metrics/classification.h"
 
 namespace domainfusion {
+
+// A cell of a ResultTable.
+struct TableFigure {
+  std::string system, domain;
+  std::optional<MeanAndError> accuracy;  // in [0, 1]; nothing where there is no run
+  std::size_t runs = 0, expected = 0;
+};
 
 // Accuracy by system (rows) and target domain (columns) in percent: mean and, from two runs on, standard error over
 // runs (population standard deviation / sqrt(n)). With several domains a last column holds the mean over domains.
@@ -26,6 +35,8 @@ class ResultTable {
   // "system,domain,mean,standard_error,runs,expected": one line per cell, accuracy in percent, unrounded; no mean over
   // domains.
   std::string csv() const;
+  // Row by row.
+  std::vector<TableFigure> figures() const;
 
  private:
   std::vector<std::vector<std::string>> cells() const;

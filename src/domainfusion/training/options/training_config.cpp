@@ -54,6 +54,12 @@ double OptimizerConfig::lr_at(std::int64_t step, std::int64_t total_steps) const
   return lr * std::pow(decay_factor, static_cast<double>(passed));
 }
 
+void ReportConfig::describe(ConfigFields& fields) {
+  fields.boolean("live", live,
+                 "write RUN/report.html anew at every validation (`domainfusion train`): a page for a browser, which "
+                 "reloads itself");
+}
+
 void TrainingConfig::describe(ConfigFields& fields) {
   fields.text("algorithm", algorithm, "see `domainfusion inspect algorithms`");
   fields.text("test_domain", test_domain, "the domain that is held out");
@@ -109,6 +115,7 @@ void TrainingConfig::describe(ConfigFields& fields) {
   fields.group("optimizer", optimizer);
   fields.group("classifier", classifier);
   fields.group("averaging", averaging);
+  fields.group("report", report);
 }
 
 std::int64_t TrainingConfig::steps_per_epoch(std::int64_t in_images, std::int64_t source_domains) const {

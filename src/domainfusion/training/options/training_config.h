@@ -44,6 +44,12 @@ struct OptimizerConfig {
 // After which steps the model is validated; F is checkpoint_frequency.
 enum class CheckpointAt { kAuto, kMultiples, kDomainBed };
 
+// Of the page that a run writes of itself (report/html/live_report.h).
+struct ReportConfig {
+  bool live = false;
+  void describe(ConfigFields& fields);
+};
+
 struct TrainingConfig {
   std::string algorithm = "erm";
   std::string test_domain;              // held out: never seen before the final evaluation
@@ -75,6 +81,7 @@ struct TrainingConfig {
   OptimizerConfig optimizer;
   ClassifierConfig classifier;
   AveragingConfig averaging;
+  ReportConfig report;
   void describe(ConfigFields& fields);
 
   // ceil(in_images / (source_domains * batch_size)): the steps that see as many images as the IN split holds.

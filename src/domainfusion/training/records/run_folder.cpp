@@ -29,6 +29,7 @@ const std::set<std::string> kWithoutEffect = {"/dataset",
                                               "/config/candidates",
                                               "/config/keep_checkpoints",
                                               "/config/tensorboard",
+                                              "/config/report/live",
                                               "/config/checkpoint_minutes"};
 
 constexpr const char* kEarlierEnds = "earlier_ends";

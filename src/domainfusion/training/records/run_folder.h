@@ -8,6 +8,7 @@
 //   candidates.jsonl             keys of the images in a candidate store that the run uses (candidates/: a store of its
 //                                own)
 //   events.out.tfevents.…        the records for TensorBoard
+//   report.html                  the records for a browser, with report.live
 //   cost.json                    time and memory that it took (run_cost.h)
 //   best.safetensors             the selected model, with torchvision's names
 //   swad.safetensors             an average of weights, named after its method, once the run is finished
