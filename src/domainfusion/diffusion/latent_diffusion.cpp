@@ -48,6 +48,7 @@ LatentDiffusion::LatentDiffusion(fs::path folder, std::shared_ptr<const ModelSou
       scheduler_config_(source->scheduler_config()),
       noise_schedule_(scheduler_config_),
       provenance_(source->provenance()),
+      few_step_kind_(domainfusion::few_step_kind(folder_)),
       parts_(std::make_shared<LdmParts>(std::move(source), options)),
       tokenizer_(ClipTokenizer::load(parts_->source().tokenizer_folder(),
                                      parts_->text_encoder_config().max_position_embeddings)),

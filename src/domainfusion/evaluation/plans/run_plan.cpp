@@ -140,7 +140,8 @@ RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
 }
 
 RunPlan with_dsi(RunPlan plan) {
-  const DsiConfig dsi;
+  DsiConfig dsi;
+  dsi.settle({});
   const LdmFinetuningConfig finetuning;
   const auto sources = static_cast<double>(plan.budget.sources.size());
   const double translated = static_cast<double>(plan.budget.held_out_in_images) * sources;
@@ -152,7 +153,7 @@ RunPlan with_dsi(RunPlan plan) {
   }
   work.stored_images = work.generated_images;
   work.vae_batch = dsi.batch_size;
-  work.unet_batch = std::max(dsi.batch_size * rows_per_image(dsi.guidance_scale), finetuning.part_size());
+  work.unet_batch = std::max(dsi.batch_size * rows_per_image(*dsi.guidance_scale), finetuning.part_size());
   work.unet_images += 3.0 * static_cast<double>(finetuning.steps * finetuning.batch_size) * sources;
   work.vae_images += 2.0 * static_cast<double>(plan.budget.in_images);  // plain and mirrored
   plan.algorithm += " + dsi";

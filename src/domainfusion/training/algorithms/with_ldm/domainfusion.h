@@ -20,6 +20,7 @@ namespace domainfusion {
 class DomainFusion final : public Algorithm {
  public:
   void describe(ConfigFields& fields) override;
+  void settle(const TrainingConfig& run) override { options_.augmentation.settle(few_step_kind(run.ldm)); }
   // ConfigError: no LDM given, an LDM that saw the target, a prompt that names it, options that do not go together.
   void prepare(TrainingContext& context) override;
   PlannedWork planned_work(const WorkSizes& sizes) const override;
