@@ -14,6 +14,7 @@
 #include "domainfusion/diffusion/weights/hub_cache.h"
 #include "domainfusion/io/files/json_file.h"
 #include "domainfusion/io/files/readable_text.h"
+#include "domainfusion/io/weights/weights_file.h"
 
 namespace domainfusion {
 namespace {
@@ -99,6 +100,24 @@ std::vector<std::string> names_of(const fs::path& model, const std::optional<fs:
   return names;
 }
 
+// The file's own name; where that is a library's for any LoRA, those of its folder and repository; what it was trained
+// as.
+std::vector<std::string> names_of_lora(const fs::path& path) {
+  const fs::path plain = fs::absolute(path).lexically_normal();
+  std::vector<std::string> names{plain.filename().string()};
+  if (plain.stem() == "pytorch_lora_weights" || plain.stem() == "adapter_model") {
+    const fs::path folder = plain.parent_path();
+    names.push_back(folder.filename().string());
+    if (folder.parent_path().filename() == "snapshots")
+      names.push_back(folder.parent_path().parent_path().filename().string());
+  }
+  const TensorMetadata metadata = WeightsFile::open(path).metadata();
+  for (const char* key : {"ss_output_name", "modelspec.title"}) {
+    if (const auto found = metadata.find(key); found != metadata.end()) names.push_back(found->second);
+  }
+  return names;
+}
+
 FewStepKind kind_of_scheduler(const json& config) {
   const std::string type = text_at(config, "_class_name");
   FewStepKind kind;
@@ -129,8 +148,13 @@ FewStepKind few_step_kind_of_name(const std::string& name) {
   return kind;
 }
 
-FewStepKind few_step_kind(const fs::path& model) {
+FewStepKind few_step_kind(const fs::path& model, const std::vector<LoraChoice>& loras) {
   try {
+    for (const LoraChoice& lora : loras) {
+      for (const std::string& name : names_of_lora(lora.path)) {
+        if (FewStepKind kind = few_step_kind_of_name(name); kind.few_step) return kind;
+      }
+    }
     const auto folder = folder_of_model(model);
     const FewStepKind by_scheduler =
         folder ? kind_of_scheduler(small_file(*folder / "scheduler/scheduler_config.json")) : FewStepKind{};

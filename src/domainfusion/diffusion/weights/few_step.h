@@ -5,6 +5,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
+
+#include "domainfusion/diffusion/weights/model_source.h"
 
 namespace domainfusion {
 
@@ -15,10 +18,11 @@ struct FewStepKind {
   std::string scheduler = "auto";  // see prepare_scheduler
 };
 
-// What the files of `model` (see open_model) say: the class and spacing of its scheduler_config.json, and its name (of
-// the folder, of the hub's repository, or of the model it was saved from). Reads small files only; one that cannot be
-// read says nothing here, since opening the model will.
-FewStepKind few_step_kind(const std::filesystem::path& model);
+// What the files of `model` (see open_model) and of the LoRAs merged into it say: the class and spacing of its
+// scheduler_config.json, and its name (of the folder, of the hub's repository, or of the model it was saved from);
+// names and metadata of the LoRAs, which go before. Reads no weights; a file that cannot be read says nothing here,
+// since opening the model will.
+FewStepKind few_step_kind(const std::filesystem::path& model, const std::vector<LoraChoice>& loras = {});
 
 // By a name alone ("sdxl_lightning_4step.safetensors").
 FewStepKind few_step_kind_of_name(const std::string& name);

@@ -24,9 +24,7 @@ constexpr double kMib = 1 << 20;
 
 std::optional<LatentDiffusion> ldm_of(const TrainingConfig& config) {
   if (config.ldm.empty()) return std::nullopt;
-  return LatentDiffusion::open(config.ldm, {.tokenizer = config.ldm_tokenizer,
-                                            .prediction_type = config.ldm_prediction_type,
-                                            .placement = placement_of(config.device, config.ldm_dtype)});
+  return LatentDiffusion::open(config.ldm, ldm_options_of(config, config.device));
 }
 
 // Weights twice (best and checkpoint) and the two moments of Adam, float32; three bytes a pixel.

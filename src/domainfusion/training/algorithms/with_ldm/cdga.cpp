@@ -64,6 +64,7 @@ CdgaModels Cdga::models(LatentDiffusion ldm, const std::map<std::int64_t, std::s
                          domain);
       TrainingConfig of_domain = config;
       of_domain.ldm = folder;
+      of_domain.ldm_loras.clear();  // of the run's own model
       LatentDiffusion model = load_ldm(of_domain, models.all.placement().device);
       check_ldm_provenance(model, holdout);
       if (config_.preset != SamplingPreset::kFull)
