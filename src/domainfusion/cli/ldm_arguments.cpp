@@ -1,5 +1,7 @@
 #include "domainfusion/cli/ldm_arguments.h"
 
+#include "domainfusion/diffusion/adapted/adapted_source.h"
+
 namespace domainfusion {
 
 void add_device_option(Command& command, std::string& device) {
@@ -12,15 +14,23 @@ void add_placement_options(Command& command, std::string& device, std::string& d
       .default_shown();
 }
 
+void add_lora_option(Command& command, std::vector<std::string>& loras) {
+  command.option("--lora", loras, "LoRA to merge into the model, FILE or FILE:SCALE; may be given often");
+}
+
 void LdmArguments::add_to(Command& command) {
   command.option("--ldm", ldm, "latent diffusion model: folder or CompVis file").required();
   command.option("--tokenizer", tokenizer, "tokenizer folder, for a CompVis file, which has none");
   command.option("--prediction-type", prediction_type, "epsilon, v_prediction or sample; default: as the files say");
+  add_lora_option(command, loras);
   add_placement_options(command, device, dtype);
 }
 
 LdmOptions LdmArguments::options() const {
-  return {.tokenizer = tokenizer, .prediction_type = prediction_type, .placement = placement_of(device, dtype)};
+  return {.tokenizer = tokenizer,
+          .prediction_type = prediction_type,
+          .loras = lora_choices(loras),
+          .placement = placement_of(device, dtype)};
 }
 
 }  // namespace domainfusion

@@ -105,6 +105,38 @@ void ConfigFields::texts(std::string_view name, std::vector<std::string>& value,
       [&value] { return json(value); });
 }
 
+// Makes the field that was added last, whose setter fills *checked, one of `value`.
+template <class Value>
+void ConfigFields::leave_open(std::optional<Value>& value, std::shared_ptr<Value> checked) {
+  Field& field = fields_.back();
+  field.default_value = value ? json(*value) : json();
+  field.set = [&value, checked, set = std::move(field.set)](const json& j) {
+    if (j.is_null()) return value.reset();
+    set(j);
+    value = *checked;
+  };
+  field.get = [&value] { return value ? json(*value) : json(); };
+}
+
+void ConfigFields::integer(std::string_view name, std::optional<std::int64_t>& value, IntegerRange range,
+                           std::string_view help) {
+  const auto checked = std::make_shared<std::int64_t>();
+  integer(name, *checked, range, help);
+  leave_open(value, checked);
+}
+
+void ConfigFields::real(std::string_view name, std::optional<double>& value, RealRange range, std::string_view help) {
+  const auto checked = std::make_shared<double>();
+  real(name, *checked, range, help);
+  leave_open(value, checked);
+}
+
+void ConfigFields::text(std::string_view name, std::optional<std::string>& value, std::string_view help) {
+  const auto checked = std::make_shared<std::string>();
+  text(name, *checked, help);
+  leave_open(value, checked);
+}
+
 void ConfigFields::add_choice(std::string_view name, std::vector<std::string> words, std::string_view help,
                               std::function<void(std::size_t)> set, std::function<std::size_t()> get) {
   add(

@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,6 +52,10 @@ class ConfigFields {
   void integer(std::string_view name, std::int64_t& value, IntegerRange range, std::string_view help);
   void real(std::string_view name, double& value, RealRange range, std::string_view help);
   void text(std::string_view name, std::string& value, std::string_view help);
+  // The same for what is left open unless somebody says it: null in JSON, until the code decides it.
+  void integer(std::string_view name, std::optional<std::int64_t>& value, IntegerRange range, std::string_view help);
+  void real(std::string_view name, std::optional<double>& value, RealRange range, std::string_view help);
+  void text(std::string_view name, std::optional<std::string>& value, std::string_view help);
   // Every element has to lie in `range`.
   void integers(std::string_view name, std::vector<std::int64_t>& value, IntegerRange range, std::string_view help);
   void texts(std::string_view name, std::vector<std::string>& value, std::string_view help);
@@ -94,6 +100,8 @@ class ConfigFields {
  private:
   void add(std::string_view name, std::string type, std::string range, std::string_view help,
            std::function<void(const nlohmann::json&)> set, std::function<nlohmann::json()> get);
+  template <class Value>
+  void leave_open(std::optional<Value>& value, std::shared_ptr<Value> checked);
   void add_choice(std::string_view name, std::vector<std::string> words, std::string_view help,
                   std::function<void(std::size_t)> set, std::function<std::size_t()> get);
 

@@ -90,7 +90,8 @@ std::string text_of_override(std::string_view value) {
 std::string describe_fields(const ConfigFields& fields) {
   std::string out;
   for (const auto& field : fields.fields()) {
-    out += fmt::format("  {:<36} {}; default {}{}\n{:>39}{}\n", field.key, field.type, json_text(field.default_value),
+    out += fmt::format("  {:<36} {}; default {}{}\n{:>39}{}\n", field.key, field.type,
+                       field.default_value.is_null() ? "open" : json_text(field.default_value),
                        field.range.empty() ? "" : "; range " + field.range, "", field.help);
   }
   return out;

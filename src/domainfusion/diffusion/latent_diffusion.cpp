@@ -9,6 +9,7 @@
 #include "domainfusion/config/model_config.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/log.h"
+#include "domainfusion/diffusion/adapted/adapted_source.h"
 #include "domainfusion/diffusion/weights/diffusers_folder.h"
 #include "domainfusion/diffusion/weights/hub_cache.h"
 #include "domainfusion/io/files/content_hash.h"
@@ -56,9 +57,10 @@ LatentDiffusion::LatentDiffusion(fs::path folder, std::shared_ptr<const ModelSou
 
 LatentDiffusion LatentDiffusion::open(const fs::path& path, const LdmOptions& options) {
   return with_context(described(path), [&] {
-    LatentDiffusion model(path, open_model(path, options),
+    LatentDiffusion model(path, adapted(open_model(path, options), options),
                           {.placement = options.placement, .hold_weights_once = options.hold_weights_once});
     model.check_parts();
+    model.few_step_kind_ = domainfusion::few_step_kind(path, options.loras);
     return model;
   });
 }
@@ -80,7 +82,9 @@ LatentDiffusion LatentDiffusion::computing_in(at::ScalarType dtype) const {
   if (known != cache_->twins.end()) return known->second;
   PartsOptions options = parts_->options();
   options.placement.dtype = dtype;
-  return cache_->twins.emplace(dtype, LatentDiffusion(folder_, parts_->shared_source(), options)).first->second;
+  LatentDiffusion twin(folder_, parts_->shared_source(), options);
+  twin.few_step_kind_ = few_step_kind_;
+  return cache_->twins.emplace(dtype, std::move(twin)).first->second;
 }
 
 void LatentDiffusion::use_vae_tiles(std::int64_t tile_px) const {

@@ -15,6 +15,7 @@
 #include "domainfusion/diffusion/text/clip_tokenizer.h"
 #include "domainfusion/diffusion/unet/unet_2d_condition.h"
 #include "domainfusion/diffusion/vae/autoencoder_kl.h"
+#include "domainfusion/diffusion/weights/few_step.h"
 #include "domainfusion/diffusion/weights/ldm_parts.h"
 
 namespace domainfusion {
@@ -86,6 +87,8 @@ class LatentDiffusion {
   LdmIdentity identity() const { return {weights_hash(), image_size_px(), name_of(placement().dtype)}; }
   // The content of domainfusion.json (domains and image hashes the model was trained on), or nullptr.
   const nlohmann::json* provenance() const { return provenance_.is_null() ? nullptr : &provenance_; }
+  // Whether it was distilled to a few steps, as its files say.
+  const FewStepKind& few_step_kind() const { return few_step_kind_; }
   const std::filesystem::path& folder() const { return folder_; }  // the path it was loaded from
   // What the networks were read from.
   const ModelSource& source() const { return parts_->source(); }
@@ -102,6 +105,7 @@ class LatentDiffusion {
   nlohmann::json scheduler_config_;
   NoiseSchedule noise_schedule_;
   nlohmann::json provenance_;
+  FewStepKind few_step_kind_;
   std::shared_ptr<LdmParts> parts_;
   ClipTokenizer tokenizer_;
   std::int64_t image_size_px_ = 0;

@@ -75,14 +75,16 @@ struct TrainingContext {
   }
 };
 
-// The life of an algorithm: describe() and setting of options; prepare(); load() if a run is resumed; then, for each
-// step, before_step() and update().
+// The life of an algorithm: describe() and setting of options; settle(); prepare(); load() if a run is resumed; then,
+// for each step, before_step() and update().
 class Algorithm {
  public:
   virtual ~Algorithm() = default;
 
   // Adds the algorithm's own options to the run's, in groups of its naming.
   virtual void describe(ConfigFields& fields) {}
+  // Gives options that nobody named and that the run's LDM decides their values; no network is loaded for it.
+  virtual void settle(const TrainingConfig& run) {}
   // The raw batch holds this many times config.loader.batch_size images of each source domain.
   virtual std::int64_t batch_multiplier() const { return 1; }
   // Checks its needs and makes what it works with. The default keeps the context.

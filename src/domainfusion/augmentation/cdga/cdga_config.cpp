@@ -4,11 +4,15 @@ namespace domainfusion {
 
 void CdgaConfig::describe(ConfigFields& fields) {
   fields.integer("copies", copies, {1, 1024}, "images of each image towards each domain and style");
+  describe_preset(fields);
   fields.real("strength", strength, {0.001, 1}, "share of the noise schedule that an image goes back");
   fields.real("guidance_scale", guidance_scale, {1, 100}, "classifier-free guidance; 1: none");
   fields.integer("steps", steps, {1, 1000},
                  "denoising steps of the whole schedule; the last strength * steps are taken");
-  fields.text("scheduler", scheduler, "sampler: a name of `inspect schedulers`, or auto: the model's own");
+  fields.text(
+      "scheduler", scheduler,
+      "sampler: a name of `inspect schedulers`, with or without the spacing of timesteps (euler:trailing), or auto: "
+      "the model's own");
   fields.text("prompt_template", prompt_template,
               "prompt; {class} and {domain}, the other domain or style, are filled in; empty: the empty prompt");
   fields.text("negative_prompt", negative_prompt, "what guidance leads away from; empty: the empty prompt");
@@ -27,12 +31,8 @@ void CdgaConfig::describe(ConfigFields& fields) {
 }
 
 ImageToImageRequest CdgaConfig::request() const {
-  ImageToImageRequest request;
+  ImageToImageRequest request = request_of(sampling(full_sampling()));
   request.negative_prompt = negative_prompt;
-  request.strength = strength;
-  request.steps = steps;
-  request.guidance_scale = guidance_scale;
-  request.scheduler = scheduler;
   return request;
 }
 

@@ -4,16 +4,13 @@
 #include "domainfusion/augmentation/style_words.h"
 #include "domainfusion/config/config_fields.h"
 #include "domainfusion/diffusion/generation/image_to_image.h"
+#include "domainfusion/diffusion/generation/sampling_options.h"
 
 namespace domainfusion {
 
 // Defaults are those of a public re-implementation, which the paper does not confirm.
-struct CdgaConfig {
+struct CdgaConfig : SamplingOptions {
   std::int64_t copies = 1;
-  double strength = 0.75;
-  double guidance_scale = 7.5;
-  std::int64_t steps = 50;
-  std::string scheduler = "auto";
   std::string prompt_template = "a {class}, {domain}";
   std::string negative_prompt;
   bool self_pairs = false;
@@ -25,6 +22,10 @@ struct CdgaConfig {
   std::int64_t batch_multiplier = 1;  // of the training that follows
 
   void describe(ConfigFields& fields);
+  static Sampling full_sampling() {
+    return {.steps = 50, .strength = 0.75, .guidance_scale = 7.5, .scheduler = "auto"};
+  }
+  void settle(const FewStepKind& kind) { SamplingOptions::settle(full_sampling(), kind); }
   // Without images, prompts and noise.
   ImageToImageRequest request() const;
 };

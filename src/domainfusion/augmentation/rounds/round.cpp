@@ -84,7 +84,9 @@ AugmentationRounds::AugmentationRounds(RoundConfig config, std::shared_ptr<const
 // Everything that decides an image; how many are made at a time and how many pictures are kept do not.
 json AugmentationRounds::identity() const {
   RoundConfig config = config_;
+  config.settle({});
   json options = fields_of(config).to_json();
+  options.erase("preset");  // what it decided stands there
   options.erase("batch_images");
   options.erase("picture_rows");
   options.erase("seed");  // stands below

@@ -11,11 +11,15 @@ void RoundConfig::describe(ConfigFields& fields) {
       "mode", mode, generation_modes(),
       "how candidates start: from noised latents, or from the image's DDIM inversion, where candidates of equal "
       "prompts are equal");
+  describe_preset(fields);
   fields.real("strength", strength, {0.001, 1}, "share of the noise schedule that a candidate goes back");
   fields.integer("steps", steps, {1, 1000},
                  "denoising steps of the whole schedule; the last strength * steps are taken");
   fields.real("guidance_scale", guidance_scale, {1, 100}, "classifier-free guidance; 1: none");
-  fields.text("scheduler", scheduler, "sampler: a name of `inspect schedulers`, or auto: the model's own");
+  fields.text(
+      "scheduler", scheduler,
+      "sampler: a name of `inspect schedulers`, with or without the spacing of timesteps (euler:trailing), or auto: "
+      "the model's own");
   fields.text("prompt_template", prompt_template,
               "prompt of a candidate; {class} and {domain} are filled in; empty: the empty prompt");
   fields.text("negative_prompt", negative_prompt, "what guidance leads away from; empty: the empty prompt");
@@ -48,13 +52,15 @@ void RoundConfig::describe(ConfigFields& fields) {
                  "images of each round whose candidates are kept for picture grids");
 }
 
+// Inversion is DDIM's, whatever the model.
+void RoundConfig::settle(const FewStepKind& kind) {
+  if (mode == GenerationMode::kInversion) scheduler = scheduler.value_or("ddim");
+  SamplingOptions::settle(full_sampling(), kind);
+}
+
 ImageToImageRequest RoundConfig::request() const {
-  ImageToImageRequest request;
+  ImageToImageRequest request = request_of(sampling(full_sampling()));
   request.negative_prompt = negative_prompt;
-  request.strength = strength;
-  request.steps = steps;
-  request.guidance_scale = guidance_scale;
-  request.scheduler = scheduler;
   request.mode = mode;
   return request;
 }

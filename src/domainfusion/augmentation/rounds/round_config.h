@@ -6,6 +6,7 @@
 #include "domainfusion/augmentation/rounds/selection.h"
 #include "domainfusion/augmentation/style_words.h"
 #include "domainfusion/diffusion/generation/image_to_image.h"
+#include "domainfusion/diffusion/generation/sampling_options.h"
 
 namespace domainfusion {
 
@@ -13,14 +14,10 @@ enum class StyleReference { kCurrent, kRaw };
 // What decoded images are taken for: as they are, or with what the VAE loses of x, D(E(x)) - x, taken off again (ours).
 enum class Detail { kDecoded, kRestored };
 
-struct RoundConfig {
+struct RoundConfig : SamplingOptions {
   BudgetConfig budget;
   std::int64_t candidates = 4;  // N
   GenerationMode mode = GenerationMode::kImageToImage;
-  double strength = 0.5;
-  std::int64_t steps = 20;
-  double guidance_scale = 5;
-  std::string scheduler = "ddim";
   std::string prompt_template = "a {class}, {domain}";
   std::string negative_prompt;
   StyleConfig styles;
@@ -36,6 +33,8 @@ struct RoundConfig {
   std::int64_t picture_rows = 8;
 
   void describe(ConfigFields& fields);
+  static Sampling full_sampling() { return {.steps = 20, .strength = 0.5, .guidance_scale = 5, .scheduler = "ddim"}; }
+  void settle(const FewStepKind& kind);
   // What a candidate's generation is asked for, without images, prompts and noise.
   ImageToImageRequest request() const;
 };

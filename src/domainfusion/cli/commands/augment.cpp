@@ -1,6 +1,7 @@
 // domainfusion augment: makes the images of CDGA ahead of the runs that train on them.
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/core/machine/blas.h"
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 
 struct AugmentArguments {
   std::string data, test_domain, ldm, tokenizer, recipe, out;
-  std::vector<std::string> overrides;
+  std::vector<std::string> loras, overrides;
   std::size_t pictures = 8;
   bool yes = false, skip_broken_images = false;
 };
@@ -33,6 +34,7 @@ RunSetup setup_of(const AugmentArguments& arguments) {
   add("test_domain", arguments.test_domain);
   add("ldm", arguments.ldm);
   add("ldm_tokenizer", arguments.tokenizer);
+  if (!arguments.loras.empty()) options.emplace_back("ldm_loras", arguments.loras);
   if (arguments.skip_broken_images) options.emplace_back("data.skip_broken_images", true);
   return make_run_setup(arguments.recipe, arguments.overrides, options);
 }
@@ -118,6 +120,7 @@ void add_augment_command(Command& app) {
   command.option("--data", arguments->data, "folder <domain>/<class>/<image>");
   command.option("--test-domain", arguments->test_domain, "domain that is left out altogether");
   command.option("--ldm", arguments->ldm, "latent diffusion model: folder or CompVis file");
+  add_lora_option(command, arguments->loras);
   command.option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none");
   command.option("--out", arguments->out, "candidate store to make or to add to; `train --candidates` takes it")
       .required();

@@ -16,7 +16,7 @@ struct GenerateArguments {
   std::string images, out, recipe;
   std::vector<std::string> overrides;
   // Flags are options with a short name; given ones win over recipe and --set.
-  std::optional<std::string> prompt, negative_prompt, inversion_prompt, mode, scheduler;
+  std::optional<std::string> prompt, negative_prompt, inversion_prompt, mode, preset, scheduler;
   std::optional<double> strength, guidance_scale, eta;
   std::optional<std::int64_t> steps, seed, size_px, batch_size, vae_tile_px;
 };
@@ -35,6 +35,7 @@ GenerateConfig config_of(const GenerateArguments& a) {
   set(fields, "negative_prompt", a.negative_prompt);
   set(fields, "inversion_prompt", a.inversion_prompt);
   set(fields, "mode", a.mode);
+  set(fields, "preset", a.preset);
   set(fields, "scheduler", a.scheduler);
   set(fields, "strength", a.strength);
   set(fields, "guidance_scale", a.guidance_scale);
@@ -85,6 +86,7 @@ void add_generate_options(Command& command, GenerateArguments& a) {
   command.option("--negative-prompt", a.negative_prompt, "what guidance leads away from");
   command.option("--inversion-prompt", a.inversion_prompt, "what the images show before (mode inversion)");
   command.option("--mode", a.mode, "img2img or inversion");
+  command.option("--preset", a.preset, "what decides steps, strength, guidance and scheduler: auto, full, few_step");
   command.option("--strength", a.strength, "0: the VAE's round trip … 1: all the way");
   command.option("--steps", a.steps, "denoising steps of the whole schedule");
   command.option("--guidance", a.guidance_scale, "classifier-free guidance; up to 1: none");

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/evaluation/plans/run_plan.h"
@@ -15,7 +16,7 @@ using OptionList = std::vector<std::pair<std::string, json>>;
 
 struct PlanArguments {
   std::string data, test_domain, ldm;
-  std::vector<std::string> recipes, overrides, runs;
+  std::vector<std::string> loras, recipes, overrides, runs;
   bool compare = false, as_json = false;
 };
 
@@ -34,6 +35,7 @@ OptionList arguments_as_options(const PlanArguments& arguments) {
                                    std::pair("test_domain", arguments.test_domain), std::pair("ldm", arguments.ldm)}) {
     if (!value.empty()) options.emplace_back(key, value);
   }
+  if (!arguments.loras.empty()) options.emplace_back("ldm_loras", arguments.loras);
   return options;
 }
 
@@ -117,6 +119,7 @@ void add_plan_command(Command& app) {
                  "folder <domain>/<class>/<image>; needless where `benchmark` names a known set");
   command.option("--test-domain", arguments->test_domain, "domain to hold out; the first unless given");
   command.option("--ldm", arguments->ldm, "latent diffusion model, to be measured");
+  add_lora_option(command, arguments->loras);
   command.option("--set", arguments->overrides, "one option, key=value; may be given often");
   command.flag("--compare", arguments->compare, "all algorithms beside the recipe's, with the options that they share");
   command.flag("--json", arguments->as_json, "the figures as JSON");

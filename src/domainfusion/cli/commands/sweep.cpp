@@ -2,11 +2,13 @@
 // stopped.
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/cli/result_tables.h"
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/core/machine/threads.h"
 #include "domainfusion/core/progress.h"
+#include "domainfusion/diffusion/adapted/adapted_source.h"
 #include "domainfusion/evaluation/plans/run_budget.h"
 #include "domainfusion/evaluation/sweeps/child_process.h"
 #include "domainfusion/evaluation/sweeps/config_differences.h"
@@ -24,7 +26,7 @@ namespace fs = std::filesystem;
 
 struct SweepArguments {
   std::string recipe, data, algorithm, ldm, targets = "all", out;
-  std::vector<std::string> overrides;
+  std::vector<std::string> loras, overrides;
   std::int64_t trials = 3, hparams = 1, jobs = 1, retries = 1;
   bool cross_validation = false, slurm = false, submit = false, dry_run = false, yes = false;
 };
@@ -70,6 +72,13 @@ std::vector<std::string> targets_of(const std::string& list, const std::vector<s
   return names;
 }
 
+std::vector<std::string> absolute_loras(const std::vector<std::string>& words) {
+  std::vector<std::string> absolute;
+  for (const LoraChoice& lora : lora_choices(words))
+    absolute.push_back(fmt::format("{}:{}", fs::absolute(lora.path).string(), lora.scale));
+  return absolute;
+}
+
 Sweep::Sweep(const SweepArguments& arguments)
     : arguments_(arguments), out_(fs::absolute(arguments.out).lexically_normal()) {
   RunSetup setup = make_run_setup(arguments.recipe, arguments.overrides, common_options());
@@ -99,6 +108,7 @@ std::vector<std::pair<std::string, nlohmann::json>> Sweep::common_options() cons
   add("data.root", arguments_.data.empty() ? "" : fs::absolute(arguments_.data).string());
   add("algorithm", arguments_.algorithm);
   add("ldm", arguments_.ldm.empty() ? "" : fs::absolute(arguments_.ldm).string());
+  if (!arguments_.loras.empty()) options.emplace_back("ldm_loras", absolute_loras(arguments_.loras));
   return options;
 }
 
@@ -240,6 +250,7 @@ void add_sweep_command(Command& app) {
   command.option("--data", arguments->data, "folder <domain>/<class>/<image>");
   command.option("--algorithm", arguments->algorithm, "see `domainfusion inspect algorithms`");
   command.option("--ldm", arguments->ldm, "latent diffusion model, for algorithms that use one");
+  add_lora_option(command, arguments->loras);
   command.option("--set", arguments->overrides, "one option of each run, key=value; may be given often");
   command.option("--targets", arguments->targets, "domains to hold out in turn, with commas between; or all")
       .default_shown();

@@ -1,6 +1,7 @@
 // domainfusion train: one run from a set to a figure on the held-out domain.
 
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/cli/output_folder.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/evaluation/plans/run_budget.h"
@@ -17,7 +18,7 @@ namespace {
 struct TrainArguments {
   std::string data, test_domain, algorithm, ldm, tokenizer, candidates, recipe;
   OutputFolder output;
-  std::vector<std::string> overrides;
+  std::vector<std::string> loras, overrides;
   bool dry_run = false, yes = false, skip_broken_images = false;
 };
 
@@ -32,6 +33,7 @@ std::vector<std::pair<std::string, nlohmann::json>> options_of(const TrainArgume
   add("test_domain", arguments.test_domain);
   add("ldm", arguments.ldm);
   add("ldm_tokenizer", arguments.tokenizer);
+  if (!arguments.loras.empty()) options.emplace_back("ldm_loras", arguments.loras);
   add("candidates", arguments.candidates);
   if (arguments.skip_broken_images) options.emplace_back("data.skip_broken_images", true);
   return options;
@@ -84,6 +86,7 @@ void add_train_command(Command& app) {
   command.option("--algorithm", arguments->algorithm, "see `domainfusion inspect algorithms`; default erm");
   command.option("--ldm", arguments->ldm,
                  "latent diffusion model (folder or CompVis file), for algorithms that use one");
+  add_lora_option(command, arguments->loras);
   command.option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none");
   command.option("--candidates", arguments->candidates, "store of generated images that runs share; made if absent");
   command.option("--recipe", arguments->recipe, "TOML file of options");

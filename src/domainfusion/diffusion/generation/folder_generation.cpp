@@ -106,6 +106,8 @@ class FolderGeneration {
 FolderGeneration::FolderGeneration(const LatentDiffusion& model, const GenerateConfig& config, const fs::path& images,
                                    const fs::path& out)
     : model_(model), config_(config), images_(images) {
+  config_.settle(model.few_step_kind());
+  tell_sampling("", config_, model.few_step_kind());
   std::error_code error;
   check<IoError>(fs::is_directory(images, error), "--images {}: is not a folder{}", images.string(),
                  error ? ": " + error.message() : "");
@@ -118,7 +120,7 @@ FolderGeneration::FolderGeneration(const LatentDiffusion& model, const GenerateC
   check_usable();
   scheduler_ = config_.mode == GenerationMode::kInversion
                    ? "ddim"
-                   : resolved_scheduler_name(config_.scheduler, model.scheduler_config());
+                   : resolved_scheduler_name(config_.request().scheduler, model.scheduler_config());
   folder_.emplace(out, options(), json{{"options", {{"alpha", name_of(Alpha::kDrop)}}}});
   embed_prompts();
 }
@@ -148,6 +150,7 @@ json FolderGeneration::options() const {
   GenerateConfig config = config_;
   json options = fields_of(config).to_json();
   options.erase("batch_size");
+  options.erase("preset");                                             // what it decided stands there
   const auto& [weights_hash, own_size_px, dtype] = model_.identity();  // the size is an option
   return {{"options", options}, {"scheduler", scheduler_}, {"dtype", dtype}, {"weights_hash", weights_hash}};
 }
@@ -201,6 +204,7 @@ json FolderGeneration::record_of(const Item& item) const {
   GenerateConfig config = config_;
   json record = fields_of(config).to_json();
   record.erase("batch_size");
+  record.erase("preset");
   record.erase("size_px");
   const auto& [weights_hash, own_size_px, dtype] = model_.identity();
   record.update({{"prompt", filled_in(config_.prompt, folder_of(item.source))},

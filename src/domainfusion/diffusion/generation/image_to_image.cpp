@@ -66,7 +66,7 @@ PreparedScheduler prepare_scheduler(const nlohmann::json& scheduler_config, cons
                      r.guidance_scale);
   nlohmann::json config = scheduler_config;
   config["eta"] = r.eta;
-  PreparedScheduler prepared{scheduler_registry().make(scheduler_name(config, r), config), 0};
+  PreparedScheduler prepared{make_scheduler(scheduler_name(config, r), config), 0};
   check<ConfigError>(prepared.scheduler->denoises(),
                      "scheduler = {}: it goes from images to noise; choose one that denoises", r.scheduler);
   prepared.start = prepared.scheduler->set_timesteps_from(r.steps, r.strength);

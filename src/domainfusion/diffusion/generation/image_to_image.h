@@ -32,8 +32,7 @@ struct ImageToImageRequest {
   std::int64_t steps = 20;  // of the full denoising; steps * strength is rounded down, at least 1 unless strength is 0
   // e = e_negative + guidance_scale (e_prompt - e_negative), both in one batch; up to 1: e_prompt alone.
   double guidance_scale = 5.0;
-  // Of scheduler_registry(), or "auto": the one that the model's scheduler_config.json names. Inversion knows ddim
-  // alone, which "auto" means there.
+  // See make_scheduler. Inversion knows ddim alone, which "auto" means there.
   std::string scheduler = "ddim";
   double eta = 0;  // of ddim: 0 deterministic … 1 as much noise as ddpm; other schedulers pass it over
 

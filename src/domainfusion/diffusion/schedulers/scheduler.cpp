@@ -50,6 +50,13 @@ const SchedulerList& schedulers() {
   return list;
 }
 
+// "euler:trailing" -> "euler", "trailing"; without a colon the spacing is empty.
+std::pair<std::string, std::string> name_and_spacing(const std::string& name) {
+  const auto colon = name.find(':');
+  if (colon == std::string::npos) return {name, ""};
+  return {name.substr(0, colon), name.substr(colon + 1)};
+}
+
 }  // namespace
 
 std::size_t Scheduler::set_timesteps_from(std::int64_t steps, double strength) {
@@ -84,7 +91,15 @@ std::string scheduler_name_of_class(const std::string& class_name) {
                   class_name, did_you_mean(class_name, known), fmt::join(scheduler_registry().names(), ", ")));
 }
 
+std::unique_ptr<Scheduler> make_scheduler(const std::string& name, nlohmann::json scheduler_config) {
+  const auto [resolved, spacing] = name_and_spacing(resolved_scheduler_name(name, scheduler_config));
+  if (!spacing.empty()) scheduler_config["timestep_spacing"] = spacing;
+  return scheduler_registry().make(resolved, scheduler_config);
+}
+
 std::string resolved_scheduler_name(const std::string& name, const nlohmann::json& scheduler_config) {
+  if (const auto [before, spacing] = name_and_spacing(name); !spacing.empty())
+    return resolved_scheduler_name(before, scheduler_config) + ":" + spacing;
   if (name != "auto") return scheduler_registry().at(name).name;
   const auto class_name = scheduler_config.find("_class_name");
   check<ConfigError>(class_name != scheduler_config.end() && class_name->is_string(),

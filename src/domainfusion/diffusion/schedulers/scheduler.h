@@ -73,8 +73,12 @@ const SchedulerRegistry& scheduler_registry();
 // The registry's name of diffusers' class ("DDIMScheduler" -> "ddim"); ConfigError for a class that is not there.
 std::string scheduler_name_of_class(const std::string& class_name);
 
-// The name itself, if the registry has it; for "auto" that of the file's own _class_name. ConfigError for another name
-// or class.
+// The name itself, if the registry has it; for "auto" that of the file's own _class_name. Behind a colon may stand the
+// spacing of the timesteps that it is to have in place of the file's: "euler:trailing". ConfigError for another name or
+// class.
 std::string resolved_scheduler_name(const std::string& name, const nlohmann::json& scheduler_config);
+
+// The scheduler of such a name. ConfigError, also for another spacing.
+std::unique_ptr<Scheduler> make_scheduler(const std::string& name, nlohmann::json scheduler_config);
 
 }  // namespace domainfusion

@@ -16,12 +16,20 @@ enum class LdmPart { kVae, kUnet, kTextEncoder };
 
 std::string folder_of(LdmPart part);  // "vae", "unet", "text_encoder"
 
+// A LoRA file (see adapted/lora_file.h) and how much of it is added.
+struct LoraChoice {
+  std::filesystem::path path;
+  double scale = 1;
+};
+
 struct LdmOptions {
   // A folder with vocab.json and merges.txt, or tokenizer.json, for files that hold no tokenizer; where given, it also
   // replaces a folder's own.
   std::filesystem::path tokenizer;
   // "epsilon", "v_prediction" or "sample"; empty: what the model's files say (for a CompVis file see compvis_config.h).
   std::string prediction_type;
+  // Merged into the weights when they are loaded, in this order.
+  std::vector<LoraChoice> loras = {};
   // For use without gradients: a weight that was re-packed for the kernels is not held a second time. A gradient still
   // works, and takes the memory back.
   bool hold_weights_once = false;
@@ -42,6 +50,7 @@ class ModelSource {
  public:
   virtual ~ModelSource() = default;
 
+  virtual std::vector<LdmPart> parts() const { return {LdmPart::kVae, LdmPart::kUnet, LdmPart::kTextEncoder}; }
   virtual nlohmann::json config(LdmPart part) const = 0;  // as in diffusers' config.json
   // By diffusers' names, in the file's dtype; mapped where possible.
   virtual TensorMap weights(LdmPart part) const = 0;

@@ -50,7 +50,7 @@ std::string kind_of_weights(const TensorShapes& shapes) {
     if (found == shapes.end() || found->second.size() <= known.dimension) continue;
     return fmt::format(fmt::runtime(known.kind), found->second[known.dimension]);
   }
-  return any_name_holds(shapes, "lora_") ? "LoRA, which is not supported" : "weights of an unknown network";
+  return any_name_holds(shapes, "lora_") ? "LoRA, for --lora" : "weights of an unknown network";
 }
 
 }  // namespace domainfusion

@@ -1,6 +1,7 @@
 #include "domainfusion/evaluation/dsi/dsi_config.h"
 
 #include <algorithm>
+#include <set>
 
 #include "domainfusion/core/error.h"
 
@@ -20,7 +21,10 @@ void DsiConfig::describe(ConfigFields& fields) {
       "whose logits are averaged for the headline: all, or names joined by +, like clean+photo, chosen beforehand");
   fields.boolean("report_subsets", report_subsets,
                  "report every non-empty subset; false: the headline's alone, which needs fewer translations");
-  fields.integers("start_steps", start_steps, {1, 1000}, "denoising steps that a translation goes back, ascending");
+  describe_preset(fields);
+  fields.integers("start_steps", start_steps, {1, 1000},
+                  "denoising steps that a translation goes back, ascending; []: a fifth of the steps, two, three and "
+                  "four");
   fields.integer("steps", steps, {1, 1000}, "denoising steps of the whole schedule");
   fields.text("scheduler", scheduler, "sampler: a name of `inspect schedulers`");
   fields.real("eta", eta, {0, 1}, "noise of ddim's steps");
@@ -40,13 +44,19 @@ std::vector<double> DsiConfig::thresholds() const {
   return all;
 }
 
+void DsiConfig::settle(const FewStepKind& kind) {
+  SamplingOptions::settle(full_sampling(), kind);
+  if (!start_steps.empty()) return;
+  // Of few steps some fifths are the same.
+  std::set<std::int64_t> fifths;
+  for (std::int64_t fifth = 1; fifth <= 4; ++fifth) fifths.insert(std::max<std::int64_t>(1, *steps * fifth / 5));
+  start_steps.assign(fifths.begin(), fifths.end());
+}
+
 ImageToImageRequest DsiConfig::request(std::int64_t start_step) const {
-  ImageToImageRequest request;
+  ImageToImageRequest request = request_of(sampling(full_sampling()));
   // image_to_image rounds steps * strength down: half a step more is safe from rounding the other way.
-  request.strength = std::min(1.0, (static_cast<double>(start_step) + 0.5) / static_cast<double>(steps));
-  request.steps = steps;
-  request.guidance_scale = guidance_scale;
-  request.scheduler = scheduler;
+  request.strength = std::min(1.0, (static_cast<double>(start_step) + 0.5) / static_cast<double>(request.steps));
   request.eta = eta;
   return request;
 }
@@ -63,7 +73,8 @@ void DsiConfig::check_usable(std::int64_t classes) const {
       !start_steps.empty() &&
           std::adjacent_find(start_steps.begin(), start_steps.end(), std::greater_equal<>()) == start_steps.end(),
       "start_steps = [{}]: expected at least one, each larger than the one before", fmt::join(start_steps, ", "));
-  check<ConfigError>(start_steps.back() <= steps, "start_steps: {} is more than steps = {}", start_steps.back(), steps);
+  check<ConfigError>(start_steps.back() <= sampling(full_sampling()).steps, "start_steps: {} is more than steps = {}",
+                     start_steps.back(), sampling(full_sampling()).steps);
 }
 
 }  // namespace domainfusion

@@ -61,7 +61,7 @@ class DsiRun {
   json ldm_records() const;
   json translated_record(const Answered& target) const;
 
-  const DsiConfig& config_;
+  DsiConfig config_;
   const DsiRequest& request_;
   RunResult result_;
   TrainedModel model_;
@@ -74,8 +74,20 @@ class DsiRun {
   DsiSubset headline_ = 0;
 };
 
+// The translators share the options, so a few steps are for those that are all made for them.
+DsiConfig settled(DsiConfig config, const DsiRequest& request) {
+  FewStepKind kind;
+  for (const auto& [domain, path] : request.ldms) {
+    kind = few_step_kind(path);
+    if (!kind.few_step) break;
+  }
+  config.settle(kind);
+  tell_sampling("", config, kind);
+  return config;
+}
+
 DsiRun::DsiRun(const DsiConfig& config, const DsiRequest& request)
-    : config_(config), request_(request), result_(read_run(request.run)) {
+    : config_(settled(config, request)), request_(request), result_(read_run(request.run)) {
   check_run();
   model_ = load_trained_model(request.run, request.model, request.ldm_options.placement.device);
   config_.check_usable(static_cast<std::int64_t>(model_.class_names.size()));
@@ -197,7 +209,7 @@ Answered DsiRun::answered(std::int64_t domain, const std::vector<std::int64_t>& 
     images.translated[translator][step] = std::ssize(rows);
     log_info("'{}' into '{}' from step {} of {}: {} of {} images",
              dataset_->domain_names()[static_cast<std::size_t>(domain)], domains_[translator],
-             config_.start_steps[step], config_.steps, rows.size(), indices.size());
+             config_.start_steps[step], *config_.steps, rows.size(), indices.size());
     std::vector<std::int64_t> chosen;
     for (const std::int64_t row : rows) chosen.push_back(indices[static_cast<std::size_t>(row)]);
     return translated_logits(translator, domain, chosen, config_.start_steps[step],

@@ -28,10 +28,11 @@ std::int64_t DsiTranslator::size_px() const {
 // Everything that decides a translation; how many are made at a time does not.
 nlohmann::json DsiTranslator::options(std::int64_t start_step) const {
   const auto& [weights_hash, own_size_px, dtype] = ldm_.identity();  // size_px() may be another
+  const ImageToImageRequest request = config_.request(start_step);
   return {{"weights_hash", weights_hash},   {"dtype", dtype},
-          {"start_step", start_step},       {"steps", config_.steps},
-          {"scheduler", config_.scheduler}, {"eta", config_.eta},
-          {"prompt", config_.prompt},       {"guidance_scale", config_.guidance_scale},
+          {"start_step", start_step},       {"steps", request.steps},
+          {"scheduler", request.scheduler}, {"eta", config_.eta},
+          {"prompt", config_.prompt},       {"guidance_scale", request.guidance_scale},
           {"image_size_px", size_px()},     {"seed", config_.seed}};
 }
 

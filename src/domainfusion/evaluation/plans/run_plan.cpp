@@ -24,9 +24,7 @@ constexpr double kMib = 1 << 20;
 
 std::optional<LatentDiffusion> ldm_of(const TrainingConfig& config) {
   if (config.ldm.empty()) return std::nullopt;
-  return LatentDiffusion::open(config.ldm, {.tokenizer = config.ldm_tokenizer,
-                                            .prediction_type = config.ldm_prediction_type,
-                                            .placement = placement_of(config.device, config.ldm_dtype)});
+  return LatentDiffusion::open(config.ldm, ldm_options_of(config, config.device));
 }
 
 // Weights twice (best and checkpoint) and the two moments of Adam, float32; three bytes a pixel.
@@ -148,7 +146,8 @@ RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
 }
 
 RunPlan with_dsi(RunPlan plan) {
-  const DsiConfig dsi;
+  DsiConfig dsi;
+  dsi.settle({});
   const LdmFinetuningConfig finetuning;
   const auto sources = static_cast<double>(plan.budget.sources.size());
   const double translated = static_cast<double>(plan.budget.held_out_in_images) * sources;
@@ -160,7 +159,7 @@ RunPlan with_dsi(RunPlan plan) {
   }
   work.stored_images = work.generated_images;
   work.vae_batch = dsi.batch_size;
-  work.unet_batch = std::max(dsi.batch_size * rows_per_image(dsi.guidance_scale), finetuning.part_size());
+  work.unet_batch = std::max(dsi.batch_size * rows_per_image(*dsi.guidance_scale), finetuning.part_size());
   work.unet_images += 3.0 * static_cast<double>(finetuning.steps * finetuning.batch_size) * sources;
   work.vae_images += 2.0 * static_cast<double>(plan.budget.in_images);  // plain and mirrored
   plan.algorithm += " + dsi";

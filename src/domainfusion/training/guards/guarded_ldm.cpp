@@ -4,6 +4,7 @@
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/log.h"
+#include "domainfusion/diffusion/adapted/adapted_source.h"
 #include "domainfusion/diffusion/ldm_provenance.h"
 
 namespace domainfusion {
@@ -14,14 +15,23 @@ std::set<std::string> as_set(const std::vector<std::string>& words) { return {wo
 
 }  // namespace
 
+LdmOptions ldm_options_of(const TrainingConfig& config, const std::string& device) {
+  return {.tokenizer = config.ldm_tokenizer,
+          .prediction_type = config.ldm_prediction_type,
+          .loras = lora_choices(config.ldm_loras),
+          .placement = placement_of(device, config.ldm_dtype)};
+}
+
+FewStepKind few_step_kind_of(const TrainingConfig& config) {
+  return few_step_kind(config.ldm, lora_choices(config.ldm_loras));
+}
+
 LatentDiffusion load_ldm(const TrainingConfig& config, at::Device device) {
   check<ConfigError>(!config.ldm.empty(),
                      "the algorithm {} needs a latent diffusion model: --ldm DIR (a diffusers folder; `domainfusion "
                      "pretrain` makes a small one)",
                      config.algorithm);
-  return LatentDiffusion::load(config.ldm, {.tokenizer = config.ldm_tokenizer,
-                                            .prediction_type = config.ldm_prediction_type,
-                                            .placement = placement_of(device.str(), config.ldm_dtype)});
+  return LatentDiffusion::load(config.ldm, ldm_options_of(config, device.str()));
 }
 
 std::pair<std::string, std::filesystem::path> named_ldm(const std::string& word) {

@@ -12,6 +12,12 @@
 
 namespace domainfusion {
 
+// How the run wants its model opened. ConfigError for a LoRA's scale that is no number; DeviceError.
+LdmOptions ldm_options_of(const TrainingConfig& config, const std::string& device);
+
+// Whether that model was distilled to a few steps, from its files' names and configs alone.
+FewStepKind few_step_kind_of(const TrainingConfig& config);
+
 // The model that config.ldm names. ConfigError if it names none; what LatentDiffusion::load throws.
 LatentDiffusion load_ldm(const TrainingConfig& config, at::Device device);
 

@@ -68,6 +68,8 @@ void TrainingConfig::describe(ConfigFields& fields) {
       "a second held-out domain whose images are evaluated at every validation, for leave-one-domain-out selection");
   fields.text("ldm", ldm, "latent diffusion model: diffusers folder, hub cache folder (models--…), or CompVis file");
   fields.text("ldm_tokenizer", ldm_tokenizer, "tokenizer folder, for a CompVis file, which has none");
+  fields.texts("ldm_loras", ldm_loras,
+               "LoRA files merged into the latent diffusion model, each FILE or FILE:SCALE; a scale of 1 unless named");
   fields.text("ldm_prediction_type", ldm_prediction_type,
               "epsilon, v_prediction or sample; empty: what the model's files say");
   fields.text("ldm_dtype", ldm_dtype, "type in which it computes: float32, bfloat16 or float16 (GPU only)");

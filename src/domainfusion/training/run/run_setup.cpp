@@ -61,6 +61,7 @@ RunSetup make_run_setup(const std::filesystem::path& recipe, const std::vector<s
   // Drawn values depend on explicit ones (the seeds) and give way to them.
   for (const auto& [key, value] : domainbed_options(setup.config)) fields.at(key).set(value);
   apply_explicit();
+  setup.algorithm->settle(setup.config);
   return setup;
 }
 

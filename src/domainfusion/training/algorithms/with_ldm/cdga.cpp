@@ -64,8 +64,11 @@ CdgaModels Cdga::models(LatentDiffusion ldm, const std::map<std::int64_t, std::s
                          domain);
       TrainingConfig of_domain = config;
       of_domain.ldm = folder;
+      of_domain.ldm_loras.clear();  // of the run's own model
       LatentDiffusion model = load_ldm(of_domain, models.all.placement().device);
       check_ldm_provenance(model, holdout);
+      if (config_.preset != SamplingPreset::kFull)
+        warn_of_guidance(fmt::format("'{}': cdga.", word), config_.request().guidance_scale, model.few_step_kind());
       models.of_destination.emplace(destination, std::move(model));
     });
   }
@@ -78,6 +81,7 @@ CdgaImages Cdga::images(LatentDiffusion ldm, std::shared_ptr<const DomainDataset
   auto towards = destinations(*source_in, holdout, config);
   const StyleWords styled = styles(*source_in, holdout, config);
   tell_styles(styled, ldm);
+  tell_sampling("cdga.", config_, ldm.few_step_kind());
   for (const std::string& style : styled.used)
     towards[source_in->number_of_domains() + static_cast<std::int64_t>(&style - styled.used.data())] = style;
   const TargetGuard guard = target_guard(*source_in, holdout, config);
@@ -101,7 +105,7 @@ PlannedWork Cdga::planned_work(const WorkSizes& sizes) const {
   work.unet_images = generated * static_cast<double>(unet_passes(sizes.ldm_scheduler, config_.request()));
   work.vae_images = 2 * generated;
   work.stored_images = work.generated_images;
-  work.unet_batch = config_.batch_images * rows_per_image(config_.guidance_scale);
+  work.unet_batch = config_.batch_images * rows_per_image(config_.request().guidance_scale);
   work.vae_batch = config_.batch_images;
   return work;
 }
@@ -116,6 +120,7 @@ void Cdga::prepare(TrainingContext& context) {
   for (const auto& [destination, model] : images_->models().of_destination) {
     translators_hashes_.push_back(model.weights_hash());
   }
+  context.write_record(sampling_record(config_, ldm.few_step_kind()));
   if (!config_.styles.styles.empty())
     context.write_record(styles(*context.source_in, *context.holdout, context.config).record());
   // Before the images: what a run that was killed has made counts as used.

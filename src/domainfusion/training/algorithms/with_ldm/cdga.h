@@ -11,12 +11,14 @@
 
 #include "domainfusion/augmentation/cdga/cdga_images.h"
 #include "domainfusion/training/algorithm.h"
+#include "domainfusion/training/guards/guarded_ldm.h"
 
 namespace domainfusion {
 
 class Cdga final : public Algorithm {
  public:
   void describe(ConfigFields& fields) override { fields.group("cdga", config_); }
+  void settle(const TrainingConfig& run) override { config_.settle(few_step_kind_of(run)); }
   std::int64_t batch_multiplier() const override { return config_.batch_multiplier; }
   // ConfigError: no LDM given, an LDM that saw the target, a prompt or destination that names it.
   void prepare(TrainingContext& context) override;

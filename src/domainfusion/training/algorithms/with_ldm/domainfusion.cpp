@@ -98,6 +98,8 @@ void DomainFusion::prepare_rounds() {
                            words().classes(), description_of_source, guard(), told_styles(description_of_source).used,
                            options_.augmentation.style_mix);
   ldm_->tokenizer().check_told_apart(prompts.all());
+  tell_sampling("augmentation.", options_.augmentation, ldm_->few_step_kind());
+  context().write_record(sampling_record(options_.augmentation, ldm_->few_step_kind()));
   candidates_ = make_candidates();
   round_steps_ = round_steps(options_.augmentation.budget, context().steps_per_epoch, context().total_steps);
   check<ConfigError>(

@@ -14,12 +14,14 @@
 #include "domainfusion/training/algorithm.h"
 #include "domainfusion/training/algorithms/with_ldm/domainfusion_options.h"
 #include "domainfusion/training/algorithms/with_ldm/synthetic_batches.h"
+#include "domainfusion/training/guards/guarded_ldm.h"
 
 namespace domainfusion {
 
 class DomainFusion final : public Algorithm {
  public:
   void describe(ConfigFields& fields) override;
+  void settle(const TrainingConfig& run) override { options_.augmentation.settle(few_step_kind_of(run)); }
   // ConfigError: no LDM given, an LDM that saw the target, a prompt that names it, options that do not go together.
   void prepare(TrainingContext& context) override;
   PlannedWork planned_work(const WorkSizes& sizes) const override;

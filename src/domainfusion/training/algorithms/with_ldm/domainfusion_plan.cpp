@@ -34,7 +34,7 @@ PlannedWork work_of_rounds(const DomainFusionOptions& options, const WorkSizes& 
   work.unet_images = generated * static_cast<double>(unet_passes(sizes.ldm_scheduler, options.augmentation.request()));
   work.vae_images = 2 * generated;
   work.vae_batch = plan.candidates() * std::min(options.augmentation.batch_images, plan.count(0));
-  work.unet_batch = work.vae_batch * rows_per_image(options.augmentation.guidance_scale);
+  work.unet_batch = work.vae_batch * rows_per_image(options.augmentation.request().guidance_scale);
   // The search for styles passes each image and its gradient through a classifier.
   if (options.augmentation.combination.rule == CombineRule::kMode) {
     work.classifier_images =
