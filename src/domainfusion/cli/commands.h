@@ -15,6 +15,7 @@ void add_export_command(Command& app);
 void add_compare_command(Command& app);
 void add_reproduce_command(Command& app);
 void add_sweep_command(Command& app);
+void add_soup_command(Command& app);
 void add_tables_command(Command& app);
 void add_plan_command(Command& app);
 void add_predict_command(Command& app);
