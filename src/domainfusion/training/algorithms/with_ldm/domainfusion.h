@@ -22,6 +22,7 @@ class DomainFusion final : public Algorithm {
   void describe(ConfigFields& fields) override;
   // ConfigError: no LDM given, an LDM that saw the target, a prompt that names it, options that do not go together.
   void prepare(TrainingContext& context) override;
+  bool takes_generated_images() const override { return false; }  // it makes its own
   PlannedWork planned_work(const WorkSizes& sizes) const override;
   std::string fixed_length() const override;
   double estimated_extra_seconds() override;
