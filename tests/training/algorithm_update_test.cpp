@@ -4,7 +4,7 @@
 
 #include "domainfusion/nn/state_dict.h"
 #include "domainfusion/training/algorithms/erm.h"
-#include "domainfusion/training/run/make_optimizer.h"
+#include "domainfusion/training/make_optimizer.h"
 #include "training/toy_run.h"
 
 namespace domainfusion {

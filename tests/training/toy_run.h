@@ -19,6 +19,19 @@ inline std::vector<std::string> needs_of(const std::string& algorithm) {
   const std::string ldm = "ldm=" + kTinySd15.string();
   if (algorithm == "mode_a") return {ldm, "mode.move_steps=2"};
   if (algorithm == "cdga") return {ldm, "cdga.steps=2"};
+  if (algorithm == "irm") return {"irm.irm_penalty_anneal_iters=5"};
+  if (algorithm == "vrex") return {"vrex.vrex_penalty_anneal_iters=5"};
+  if (algorithm == "ib_erm") return {"ib_erm.ib_penalty_anneal_iters=5"};
+  if (algorithm == "ib_irm") return {"ib_irm.ib_penalty_anneal_iters=5", "ib_irm.irm_penalty_anneal_iters=4"};
+  if (algorithm == "eqrm") return {"eqrm.eqrm_burnin_iters=5"};
+  if (algorithm == "rdm") return {"rdm.rdm_penalty_anneal_iters=5"};
+  if (algorithm == "fishr") return {"fishr.penalty_anneal_iters=5"};
+  if (algorithm == "trm") return {"trm.iters=3"};
+  if (algorithm == "mldg") return {"mldg.n_meta_test=1"};
+  if (algorithm == "erm_plus_plus") return {"erm_plus_plus.linear_steps=3"};
+  if (algorithm == "dann" || algorithm == "cdann") return {algorithm + ".mlp_width=8", algorithm + ".mlp_dropout=0.1"};
+  if (algorithm == "adrmx") return {"adrmx.mlp_width=8", "adrmx.mlp_depth=3"};
+  if (algorithm == "arm") return {"optimizer.lr=0.001"};
   if (algorithm != "domainfusion") return {};
   return {ldm,
           "domainfusion.latent_distillation=on",

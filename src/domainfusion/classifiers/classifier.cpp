@@ -58,6 +58,12 @@ void ClassifierConfig::describe(ConfigFields& fields) {
   fields.real("dropout", dropout, {0, 0.99}, "dropout before the head");
   fields.choice("head", head, {{"linear", HeadKind::kLinear}, {"mlp", HeadKind::kMlp}},
                 "mlp: DomainBed's nonlinear classifier, F, F/2, F/4, classes with ReLU");
+  fields.choice("activation", activation,
+                {{"identity", FeatureActivation::kIdentity},
+                 {"tanh", FeatureActivation::kTanh},
+                 {"sigmoid", FeatureActivation::kSigmoid},
+                 {"relu", FeatureActivation::kRelu}},
+                "between the backbone's features and the head");
   fields.choice("normalize", normalize,
                 {{"auto", Normalize::kAuto}, {"imagenet", Normalize::kImagenet}, {"clip", Normalize::kClip}},
                 "statistics that images are normalised with; auto: those of the backbone's published weights");
@@ -72,6 +78,7 @@ ClassifierImpl::ClassifierImpl(std::shared_ptr<Backbone> backbone, const Classif
                                std::uint64_t seed)
     : backbone_(std::move(backbone)),
       classes_(classes),
+      activation_(config.activation),
       freeze_batch_norm_(config.freeze_batch_norm),
       clip_statistics_(config.normalize == Normalize::kClip ||
                        (config.normalize == Normalize::kAuto && backbone_->expects_clip_statistics())),
@@ -124,6 +131,21 @@ std::vector<at::Tensor> ClassifierImpl::head_parameters() const {
 }
 
 at::Tensor ClassifierImpl::features(const at::Tensor& image_NCHW) {
+  const at::Tensor feature_NF = plain_features(image_NCHW);
+  switch (activation_) {
+    case FeatureActivation::kTanh:
+      return feature_NF.tanh();
+    case FeatureActivation::kSigmoid:
+      return feature_NF.sigmoid();
+    case FeatureActivation::kRelu:
+      return feature_NF.relu();
+    case FeatureActivation::kIdentity:
+      break;
+  }
+  return feature_NF;
+}
+
+at::Tensor ClassifierImpl::plain_features(const at::Tensor& image_NCHW) {
   const at::Device device = image_NCHW.device();
   const at::Tensor image = clip_statistics_ ? image_NCHW * clip_scale_.to(device) + clip_shift_.to(device) : image_NCHW;
   if (!is_training() || !backbone_->is_same_each_step()) return backbone_->features(image);

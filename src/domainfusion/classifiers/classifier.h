@@ -21,6 +21,8 @@ namespace domainfusion {
 
 // "linear", or DomainBed's nonlinear classifier: F -> F/2 -> F/4 -> classes with ReLU between.
 enum class HeadKind { kLinear, kMlp };
+// What stands between the backbone's features and the head, as URM needs it.
+enum class FeatureActivation { kIdentity, kTanh, kSigmoid, kRelu };
 // What images are normalised with before they enter the backbone; auto: what the backbone's published weights expect.
 enum class Normalize { kAuto, kImagenet, kClip };
 
@@ -32,6 +34,7 @@ struct ClassifierConfig {
   bool freeze_batch_norm = false;
   double dropout = 0;
   HeadKind head = HeadKind::kLinear;
+  FeatureActivation activation = FeatureActivation::kIdentity;
   Normalize normalize = Normalize::kAuto;
   bool clip_projection = true;
   // Of the images to come; follows loader.image_size_px and is no option of its own. Only vision transformers depend on
@@ -61,7 +64,7 @@ class ClassifierImpl : public torch::nn::Module {
   // image_NCHW float32, normalised with ImageNet's statistics whatever the backbone expects (it is brought to those of
   // CLIP here), any H and W the backbone takes -> logits_NK. Dropout acts in train mode.
   at::Tensor forward(const at::Tensor& image_NCHW);
-  // -> features [N, F], before dropout.
+  // -> features [N, F], behind the activation, before dropout.
   at::Tensor features(const at::Tensor& image_NCHW);
   // features [N, F] -> logits_NK, through dropout in train mode.
   at::Tensor classify(const at::Tensor& feature_NF);
@@ -80,6 +83,7 @@ class ClassifierImpl : public torch::nn::Module {
   bool uses_clip_statistics() const { return clip_statistics_; }
 
  private:
+  at::Tensor plain_features(const at::Tensor& image_NCHW);
   void add_head(HeadKind kind);
   void initialise(std::uint64_t seed);
   at::Tensor apply_head(at::Tensor feature_NF);
@@ -88,6 +92,7 @@ class ClassifierImpl : public torch::nn::Module {
   std::unique_ptr<GraphedTraining> training_features_;  // the backbone's, in train mode
   std::vector<torch::nn::Linear> head_;
   std::int64_t classes_;
+  FeatureActivation activation_;
   bool freeze_batch_norm_;
   bool clip_statistics_;
   at::Tensor clip_scale_, clip_shift_;  // from ImageNet's statistics to CLIP's

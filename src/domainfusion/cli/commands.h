@@ -18,6 +18,7 @@ void add_compare_command(Command& app);
 void add_report_command(Command& app);
 void add_reproduce_command(Command& app);
 void add_sweep_command(Command& app);
+void add_soup_command(Command& app);
 void add_tables_command(Command& app);
 void add_plan_command(Command& app);
 void add_predict_command(Command& app);

@@ -38,6 +38,7 @@ int run(int argc, char** argv) {
   add_report_command(app);
   add_reproduce_command(app);
   add_sweep_command(app);
+  add_soup_command(app);
   add_tables_command(app);
   add_predict_command(app);
   add_pretrain_command(app);

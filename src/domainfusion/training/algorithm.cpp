@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "domainfusion/nn/autocast.h"
+#include "domainfusion/nn/weights_scope.h"
 #include "domainfusion/training/guards/guarded_ldm.h"
 #include "domainfusion/training/records/checkpoint.h"
 
@@ -12,6 +13,12 @@ namespace domainfusion {
 
 at::Tensor classification_loss(const at::Tensor& logits_NK, const at::Tensor& label_N) {
   return torch::cross_entropy_loss(logits_NK, label_N);
+}
+
+void add_networks(Algorithm& algorithm, Classifier& classifier, const NetworkRequest& request) {
+  const auto beside = std::make_shared<torch::nn::Module>();
+  algorithm.add_networks(*beside, request);
+  if (!beside->children().empty()) classifier->register_module(kBesideClassifier, beside);
 }
 
 namespace {
@@ -29,14 +36,31 @@ at::Tensor Algorithm::logits(const at::Tensor& image_NCHW) {
   return context_->classifier->forward(image_NCHW).to(torch::kFloat32);
 }
 
+at::Tensor Algorithm::features(const at::Tensor& image_NCHW) {
+  const Autocast autocast(context_->precision);
+  return context_->classifier->features(image_NCHW).to(torch::kFloat32);
+}
+
+at::Tensor Algorithm::classify(const at::Tensor& feature_NF) {
+  const Autocast autocast(context_->precision);
+  return context_->classifier->classify(feature_NF).to(torch::kFloat32);
+}
+
 at::Tensor Algorithm::loss(std::int64_t step, const Batch& raw, StepRecord& record) {
   return raw_loss(logits(raw.image_NCHW), raw, record);
 }
 
-at::Tensor Algorithm::source_rows(const Batch& raw) const { return torch::ones({raw.size()}, torch::kBool); }
+at::Tensor Algorithm::source_rows(const Batch& raw) const {
+  if (!context_->source_in) return torch::ones({raw.size()}, torch::kBool);
+  return raw.domain_N < context_->source_in->number_of_domains();
+}
 
 at::Tensor Algorithm::raw_loss(const at::Tensor& logits_NK, const Batch& raw, StepRecord& record) const {
-  const at::Tensor mean = classification_loss(logits_NK, raw.label_N);
+  count_fit(logits_NK, raw, record);
+  return classification_loss(logits_NK, raw.label_N);
+}
+
+void Algorithm::count_fit(const at::Tensor& logits_NK, const Batch& raw, StepRecord& record) const {
   const at::Tensor detached = logits_NK.detach(), source = source_rows(raw).to(logits_NK.device());
   const at::Tensor correct = detached.argmax(1).eq(raw.label_N).logical_and(source);
   const at::Tensor loss_N = torch::cross_entropy_loss(detached, raw.label_N, {}, at::Reduction::None);
@@ -46,27 +70,30 @@ at::Tensor Algorithm::raw_loss(const at::Tensor& logits_NK, const Batch& raw, St
                                 .cpu();
   const auto* value = counts.data_ptr<double>();
   record.fit += {static_cast<std::int64_t>(value[0]), static_cast<std::int64_t>(value[1]), value[2]};
-  return mean;
 }
 
-double Algorithm::add_gradients(std::int64_t step, const Batch& part, double share, StepRecord& record) {
+void Algorithm::check_loss(std::int64_t step, double loss) const {
+  check(std::isfinite(loss), "the loss at step {} is {}: training has diverged (learning rate {}); {}", step, loss,
+        context_->optimizer->lr(), kAfterDivergence);
+}
+
+double Algorithm::add_gradients_of(std::int64_t step, const Batch& part, double share, StepRecord& record) {
   const at::Tensor total = loss(step, part, record);
   const auto value = total.item<double>();
-  check(std::isfinite(value), "the loss at step {} is {}: training has diverged (learning rate {}); {}", step, value,
-        context_->optimizer->lr(), kAfterDivergence);
+  check_loss(step, value);
   (share == 1 ? total : total * share).backward();
   return value;
 }
 
-double Algorithm::accumulate_gradients(std::int64_t step, const Batch& raw, StepRecord& record) {
+double Algorithm::add_gradients(std::int64_t step, const Batch& raw, StepRecord& record) {
   const std::int64_t parts = context_->config.optimizer.accumulation_steps;
-  if (parts == 1) return add_gradients(step, raw, 1, record);
+  if (parts == 1) return add_gradients_of(step, raw, 1, record);
   double value = 0;
   for (std::int64_t first = 0; first < parts; ++first) {
     const Batch part = part_of(raw, first, parts);
     const double share = static_cast<double>(part.size()) / static_cast<double>(raw.size());
     StepRecord part_record{step, {}};
-    value += share * add_gradients(step, part, share, part_record);
+    value += share * add_gradients_of(step, part, share, part_record);
     for (const auto& [name, scalar] : part_record.scalars) record.scalars[name] += share * scalar;
     record.fit += part_record.fit;
   }
@@ -88,11 +115,44 @@ WorkSizes TrainingContext::work_sizes(nlohmann::json scheduler) const {
   return sizes;
 }
 
+// Where the loss is higher: at w + rho g / |g| (SAM; Foret et al., ICLR 2021), or at w + rho g / |g| - alpha g, whose
+// gradient is added to that at w (SAGM; Wang et al., CVPR 2023, eq. 8). Batch norm's statistics are those of the first
+// look.
+void Algorithm::look_again(std::int64_t step, const Batch& raw) {
+  const OptimizerConfig& config = context_->config.optimizer;
+  const WeightsScope weights(*context_->classifier);
+  std::vector<at::Tensor> parameters = context_->classifier->parameters(), own;
+  for (const at::Tensor& parameter : parameters) own.push_back(parameter.grad());
+  {
+    const torch::NoGradGuard no_grad;
+    double squares = 0;
+    for (const at::Tensor& gradient : own) {
+      if (gradient.defined()) squares += gradient.square().sum(torch::kFloat64).item<double>();
+    }
+    const double alpha = config.sharpness == Sharpness::kSagm ? config.sharpness_alpha : 0;
+    const double length = config.sharpness_rho / (std::sqrt(squares) + 1e-12) - alpha;
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      if (own[i].defined()) parameters[i].add_(own[i], length);
+    }
+  }
+  context_->optimizer->zero_grad();
+  StepRecord unused{step, {}};
+  second_look_ = true;
+  add_gradients(step, raw, unused);
+  second_look_ = false;
+  if (config.sharpness != Sharpness::kSagm) return;
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    at::Tensor& gradient = parameters[i].mutable_grad();
+    if (own[i].defined()) gradient = gradient.defined() ? gradient + own[i] : own[i];
+  }
+}
+
 StepRecord Algorithm::update(std::int64_t step, const Batch& raw) {
   StepRecord record{step, {}};
   Optimizer& optimizer = *context_->optimizer;
   optimizer.zero_grad();
-  record.scalars["loss"] = accumulate_gradients(step, raw, record);
+  record.scalars["loss"] = add_gradients(step, raw, record);
+  if (context_->config.optimizer.sharpness != Sharpness::kNone) look_again(step, raw);
   if (const double max_norm = context_->config.optimizer.clip_grad_norm; max_norm > 0) {
     const double norm = optimizer.clip_grad_norm(max_norm);
     check(std::isfinite(norm),

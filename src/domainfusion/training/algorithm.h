@@ -35,6 +35,7 @@ struct TrainingContext {
   // The IN images of the source domains and nothing else: domain d of 0 … sources-1, index i of 0 … size(d)-1. OUT and
   // target images cannot be reached through it. Batch::domain_N and Batch::index_N of the raw batches count in it.
   std::shared_ptr<const DomainDataset> source_in;
+  std::int64_t environments = 0;  // domains of a raw batch: the sources, and those of data.generated
   // Says whether images (by hash) or words (by name) belong to what must not be used.
   const HoldoutGuard* holdout = nullptr;
   at::Device device = at::kCPU;
@@ -52,6 +53,9 @@ struct TrainingContext {
   // Steps from the next one on take their raw batches from `set` instead of source_in: an augmenting loader like that
   // of make_loader. To be called in before_step() of a run's first step, resumed runs too.
   std::function<void(std::shared_ptr<const DomainDataset>)> train_on;
+  // Another network like `classifier` as the run began it, with its start weights and, for those that are drawn, this
+  // seed.
+  std::function<Classifier(std::uint64_t seed)> another_classifier;
   // A typed line in records.jsonl; it must have "type", and "step" (the step before which or in which it was made).
   std::function<void(const nlohmann::json&)> write_record;
   std::function<bool()> stop_requested;
@@ -75,8 +79,17 @@ struct TrainingContext {
   }
 };
 
-// The life of an algorithm: describe() and setting of options; settle(); prepare(); load() if a run is resumed; then,
-// for each step, before_step() and update().
+// What add_networks() may know of the run.
+struct NetworkRequest {
+  Classifier classifier;
+  std::function<Classifier(std::uint64_t seed)> another;  // as TrainingContext::another_classifier
+  std::int64_t environments = 0;                          // TrainingContext::environments
+  std::int64_t image_size_px = 0;
+  std::uint64_t seed = 0;
+};
+
+// The life of an algorithm: defaults(); describe() and setting of options; settle(); add_networks(); prepare(); load()
+// if a run is resumed; then, for each step, before_step() and update().
 class Algorithm {
  public:
   virtual ~Algorithm() = default;
@@ -85,6 +98,11 @@ class Algorithm {
   virtual void describe(ConfigFields& fields) {}
   // Gives options that nobody named and that the run's LDM decides their values; no network is loaded for it.
   virtual void settle(const TrainingConfig& run) {}
+  // The run's options where this algorithm's usual values are others.
+  virtual void defaults(TrainingConfig& config) const {}
+  // Registers in `beside` what is trained with the classifier by the run's optimizer, averaged with it and kept with
+  // the selected model, but gives no answers: answers are the classifier's.
+  virtual void add_networks(torch::nn::Module& beside, const NetworkRequest& request) {}
   // The raw batch holds this many times config.loader.batch_size images of each source domain.
   virtual std::int64_t batch_multiplier() const { return 1; }
   // Checks its needs and makes what it works with. The default keeps the context.
@@ -110,11 +128,24 @@ class Algorithm {
 
   // Why a run of this algorithm cannot get more steps once it is begun; empty: it can. Asked once its options are set.
   virtual std::string fixed_length() const { return {}; }
+  // Whether generated images may become further domains of its batches (data.generated).
+  virtual bool takes_generated_images() const { return true; }
+  // Whether the classifier answers an image alone, so that it can be used without the algorithm.
+  virtual bool classifier_answers_alone() const { return true; }
+  // Whether update() takes one step along add_gradients(), as optimizer.sharpness needs it.
+  virtual bool follows_one_gradient() const { return true; }
   // Whether loss() of a batch is the mean of the losses of its parts, as accumulation needs it.
   virtual bool loss_is_mean_over_images() const { return true; }
 
   // The classifier's logits_NK, float32, of normalised images, computed in the run's precision.
   at::Tensor logits(const at::Tensor& image_NCHW);
+  // The two halves of it: features [N, F], float32, before dropout, and what the head makes of them.
+  at::Tensor features(const at::Tensor& image_NCHW);
+  at::Tensor classify(const at::Tensor& feature_NF);
+  // Around validation and whatever else looks at the model in training: between the two the classifier has the weights
+  // that answer, which are those that are selected and saved; a checkpoint keeps those that are trained.
+  virtual void begin_evaluation() {}
+  virtual void end_evaluation() {}
   // logits_NK of normalised images for validation and test; the classifier is in eval mode, no gradients.
   virtual at::Tensor predict(const at::Tensor& image_NCHW) { return logits(image_NCHW); }
 
@@ -125,17 +156,31 @@ class Algorithm {
   // Mean cross-entropy of the raw batch, from the logits_NK that are trained on: the one place where training accuracy
   // is counted (record.fit), so that loss() has to come by here once.
   at::Tensor raw_loss(const at::Tensor& logits_NK, const Batch& raw, StepRecord& record) const;
-  // Which rows of the raw batch are images of source_in: bool [N]. The default: all.
+  // That count alone, for a loss that raw_loss() does not have a part in.
+  void count_fit(const at::Tensor& logits_NK, const Batch& raw, StepRecord& record) const;
+  // Adds the step's gradients to the parameters', which have none, and returns the loss. The default: of loss(), in
+  // optimizer.accumulation_steps parts.
+  virtual double add_gradients(std::int64_t step, const Batch& raw, StepRecord& record);
+  // Whether gradients are taken a second time in this step, at other weights (optimizer.sharpness): what an algorithm
+  // learns from a step beside them it has learnt already.
+  bool is_second_look() const { return second_look_; }
+  // Error that says what to do if the step's loss is not finite.
+  void check_loss(std::int64_t step, double loss) const;
+  // Which rows of the raw batch are images of source_in: bool [N]. The default: all but those of data.generated.
   virtual at::Tensor source_rows(const Batch& raw) const;
   TrainingContext& context() { return *context_; }
   const TrainingContext& context() const { return *context_; }
 
  private:
-  double accumulate_gradients(std::int64_t step, const Batch& raw, StepRecord& record);
-  double add_gradients(std::int64_t step, const Batch& part, double share, StepRecord& record);
+  double add_gradients_of(std::int64_t step, const Batch& part, double share, StepRecord& record);
+  void look_again(std::int64_t step, const Batch& raw);
 
   TrainingContext* context_ = nullptr;
+  bool second_look_ = false;
 };
+
+// Registers the networks that the algorithm adds, as the classifier's child; before its optimizer is made.
+void add_networks(Algorithm& algorithm, Classifier& classifier, const NetworkRequest& request);
 
 // Mean cross-entropy of logits_NK and int64 label_N.
 at::Tensor classification_loss(const at::Tensor& logits_NK, const at::Tensor& label_N);

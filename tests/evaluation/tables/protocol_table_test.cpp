@@ -97,7 +97,7 @@ TEST(SystemNames, ADrawnOptionThatSomeRunsSetThemselvesTellsThemApart) {
   std::vector<ProtocolRun> runs{made_run({0}, 0, 0.5), made_run({0}, 1, 0.6, 1), made_run({0}, 2, 0.7)};
   for (ProtocolRun& run : runs) {
     run.config = {{"hparams", "domainbed"}, {"benchmark", "PACS"}};
-    const auto drawn = hparams_of_trial("PACS", run.hparams_seed, run.trial_seed);
+    const auto drawn = hparams_of_trial("erm", "PACS", run.hparams_seed, run.trial_seed);
     run.config["optimizer"]["lr"] = drawn.at("lr");
     run.config["loader"]["batch_size"] = drawn.at("batch_size");
   }

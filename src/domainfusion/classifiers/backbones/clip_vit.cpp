@@ -56,7 +56,7 @@ ClipVit::ClipVit(const VitShape& shape, int64_t projection)
 
 at::Tensor ClipVit::features(const at::Tensor& image_NCHW) {
   check_square_images(image_NCHW, shape_.image_size_px);
-  at::Tensor x = ln_pre_(tokens_NLC(conv1_(image_NCHW), class_embedding_) + positional_embedding_);
+  at::Tensor x = ln_pre_(tokens_NLC(first_output(image_NCHW), class_embedding_) + positional_embedding_);
   for (EncoderBlock& block : blocks_) x = block(x);
   const at::Tensor feature_NC = ln_post_(x.select(1, 0));
   return proj_.defined() ? torch::matmul(feature_NC, proj_) : feature_NC;

@@ -16,6 +16,7 @@ class ClipVit : public Transformer {
   at::Tensor features(const at::Tensor& image_NCHW) override;
   int64_t feature_size() const override { return proj_.defined() ? proj_.size(1) : shape_.hidden; }
   std::string head_name() const override { return "head"; }
+  torch::nn::Conv2dImpl* first_layer() override { return conv1_.get(); }
   void initialise(std::uint64_t seed) override;
   // Takes OpenAI's whole CLIP, whose text encoder is left out, the names of transformers' CLIPModel and
   // CLIPVisionModel, and positional embeddings of another image size.

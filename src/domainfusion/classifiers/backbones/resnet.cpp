@@ -140,8 +140,9 @@ std::vector<at::Tensor> Resnet::stages(const at::Tensor& image_NCHW) {
   // On a CPU a training step with channels last in memory takes 0.88 (224 px) to 0.95 (64 px) of the time; maps keep
   // that order throughout. A GPU's float32 convolutions are made for the other order.
   const at::MemoryFormat format = image_NCHW.is_cpu() ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-  at::Tensor x = normalised(bn1_, conv1_(image_NCHW.contiguous(format))).relu_();
+  at::Tensor x = normalised(bn1_, first_output(image_NCHW.contiguous(format))).relu_();
   if (stem_ == Stem::kImagenet) x = torch::max_pool2d(x, 3, 2, 1);
+  if (transform_) x = transform_(0, x);
   std::vector<at::Tensor> outputs;
   for (auto& stage : stages_) {
     x = stage->forward(x);

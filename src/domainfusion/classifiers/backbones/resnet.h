@@ -27,8 +27,8 @@ struct ResnetShape {
   Stem stem = Stem::kImagenet;
 };
 
-// What the next stage gets in place of the output x_NCHW of stage `stage` (1 … 4): a tensor of the same shape and
-// dtype.
+// What the next stage gets in place of the output x_NCHW of stage `stage` (1 … 4; 0: the stem): a tensor of the same
+// shape and dtype.
 using StageTransform = std::function<at::Tensor(int stage, const at::Tensor& x_NCHW)>;
 
 class Resnet : public Backbone {
@@ -47,7 +47,8 @@ class Resnet : public Backbone {
   at::Tensor features(const at::Tensor& image_NCHW) override;
   int64_t feature_size() const override { return feature_size_; }
   std::string head_name() const override { return "fc"; }
-  bool is_same_each_step() const override { return !transform_; }
+  bool is_same_each_step() const override { return !transform_ && Backbone::is_same_each_step(); }
+  torch::nn::Conv2dImpl* first_layer() override { return conv1_.get(); }
   void initialise(std::uint64_t seed) override;
   // Takes files written before torchvision counted batches: they lack "num_batches_tracked".
   void adapt_weights(TensorMap& weights) const override;

@@ -75,7 +75,7 @@ Vit::Vit(const VitShape& shape)
 
 at::Tensor Vit::features(const at::Tensor& image_NCHW) {
   check_square_images(image_NCHW, shape_.image_size_px);
-  at::Tensor x = tokens_NLC(conv_proj_(image_NCHW), class_token_) + pos_embedding_;
+  at::Tensor x = tokens_NLC(first_output(image_NCHW), class_token_) + pos_embedding_;
   for (EncoderBlock& layer : layers_) x = layer(x);
   return ln_(x.select(1, 0));
 }

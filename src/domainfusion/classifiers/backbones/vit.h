@@ -36,6 +36,7 @@ class Vit : public Transformer {
   at::Tensor features(const at::Tensor& image_NCHW) override;
   int64_t feature_size() const override { return shape_.hidden; }
   std::string head_name() const override { return "heads.head"; }
+  torch::nn::Conv2dImpl* first_layer() override { return conv_proj_.get(); }
   void initialise(std::uint64_t seed) override;
   // Takes the names before torchvision 0.13 ("mlp.linear_1") and positional embeddings of another image size.
   void adapt_weights(TensorMap& weights) const override;

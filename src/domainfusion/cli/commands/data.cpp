@@ -6,6 +6,8 @@
 #include "domainfusion/core/log.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/data/fetch/dataset_fetch.h"
+#include "domainfusion/data/imports/image_list.h"
+#include "domainfusion/data/imports/mnist_sets.h"
 #include "domainfusion/data/verification/set_counts.h"
 #include "domainfusion/data/verification/set_verification.h"
 
@@ -166,6 +168,43 @@ void add_fetch(Command& data) {
   command.run([arguments] { fetch(*arguments); });
 }
 
+void add_import_mnist(Command& data) {
+  struct Arguments {
+    std::string idx, set, out;
+    std::int64_t seed = 0;
+  };
+  Command command = data.add("import-mnist", "make ColoredMNIST or RotatedMNIST, as folders, of MNIST's idx files");
+  auto a = std::make_shared<Arguments>();
+  command.option("idx", a->idx, "folder with MNIST's four files, unpacked").required();
+  command.option("--set", a->set, "ColoredMNIST or RotatedMNIST").required();
+  command.option("--out", a->out, "folder to make").required();
+  command.option("--seed", a->seed, "of which image goes where, and of turned labels and colours").default_shown();
+  command.run([a] {
+    const bool color = is_same_name(a->set, "ColoredMNIST");
+    check<ConfigError>(color || is_same_name(a->set, "RotatedMNIST"), "--set {}: expected ColoredMNIST or RotatedMNIST",
+                       a->set);
+    const auto images = write_mnist_set(color ? MnistSet::kColored : MnistSet::kRotated, a->idx, a->out,
+                                        static_cast<std::uint64_t>(a->seed));
+    fmt::print("{} images in {}\n", images, a->out);
+  });
+}
+
+void add_import_list(Command& data) {
+  struct Arguments {
+    std::string list, out;
+    std::vector<std::string> splits;
+  };
+  Command command = data.add("import-list", "make a set, of links, from a CSV file with path, label, domain and split");
+  auto a = std::make_shared<Arguments>();
+  command.option("list", a->list, "the file; its first line names the columns").required();
+  command.option("--out", a->out, "folder to make").required();
+  command.option("--split", a->splits, "take rows of this split alone; may be given often");
+  command.run([a] {
+    const ImportedList imported = import_image_list(a->list, a->out, a->splits);
+    fmt::print("{} images in {}, {} of other splits left out\n", imported.images, a->out, imported.of_other_splits);
+  });
+}
+
 void add_ls(Command& data) {
   Command command = data.add("ls", "the known sets, or the images per domain and class of a folder");
   auto arguments = std::make_shared<ListArguments>();
@@ -190,11 +229,13 @@ void add_verify(Command& data) {
 }  // namespace
 
 void add_data_command(Command& app) {
-  Command data = app.add("data", "list, verify and fetch sets of images");
+  Command data = app.add("data", "list, verify, fetch and import sets of images");
   data.require_command();
   add_ls(data);
   add_verify(data);
   add_fetch(data);
+  add_import_mnist(data);
+  add_import_list(data);
 }
 
 }  // namespace domainfusion

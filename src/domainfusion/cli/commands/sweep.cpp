@@ -17,6 +17,7 @@
 #include "domainfusion/evaluation/sweeps/sweep_plan.h"
 #include "domainfusion/evaluation/tables/run_result.h"
 #include "domainfusion/io/folders/folder_lock.h"
+#include "domainfusion/training/options/hparam_ranges.h"
 #include "domainfusion/training/records/run_folder.h"
 
 namespace domainfusion {

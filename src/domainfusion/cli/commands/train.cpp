@@ -18,7 +18,7 @@ namespace {
 struct TrainArguments {
   std::string data, test_domain, algorithm, ldm, tokenizer, candidates, recipe;
   OutputFolder output;
-  std::vector<std::string> loras, overrides;
+  std::vector<std::string> loras, overrides, source_domains;
   bool dry_run = false, yes = false, skip_broken_images = false;
 };
 
@@ -31,6 +31,7 @@ std::vector<std::pair<std::string, nlohmann::json>> options_of(const TrainArgume
   add("algorithm", arguments.algorithm);
   add("data.root", arguments.data);
   add("test_domain", arguments.test_domain);
+  if (!arguments.source_domains.empty()) options.emplace_back("source_domains", arguments.source_domains);
   add("ldm", arguments.ldm);
   add("ldm_tokenizer", arguments.tokenizer);
   if (!arguments.loras.empty()) options.emplace_back("ldm_loras", arguments.loras);
@@ -83,6 +84,7 @@ void add_train_command(Command& app) {
   auto arguments = std::make_shared<TrainArguments>();
   command.option("--data", arguments->data, "folder <domain>/<class>/<image>");
   command.option("--test-domain", arguments->test_domain, "domain that training never sees");
+  command.option("--source-domains", arguments->source_domains, "domains to train on; default: all others");
   command.option("--algorithm", arguments->algorithm, "see `domainfusion inspect algorithms`; default erm");
   command.option("--ldm", arguments->ldm,
                  "latent diffusion model (folder or CompVis file), for algorithms that use one");

@@ -48,7 +48,12 @@ TrainedModel load_trained_model(const std::filesystem::path& run, const std::str
   const nlohmann::json description = read_run_description(run);
   TrainedModel model;
   with_json_context(fmt::format("'{}'", (run / "run.json").string()), [&] {
-    model.config = recorded_config(description);
+    const RunSetup setup = recorded_setup(description);
+    check<ConfigError>(setup.algorithm->classifier_answers_alone(),
+                       "'{}': a model of {} answers an image by the batch that it stands in, which nothing but the run "
+                       "itself does: its figures are those of its records",
+                       run.string(), setup.config.algorithm);
+    model.config = setup.config;
     model.class_names = description.at("classes").get<std::vector<std::string>>();
   });
   // The weights that training started from are not needed, and may be elsewhere by now.

@@ -16,6 +16,7 @@
 #include "domainfusion/evaluation/tables/result_table.h"
 #include "domainfusion/evaluation/tables/run_result.h"
 #include "domainfusion/io/files/json_lines.h"
+#include "domainfusion/training/options/hparam_ranges.h"
 
 namespace domainfusion {
 namespace {
@@ -38,6 +39,7 @@ ProtocolRun header_of(const RunResult& result) {
   run.path = result.path;
   run.dataset = result.dataset;
   run.algorithm = domainbed_algorithm(result.algorithm);
+  if (!result.soup.empty()) run.algorithm = averaged_system(run.algorithm, result.soup);
   run.environments = result.domain_names;
   run.classes = result.class_names;
   run.images = result.images;
@@ -320,8 +322,6 @@ FoundRuns find_runs(const std::vector<fs::path>& folders) {
   }
   return search.take();
 }
-
-std::string domainbed_algorithm(const std::string& algorithm) { return algorithm == "erm" ? "ERM" : algorithm; }
 
 void rename_set(ProtocolRun& run, const std::string& name) {
   run.dataset = name;

@@ -46,9 +46,6 @@ struct FoundRuns {
 // missing.
 FoundRuns find_runs(const std::vector<std::filesystem::path>& folders);
 
-// What DomainBed calls an algorithm of ours: "erm" is "ERM"; those that it does not have keep their names.
-std::string domainbed_algorithm(const std::string& algorithm);
-
 // Changes the name or the number in the run and in its records.
 void rename_set(ProtocolRun& run, const std::string& name);
 void rename_algorithm(ProtocolRun& run, const std::string& name);

@@ -30,6 +30,7 @@ void read_description(const json& description, RunResult& result) {
   with_json_context(fmt::format("'{}'", (result.path / "run.json").string()), [&] {
     const json& config = description.at("config");
     result.algorithm = config.at("algorithm");
+    if (description.contains("soup")) result.soup = description.at("soup").at("recipe").get<std::string>() + " soup";
     result.test_domain = config.at("test_domain");
     result.seed = config.at("seed");
     result.trial_seed = config.at("trial_seed");

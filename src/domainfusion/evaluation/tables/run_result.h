@@ -20,6 +20,7 @@ struct DsiResult {
 struct RunResult {
   std::filesystem::path path;
   std::string algorithm;
+  std::string soup;                       // "uniform soup" or "greedy soup" of an average of runs (soup.h), else empty
   std::string dataset;                    // its known name, else the name of its folder
   std::vector<std::string> domain_names;  // all of the set, sorted
   std::string test_domain;

@@ -24,12 +24,19 @@ double mean_of_others(std::vector<double> accuracy, std::size_t target) {
   return mean_of(accuracy);
 }
 
+// Of the domains that the run trained on.
+double mean_of_sources(std::vector<double> accuracy, std::size_t target) {
+  accuracy.erase(accuracy.begin() + static_cast<std::ptrdiff_t>(target));
+  std::erase_if(accuracy, [](double value) { return std::isnan(value); });
+  return accuracy.empty() ? std::nan("") : mean_of(accuracy);
+}
+
 std::optional<Choice> by_training_domains(const Records& records, std::size_t target) {
   std::optional<Choice> best;
   for (const ProtocolRecord* record : records) {
     if (!record->single_target()) continue;
     keep_better(best,
-                {record->hparams_seed, record->step, mean_of_others(record->out_acc, target), record->in_acc[target]});
+                {record->hparams_seed, record->step, mean_of_sources(record->out_acc, target), record->in_acc[target]});
   }
   return best;
 }

@@ -50,8 +50,9 @@ std::string text_at(const json& object, const std::string& pointer) {
 // What the registry draws for the seeds of such a run.
 std::map<std::string, json> drawn_options(const ProtocolRun& run) {
   if (text_at(run.config, "/hparams") != "domainbed") return {};
-  const json hparams = hparams_of_trial(text_at(run.config, "/benchmark"), run.hparams_seed, run.trial_seed);
-  const auto options = options_of_hparams(hparams, text_at(run.config, "/classifier/backbone"));
+  const std::string algorithm = text_at(run.config, "/algorithm");
+  const json hparams = hparams_of_trial(algorithm, text_at(run.config, "/benchmark"), run.hparams_seed, run.trial_seed);
+  const auto options = options_of_hparams(hparams, algorithm, text_at(run.config, "/classifier/backbone"));
   return {options.begin(), options.end()};
 }
 

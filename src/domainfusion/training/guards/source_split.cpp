@@ -25,6 +25,16 @@ std::vector<std::int64_t> held_out_domains(const DomainDataset& dataset, const T
 SourceSplit split_sources(const std::shared_ptr<const DomainDataset>& dataset, const TrainingConfig& config) {
   SourceSplit split;
   split.held_out = held_out_domains(*dataset, config);
+  const std::vector<std::int64_t> chosen =
+      with_context("source_domains", [&] { return dataset->domain_indices(config.source_domains); });
+  const auto holds = [](const std::vector<std::int64_t>& domains, std::int64_t domain) {
+    return std::find(domains.begin(), domains.end(), domain) != domains.end();
+  };
+  for (const std::int64_t domain : chosen) {
+    check<ConfigError>(!holds(split.held_out, domain),
+                       "source_domains names '{}', which is held out: name other domains",
+                       dataset->domain_names()[static_cast<std::size_t>(domain)]);
+  }
   std::vector<SourceView::Part> in, out;
   std::vector<std::vector<std::int64_t>> out_indices;
   for (std::int64_t d = 0; d < dataset->number_of_domains(); ++d) {
@@ -32,7 +42,7 @@ SourceSplit split_sources(const std::shared_ptr<const DomainDataset>& dataset, c
       return holdout_split(dataset->size(d), config.trial_seed, d, config.holdout_fraction);
     }));
     out_indices.push_back(split.splits.back().out);
-    if (std::find(split.held_out.begin(), split.held_out.end(), d) != split.held_out.end()) continue;
+    if (holds(split.held_out, d) || (!chosen.empty() && !holds(chosen, d))) continue;
     split.sources.push_back(d);
     in.push_back({d, split.splits.back().in});
     out.push_back({d, split.splits.back().out});

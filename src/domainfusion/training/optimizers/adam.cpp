@@ -38,7 +38,7 @@ void fused_cpu_step(const at::Tensor& parameter, const at::Tensor& gradient, at:
   });
 }
 
-// Parameters of one learning rate, with their gradients and buffers.
+// Parameters of one learning rate and step, with their gradients and buffers.
 struct Group {
   std::vector<at::Tensor> parameters, gradients, exp_avg, exp_avg_sq;
 };
@@ -68,35 +68,38 @@ Adam::Adam(std::vector<at::Tensor> parameters, AdamOptions options)
 void Adam::step() {
   at::NoGradGuard no_grad;
   ++steps_;
-  const double correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_));
-  const double correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_));
   Scales scales{static_cast<float>(options_.beta1),
                 static_cast<float>(options_.beta2),
                 static_cast<float>(options_.eps),
                 static_cast<float>(options_.decoupled_decay ? 0 : options_.weight_decay),
                 1,
                 0,
-                static_cast<float>(1 / std::sqrt(correction2))};
-  const auto scales_at = [&](double lr) {
+                0};
+  const auto scales_at = [&](double lr, int64_t step) {
+    const double correction1 = 1 - std::pow(options_.beta1, static_cast<double>(step));
+    const double correction2 = 1 - std::pow(options_.beta2, static_cast<double>(step));
+    scales.inverse_sqrt_correction2 = static_cast<float>(1 / std::sqrt(correction2));
     scales.kept = static_cast<float>(options_.decoupled_decay ? 1 - lr * options_.weight_decay : 1);
     scales.step_size = static_cast<float>(lr / correction1);
     return scales;
   };
-  std::map<double, Group> groups;  // by learning rate
+  std::map<std::pair<double, int64_t>, Group> groups;  // by learning rate and step
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const at::Tensor gradient = parameters_[i].grad();
     if (!gradient.defined()) continue;
+    ++counts_[i];
     if (parameters_[i].is_cpu() && parameters_[i].is_contiguous()) {
-      fused_cpu_step(parameters_[i], gradient.contiguous(), exp_avg_[i], exp_avg_sq_[i], scales_at(lr_of(i)));
+      fused_cpu_step(parameters_[i], gradient.contiguous(), exp_avg_[i], exp_avg_sq_[i],
+                     scales_at(lr_of(i), counts_[i]));
       continue;
     }
-    Group& group = groups[lr_of(i)];
+    Group& group = groups[{lr_of(i), counts_[i]}];
     group.parameters.push_back(parameters_[i]);
     group.gradients.push_back(gradient);
     group.exp_avg.push_back(exp_avg_[i]);
     group.exp_avg_sq.push_back(exp_avg_sq_[i]);
   }
-  for (auto& [lr, group] : groups) group_step(group, scales_at(lr));
+  for (auto& [key, group] : groups) group_step(group, scales_at(key.first, key.second));
 }
 
 TensorMap Adam::buffers() const {

@@ -31,6 +31,13 @@ double Optimizer::clip_grad_norm(double max_norm) {
   return norm;
 }
 
+void Optimizer::reset() {
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, buffer] : buffers()) buffer.zero_();
+  steps_ = 0;
+  std::fill(counts_.begin(), counts_.end(), 0);
+}
+
 void Optimizer::scale_lr(const std::vector<at::Tensor>& parameters, double multiplier) {
   for (const at::Tensor& parameter : parameters) {
     const auto found = std::find_if(parameters_.begin(), parameters_.end(),
@@ -57,6 +64,7 @@ void Optimizer::name_buffers(TensorMap& state, const std::string& name, const st
 TensorMap Optimizer::state() const {
   TensorMap state = buffers();
   state["steps"] = at::tensor({steps_}, at::kLong);
+  state["counts"] = at::tensor(counts_, at::kLong);
   return state;
 }
 
@@ -64,12 +72,18 @@ void Optimizer::load_state(const TensorMap& state) {
   at::NoGradGuard no_grad;
   for (auto& [name, tensor] : this->state()) {
     const auto found = state.find(name);
+    if (name == "counts" && found == state.end()) continue;
     check<FormatError>(found != state.end(), "optimizer state has no tensor '{}': the checkpoint is incomplete", name);
     check<ShapeError>(found->second.sizes() == tensor.sizes(),
                       "optimizer state '{}' has another shape than its parameter: it belongs to another network", name);
     tensor.copy_(found->second);
   }
   steps_ = state.at("steps").item<int64_t>();
+  std::fill(counts_.begin(), counts_.end(), steps_);
+  if (const auto counts = state.find("counts"); counts != state.end()) {
+    const auto* count = counts->second.contiguous().data_ptr<int64_t>();
+    counts_.assign(count, count + counts->second.numel());
+  }
 }
 
 }  // namespace domainfusion

@@ -15,7 +15,9 @@ class Optimizer {
  public:
   // `parameters`: float32 leaf tensors with requires_grad; the list is kept (the tensors alias the module's).
   Optimizer(std::vector<at::Tensor> parameters, double lr)
-      : parameters_(std::move(parameters)), lr_(lr), lr_multipliers_(parameters_.size(), 1.0) {}
+      : parameters_(std::move(parameters)), lr_(lr), lr_multipliers_(parameters_.size(), 1.0) {
+    counts_.resize(parameters_.size());
+  }
   virtual ~Optimizer() = default;
 
   void zero_grad();
@@ -28,13 +30,18 @@ class Optimizer {
   // as in a parameter group of torch.optim. ConfigError if one is not among them.
   void scale_lr(const std::vector<at::Tensor>& parameters, double multiplier);
 
+  // Forgets all steps, as if newly made; learning rates stay.
+  void reset();
+
   double lr() const { return lr_; }
   void set_lr(double lr) { lr_ = lr; }
   std::int64_t steps_taken() const { return steps_; }
 
-  // "NAME.I" of each buffer per parameter index, and "steps"; the tensors alias the optimizer's.
+  // "NAME.I" of each buffer per parameter index, "steps", and "counts", how often each parameter was changed; buffers
+  // alias the optimizer's.
   TensorMap state() const;
-  // FormatError if a tensor is missing, ShapeError if one has another shape.
+  // FormatError if a tensor is missing (without "counts", which older files have not, all are "steps"), ShapeError if
+  // one has another shape.
   void load_state(const TensorMap& state);
 
  protected:
@@ -48,6 +55,7 @@ class Optimizer {
   std::vector<at::Tensor> parameters_;
   double lr_;
   std::int64_t steps_ = 0;
+  std::vector<std::int64_t> counts_;  // steps in which a parameter had a gradient
 
  private:
   std::vector<double> lr_multipliers_;

@@ -16,6 +16,7 @@ void Sgd::step() {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     at::Tensor gradient = parameters_[i].grad();
     if (!gradient.defined()) continue;
+    ++counts_[i];
     if (options_.weight_decay > 0) gradient = gradient.add(parameters_[i], options_.weight_decay);
     if (!momentum_.empty()) {
       momentum_[i].mul_(options_.momentum).add_(gradient);

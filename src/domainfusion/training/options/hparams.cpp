@@ -1,115 +1,69 @@
 #include "domainfusion/training/options/hparams.h"
 
+#include <algorithm>
 #include <cmath>
-#include <functional>
 
 #include "domainfusion/config/config_fields.h"
-#include "domainfusion/data/protocol/numpy_random.h"
 #include "domainfusion/data/protocol/split.h"
 #include "domainfusion/data/sets/known_datasets.h"
+#include "domainfusion/training/options/hparam_ranges.h"
 
 namespace domainfusion {
 namespace {
 
 using nlohmann::json;
 using Options = std::vector<std::pair<std::string, json>>;
-using Draw = std::function<json(NumpyRandom&)>;
-
-struct Hparam {
-  std::string name;
-  json default_value;
-  Draw draw;
-};
-
-Hparam fixed(std::string name, json value) {
-  return {std::move(name), value, [value](NumpyRandom&) { return value; }};
-}
-
-Hparam power(std::string name, json default_value, double base, double low, double high) {
-  return {std::move(name), std::move(default_value),
-          [=](NumpyRandom& random) { return json(std::pow(base, random.uniform(low, high))); }};
-}
-
-Hparam batch_size(json default_value, double low, double high) {
-  return {"batch_size", std::move(default_value), [=](NumpyRandom& random) {
-            return json(static_cast<std::int64_t>(std::pow(2.0, random.uniform(low, high))));
-          }};
-}
-
-Hparam dropout(std::string name) {
-  return {std::move(name), 0.0, [](NumpyRandom& random) {
-            return json(random.choice(std::vector<double>{0., 0.1, 0.5}));
-          }};
-}
-
-bool has_small_images(const std::string& dataset) {
-  return dataset == "Debug28" || dataset == "RotatedMNIST" || dataset == "ColoredMNIST";
-}
-
-std::vector<Hparam> ranges_of_set(const std::string& dataset) {
-  if (has_small_images(dataset)) {
-    return {power("lr", 1e-3, 10, -4.5, -2.5), fixed("weight_decay", 0.), batch_size(64, 3, 9)};
-  }
-  return {power("lr", 5e-5, 10, -5, -3.5), power("weight_decay", 0., 10, -6, -2),
-          batch_size(32, 3, dataset == "DomainNet" ? 5 : 5.5)};
-}
-
-std::vector<Hparam> registry(const std::string& dataset) {
-  std::vector<Hparam> all{fixed("data_augmentation", true),
-                          fixed("resnet18", false),
-                          fixed("resnet50_augmix", true),
-                          fixed("dinov2", false),
-                          fixed("vit", false),
-                          fixed("vit_attn_tune", false),
-                          fixed("freeze_bn", false),
-                          fixed("lars", false),
-                          fixed("linear_steps", 500),
-                          dropout("resnet_dropout"),
-                          dropout("vit_dropout"),
-                          fixed("class_balanced", false),
-                          fixed("nonlinear_classifier", false)};
-  for (Hparam& hparam : ranges_of_set(dataset)) all.push_back(std::move(hparam));
-  return all;
-}
-
 std::string dropout_name(const std::string& backbone) {
   return backbone.starts_with("vit") ? "vit_dropout" : "resnet_dropout";
 }
 
+// Steps that DomainBed draws as a fraction: it compares whole steps with it.
+json as_option(const std::string& name, const json& value) {
+  if (name == "eqrm_burnin_iters") return static_cast<std::int64_t>(std::ceil(value.get<double>()));
+  return value;
+}
+
+// The value of "a.b" in nested objects; null where there is none.
+json option_at(const json& options, std::string key) {
+  std::replace(key.begin(), key.end(), '.', '/');
+  return options.value(json::json_pointer("/" + key), json());
+}
+
 }  // namespace
 
-json default_hparams(const std::string& dataset) {
+json default_hparams(const std::string& algorithm, const std::string& dataset) {
   json values = json::object();
-  for (const Hparam& hparam : registry(dataset)) values[hparam.name] = hparam.default_value;
+  for (const HparamRange& range : hparam_ranges(algorithm, dataset)) values[range.name] = range.default_value;
   return values;
 }
 
-json random_hparams(const std::string& dataset, std::int64_t seed) {
+json random_hparams(const std::string& algorithm, const std::string& dataset, std::int64_t seed) {
   json values = json::object();
-  for (const Hparam& hparam : registry(dataset)) {
-    NumpyRandom random(seed_hash({seed, hparam.name}));
-    values[hparam.name] = hparam.draw(random);
+  for (const HparamRange& range : hparam_ranges(algorithm, dataset)) {
+    NumpyRandom random(seed_hash({seed, range.name}));
+    values[range.name] = range.draw(random);
   }
   return values;
 }
 
-json hparams_of_trial(const std::string& dataset, std::int64_t hparams_seed, std::int64_t trial_seed) {
-  if (hparams_seed == 0) return default_hparams(dataset);
-  return random_hparams(dataset, seed_hash({hparams_seed, trial_seed}));
+json hparams_of_trial(const std::string& algorithm, const std::string& dataset, std::int64_t hparams_seed,
+                      std::int64_t trial_seed) {
+  if (hparams_seed == 0) return default_hparams(algorithm, dataset);
+  return random_hparams(algorithm, dataset, seed_hash({hparams_seed, trial_seed}));
 }
 
-Options options_of_hparams(const json& hparams, const std::string& backbone) {
-  return {{"optimizer.lr", hparams.at("lr")},
-          {"optimizer.weight_decay", hparams.at("weight_decay")},
-          {"loader.batch_size", hparams.at("batch_size")},
-          {"loader.augment", hparams.at("data_augmentation")},
-          {"classifier.dropout", hparams.at(dropout_name(backbone))}};
+Options options_of_hparams(const json& hparams, const std::string& algorithm, const std::string& backbone) {
+  Options options{{"classifier.dropout", hparams.at(dropout_name(backbone))}};
+  for (const HparamRange& range : hparam_ranges(algorithm, "")) {
+    if (!range.option.empty()) options.emplace_back(range.option, as_option(range.name, hparams.at(range.name)));
+  }
+  return options;
 }
 
 Options domainbed_options(const TrainingConfig& config) {
   if (config.hparams == HparamSource::kNone) return {};
-  const json hparams = hparams_of_trial(config.benchmark, config.hparams_seed, config.trial_seed);
-  Options options = options_of_hparams(hparams, config.classifier.backbone);
+  const json hparams = hparams_of_trial(config.algorithm, config.benchmark, config.hparams_seed, config.trial_seed);
+  Options options = options_of_hparams(hparams, config.algorithm, config.classifier.backbone);
   const KnownDataset* known = find_known_dataset(config.benchmark);
   if (known && known->steps > 0) {
     options.emplace_back("steps", known->steps);
@@ -118,13 +72,12 @@ Options domainbed_options(const TrainingConfig& config) {
   return options;
 }
 
-json hparams_in_use(const TrainingConfig& config) {
+json hparams_in_use(const TrainingConfig& config, const json& options) {
   if (config.hparams == HparamSource::kNone) return nullptr;
-  json values = hparams_of_trial(config.benchmark, config.hparams_seed, config.trial_seed);
-  values["lr"] = config.optimizer.lr;
-  values["weight_decay"] = config.optimizer.weight_decay;
-  values["batch_size"] = config.loader.batch_size;
-  values["data_augmentation"] = config.loader.augment;
+  json values = hparams_of_trial(config.algorithm, config.benchmark, config.hparams_seed, config.trial_seed);
+  for (const HparamRange& range : hparam_ranges(config.algorithm, config.benchmark)) {
+    if (!range.option.empty()) values[range.name] = option_at(options, range.option);
+  }
   values[dropout_name(config.classifier.backbone)] = config.classifier.dropout;
   values["freeze_bn"] = config.classifier.freeze_batch_norm;
   values["resnet18"] = config.classifier.backbone == "resnet18";

@@ -25,6 +25,8 @@ void OptimizerConfig::describe(ConfigFields& fields) {
   fields.real("weight_decay", weight_decay, {0, 1e30},
               "added to the gradient (L2); adamw: weights shrink by lr times this");
   fields.real("momentum", momentum, {0, 0.9999}, "of sgd");
+  fields.real("beta1", beta1, {0, 0.9999}, "of adam, adamw: what the mean gradient keeps in a step");
+  fields.real("beta2", beta2, {0, 0.99999999}, "of adam, adamw: what the mean square keeps in a step");
   fields.boolean("nesterov", nesterov, "sgd: Nesterov's momentum");
   fields.choice(
       "decay", decay,
@@ -41,6 +43,12 @@ void OptimizerConfig::describe(ConfigFields& fields) {
   fields.real("clip_grad_norm", clip_grad_norm, {0, 1e30}, "largest L2 norm of the whole gradient; 0: not clipped");
   fields.integer("accumulation_steps", accumulation_steps, {1, 65536},
                  "parts in which a step's batch is worked, to save memory; batch norm and dropout see parts");
+  fields.choice("sharpness", sharpness,
+                {{"none", Sharpness::kNone}, {"sam", Sharpness::kSam}, {"sagm", Sharpness::kSagm}},
+                "sam: the gradient where, within sharpness_rho, the loss is highest to first order; sagm: that of a "
+                "point moved by -sharpness_alpha times the gradient besides, and the plain one; each doubles the cost");
+  fields.real("sharpness_rho", sharpness_rho, {0, 1e6}, "sam, sagm: distance to that point");
+  fields.real("sharpness_alpha", sharpness_alpha, {0, 1e6}, "sagm: how far down the gradient it is moved");
 }
 
 double OptimizerConfig::lr_at(std::int64_t step, std::int64_t total_steps) const {
@@ -63,6 +71,7 @@ void ReportConfig::describe(ConfigFields& fields) {
 void TrainingConfig::describe(ConfigFields& fields) {
   fields.text("algorithm", algorithm, "see `domainfusion inspect algorithms`");
   fields.text("test_domain", test_domain, "the domain that is held out");
+  fields.texts("source_domains", source_domains, "the domains that are trained on; empty: all that are not held out");
   fields.text(
       "cross_validation_domain", cross_validation_domain,
       "a second held-out domain whose images are evaluated at every validation, for leave-one-domain-out selection");
@@ -113,6 +122,9 @@ void TrainingConfig::describe(ConfigFields& fields) {
   fields.real("cost_limit_hours", cost_limit_hours, {0, 1e9}, "estimated cost above which --yes is needed");
   fields.boolean("tensorboard", tensorboard, "also write the records as TensorBoard event files into the run folder");
   fields.group("data", data);
+  fields.text("data.generated", generated,
+              "candidate store: what it has of cdga's translations of this run's source images becomes further domains "
+              "to train on, one for each destination");
   fields.group("loader", loader);
   fields.group("optimizer", optimizer);
   fields.group("classifier", classifier);

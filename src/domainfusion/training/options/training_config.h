@@ -18,13 +18,16 @@ enum class HparamSource { kNone, kDomainbed };
 
 enum class LrDecay { kConstant, kLinear, kCosine, kStep };
 enum class OptimizerName { kAdam, kAdamW, kSgd };
+// Whether the gradient is taken where the loss is higher nearby (Algorithm::update): SAM, SAGM.
+enum class Sharpness { kNone, kSam, kSagm };
 
 struct OptimizerConfig {
   OptimizerName name = OptimizerName::kAdam;
   double lr = 5e-5;
   double head_lr_multiplier = 1;
-  double weight_decay = 0;  // added to the gradient (L2); adamw: decoupled
-  double momentum = 0.9;    // of sgd
+  double weight_decay = 0;            // added to the gradient (L2); adamw: decoupled
+  double momentum = 0.9;              // of sgd
+  double beta1 = 0.9, beta2 = 0.999;  // of adam, adamw
   bool nesterov = false;
   LrDecay decay = LrDecay::kConstant;
   std::vector<std::int64_t> decay_steps;
@@ -32,6 +35,9 @@ struct OptimizerConfig {
   std::int64_t warmup_steps = 0;
   double clip_grad_norm = 0;
   std::int64_t accumulation_steps = 1;
+  Sharpness sharpness = Sharpness::kNone;
+  double sharpness_rho = 0.05;
+  double sharpness_alpha = 1e-3;  // of SAGM
   void describe(ConfigFields& fields);
 
   // Learning rate of step s = `step` (from 0) of T = `total_steps` with W = warmup_steps. In the first W steps lr * (s
@@ -52,14 +58,15 @@ struct ReportConfig {
 
 struct TrainingConfig {
   std::string algorithm = "erm";
-  std::string test_domain;              // held out: never seen before the final evaluation
-  std::string cross_validation_domain;  // a second one, for leave-one-domain-out selection; usually empty
-  std::string ldm;                      // latent diffusion model (see open_model), for algorithms that use one
-  std::string ldm_tokenizer;            // tokenizer folder, for a model in one file
-  std::string ldm_prediction_type;      // empty: what the model's files say
-  std::vector<std::string> ldm_loras;   // FILE or FILE:SCALE, merged into it
-  std::string ldm_dtype = "float32";    // in which its networks compute
-  std::string candidates;               // folder of a candidate store
+  std::string test_domain;                  // held out: never seen before the final evaluation
+  std::vector<std::string> source_domains;  // that are trained on; empty: all that are not held out
+  std::string cross_validation_domain;      // a second one, for leave-one-domain-out selection; usually empty
+  std::string ldm;                          // latent diffusion model (see open_model), for algorithms that use one
+  std::string ldm_tokenizer;                // tokenizer folder, for a model in one file
+  std::string ldm_prediction_type;          // empty: what the model's files say
+  std::vector<std::string> ldm_loras;       // FILE or FILE:SCALE, merged into it
+  std::string ldm_dtype = "float32";        // in which its networks compute
+  std::string candidates;                   // folder of a candidate store
   std::string device = "auto";
   std::string precision = "float32";  // of the classifier's products
   std::int64_t seed = 0;
@@ -78,6 +85,7 @@ struct TrainingConfig {
   double cost_limit_hours = 24;
   bool tensorboard = true;
   DataConfig data;
+  std::string generated;  // option data.generated: a candidate store (run/generated_environments.h)
   LoaderConfig loader;
   OptimizerConfig optimizer;
   ClassifierConfig classifier;

@@ -87,7 +87,11 @@ void save_model(const std::filesystem::path& path, const Classifier& classifier,
 }
 
 void load_model(const std::filesystem::path& path, Classifier& classifier) {
-  load_state_dict(*classifier, load_tensors(path), "model '" + path.string() + "'");
+  TensorMap weights = load_tensors(path);
+  if (!classifier->named_children().contains(kBesideClassifier))
+    std::erase_if(weights,
+                  [](const auto& item) { return item.first.starts_with(kBesideClassifier + std::string(".")); });
+  load_state_dict(*classifier, weights, "model '" + path.string() + "'");
 }
 
 std::optional<std::int64_t> step_of_model(const std::filesystem::path& path) {

@@ -17,6 +17,9 @@ constexpr const char* kAfterDivergence =
     "checkpoint and best model of the last validation stay. A resumed run would take the same steps: start anew with "
     "a lower optimizer.lr or with optimizer.clip_grad_norm (another --out, or --overwrite)";
 
+// The child of a classifier that holds what an algorithm trains beside it (Algorithm::add_networks).
+inline constexpr const char* kBesideClassifier = "beside";
+
 struct Checkpoint {
   std::int64_t step = 0;        // optimizer steps done
   std::int64_t best_step = -1;  // of the selected model; -1 before the first validation
@@ -40,6 +43,8 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, Classifier& classi
 
 // The classifier alone, with torchvision's names; the metadata say at which step and source validation accuracy.
 void save_model(const std::filesystem::path& path, const Classifier& classifier, std::int64_t step, double accuracy);
+// What algorithms train beside a classifier (Algorithm::add_networks) is left over where the classifier has no place
+// for it. IoError, FormatError, ShapeError.
 void load_model(const std::filesystem::path& path, Classifier& classifier);
 // The step that save_model wrote; nothing where there is no such file, or it says none. FormatError.
 std::optional<std::int64_t> step_of_model(const std::filesystem::path& path);

@@ -50,6 +50,7 @@ RunSetup make_run_setup(const std::filesystem::path& recipe, const std::vector<s
   RunSetup setup;
   const std::string algorithm = algorithm_name(table, overrides, options);
   setup.algorithm = algorithms().make(algorithm);
+  setup.algorithm->defaults(setup.config);
   ConfigFields fields = setup.fields();
   fields.explain_unknown([&](std::string_view key) { return algorithms_with(key, algorithm); });
   const auto apply_explicit = [&] {

@@ -15,10 +15,11 @@
 #include "domainfusion/nn/memory/tensor_memory.h"
 #include "domainfusion/nn/state_dict.h"
 #include "domainfusion/training/averaging/batch_norm_statistics.h"
+#include "domainfusion/training/guards/guarded_ldm.h"
 #include "domainfusion/training/guards/weights_guard.h"
+#include "domainfusion/training/make_optimizer.h"
 #include "domainfusion/training/options/hparams.h"
 #include "domainfusion/training/records/provenance.h"
-#include "domainfusion/training/run/make_optimizer.h"
 
 namespace domainfusion {
 namespace {
@@ -80,11 +81,12 @@ json Trainer::description() {
   json description = {{"format", 1},
                       {"dataset", dataset_name(*dataset_, setup_.config)},
                       {"config", setup_.fields().to_json()},
-                      {"hparams", hparams_in_use(setup_.config)},
+                      {"hparams", hparams_in_use(setup_.config, setup_.fields().to_json())},
                       {"provenance", provenance_of(setup_.config, *dataset_, *context_.source_in)},
                       {"domains", dataset_->domain_names()},
                       {"classes", dataset_->class_names()},
                       {"images", sizes}};
+  if (generated_) description["generated"] = generated_->hash;
   if (!options_.earlier_ends.empty()) description["earlier_ends"] = options_.earlier_ends;
   return description;
 }
@@ -122,7 +124,17 @@ void Trainer::make_context() {
   context_.seed = static_cast<std::uint64_t>(config.seed);
   context_.steps_per_epoch = config.steps_per_epoch(in_images, static_cast<std::int64_t>(sources_.size()));
   context_.total_steps = config.total_steps(context_.steps_per_epoch);
-  context_.classifier = Classifier(context_.config.classifier, dataset_->number_of_classes(), context_.seed);
+  take_generated_images();
+  context_.another_classifier = [config = context_.config.classifier, classes = dataset_->number_of_classes(),
+                                 device = context_.device](std::uint64_t seed) {
+    Classifier another(config, classes, seed);
+    another->to(device);
+    return another;
+  };
+  context_.classifier = context_.another_classifier(context_.seed);
+  add_networks(*setup_.algorithm, context_.classifier,
+               {context_.classifier, context_.another_classifier, context_.environments, config.loader.image_size_px,
+                context_.seed});
   context_.classifier->to(context_.device);
   optimizer_ = make_optimizer(config.optimizer, context_.classifier->parameters());
   optimizer_->scale_lr(context_.classifier->head_parameters(), config.optimizer.head_lr_multiplier);
@@ -142,13 +154,28 @@ void Trainer::make_context() {
   context_.train_on = [this, make_loader, raw_batch](std::shared_ptr<const DomainDataset> set) {
     loader_ = make_loader(std::move(set), "raw", raw_batch);
   };
-  context_.train_on(context_.source_in);
+  context_.train_on(raw_images_);
   check_optimizer_options();
   context_.write_record = [this](const json& record) {
     // What belongs to steps before a resume stands in the file already.
     if (record.value("step", resumed_step_) >= resumed_step_) folder_->write_record(record);
   };
   context_.stop_requested = [this] { return stop_.requested(); };
+}
+
+void Trainer::take_generated_images() {
+  const TrainingConfig& config = setup_.config;
+  raw_images_ = context_.source_in;
+  context_.environments = context_.source_in->number_of_domains();
+  if (config.generated.empty()) return;
+  check<ConfigError>(setup_.algorithm->takes_generated_images(),
+                     "data.generated: {} makes the images that it trains on itself; leave the option empty, or choose "
+                     "another algorithm",
+                     config.algorithm);
+  generated_ = std::make_unique<GeneratedEnvironments>(with_generated_environments(
+      context_.source_in, config.generated, target_guard(*context_.source_in, *guard_, config)));
+  raw_images_ = kept_in_memory(generated_->set, config.data);
+  context_.environments = generated_->set->number_of_domains();
 }
 
 void Trainer::check_optimizer_options() const {
@@ -158,6 +185,9 @@ void Trainer::check_optimizer_options() const {
                      images);
   check<ConfigError>(parts == 1 || setup_.algorithm->loss_is_mean_over_images(),
                      "optimizer.accumulation_steps = {}: a batch of {} cannot be worked in parts; set it to 1", parts,
+                     setup_.config.algorithm);
+  check<ConfigError>(setup_.config.optimizer.sharpness == Sharpness::kNone || setup_.algorithm->follows_one_gradient(),
+                     "optimizer.sharpness: a step of {} is more than one along a gradient; set it to none",
                      setup_.config.algorithm);
   check<ConfigError>(setup_.config.optimizer.warmup_steps < context_.total_steps,
                      "optimizer.warmup_steps = {}: the run has {} steps; expected fewer",
@@ -176,6 +206,10 @@ void Trainer::check_cost() {
 }
 
 void Trainer::prepare_algorithm() {
+  if (generated_) {
+    log_info("data.generated: {}", generated_->summary());
+    context_.write_record(generated_->record());
+  }
   setup_.algorithm->prepare(context_);
   check_cost();
   folder_->keep();
@@ -221,6 +255,8 @@ std::optional<TestRecord> Trainer::run() {
     look_for_leaks();
     prepare_algorithm();
     if (checkpoint) setup_.algorithm->load(checkpoint->algorithm_tensors, checkpoint->algorithm_state);
+    // The run may have been killed before it could.
+    if (checkpoint && resumed_step_ == best_step_ && step_of_model(folder_->best_file()) != best_step_) save_best();
     if (checkpoint && averaging_) averaging_->load(checkpoint->averaging_tensors, checkpoint->averaging_state);
     if (!train_from(checkpoint ? checkpoint->step : 0)) return std::nullopt;
     report_fit();
@@ -247,8 +283,6 @@ std::optional<Checkpoint> Trainer::restore() {
   resumed_step_ = checkpoint.step;
   fit_->load(checkpoint.fit_tensors);
   folder_->rewind_records(resumed_step_);
-  // The run may have been killed before it could.
-  if (resumed_step_ == best_step_ && step_of_model(folder_->best_file()) != best_step_) save_best();
   keep_checkpoint(resumed_step_);
   log_info("resumed at step {} of {}", checkpoint.step, context_.total_steps);
   return checkpoint;
@@ -318,7 +352,9 @@ ValidationRecord Trainer::source_validation(std::int64_t steps_done) {
 }
 
 void Trainer::validate(std::int64_t steps_done) {
+  setup_.algorithm->begin_evaluation();
   const ValidationRecord record = source_validation(steps_done);
+  setup_.algorithm->end_evaluation();
   check(std::isfinite(record.mean_loss),
         "the source validation loss after {} steps is {}: training has diverged (learning rate {}); {}", steps_done,
         record.mean_loss, optimizer_->lr(), kAfterDivergence);
@@ -336,7 +372,11 @@ void Trainer::validate(std::int64_t steps_done) {
   keep_checkpoint(steps_done);
 }
 
-void Trainer::save_best() { save_model(folder_->best_file(), context_.classifier, best_step_, best_accuracy_); }
+void Trainer::save_best() {
+  setup_.algorithm->begin_evaluation();
+  save_model(folder_->best_file(), context_.classifier, best_step_, best_accuracy_);
+  setup_.algorithm->end_evaluation();
+}
 
 bool Trainer::validates_after(std::int64_t steps_done) const {
   const auto& ends = folder_->earlier_ends();
@@ -364,6 +404,7 @@ Figures Trainer::held_out_figures(std::int64_t domain, const std::vector<std::in
 void Trainer::cross_validate(std::int64_t steps_done) {
   if (held_out_.size() < 2) return;
   CrossValidationRecord record{steps_done, {}, {}};
+  setup_.algorithm->begin_evaluation();
   context_.classifier->eval();
   for (const std::int64_t domain : held_out_) {
     const std::string& name = dataset_->domain_names()[static_cast<std::size_t>(domain)];
@@ -372,6 +413,7 @@ void Trainer::cross_validate(std::int64_t steps_done) {
     record.out_accuracy[name] = held_out_figures(domain, split.out).accuracy();
   }
   context_.classifier->train();
+  setup_.algorithm->end_evaluation();
   folder_->write_record(to_json(record));
 }
 
@@ -418,7 +460,9 @@ void Trainer::test_last_model() {
   if (steps_done_ == best_step_) return;  // test_selected() looks at that model
   context_.classifier->eval();
   const std::int64_t target = held_out_.front();
+  setup_.algorithm->begin_evaluation();
   write_oracle(steps_done_, held_out_figures(target, splits_[static_cast<std::size_t>(target)].in).accuracy(), "");
+  setup_.algorithm->end_evaluation();
 }
 
 TestRecord Trainer::test(std::int64_t step, const std::string& model) {

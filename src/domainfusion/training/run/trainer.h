@@ -15,6 +15,7 @@
 #include "domainfusion/training/records/run_folder.h"
 #include "domainfusion/training/records/stop_signal.h"
 #include "domainfusion/training/records/training_fit.h"
+#include "domainfusion/training/run/generated_environments.h"
 #include "domainfusion/training/run/validation.h"
 
 namespace domainfusion {
@@ -61,6 +62,7 @@ class Trainer {
   nlohmann::json description();
   void split_domains();
   void make_context();
+  void take_generated_images();
   void announce() const;
   void look_for_leaks();
   void prepare_algorithm();
@@ -100,7 +102,9 @@ class Trainer {
   std::unique_ptr<RunFolder> folder_;
   std::optional<RunCostMeter> cost_;
   std::unique_ptr<Optimizer> optimizer_;
-  std::unique_ptr<WeightAveraging> averaging_;  // nullptr: none
+  std::unique_ptr<WeightAveraging> averaging_;        // nullptr: none
+  std::unique_ptr<GeneratedEnvironments> generated_;  // nullptr: none
+  std::shared_ptr<const DomainDataset> raw_images_;   // the source images, and the generated ones
   std::unique_ptr<BatchLoader> loader_;
   TrainingContext context_;
   StopSignal stop_;

@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "domainfusion/training/run/make_optimizer.h"
+#include "domainfusion/training/make_optimizer.h"
 #include "training/toy_run.h"
 
 namespace domainfusion {

@@ -22,6 +22,7 @@ class Cdga final : public Algorithm {
   std::int64_t batch_multiplier() const override { return config_.batch_multiplier; }
   // ConfigError: no LDM given, an LDM that saw the target, a prompt or destination that names it.
   void prepare(TrainingContext& context) override;
+  bool takes_generated_images() const override { return false; }  // it makes its own
   PlannedWork planned_work(const WorkSizes& sizes) const override;
   double estimated_extra_seconds() override { return images_->estimated_seconds(); }
   // Before the first step of a run, resumed ones too: makes what the store lacks.

@@ -24,6 +24,7 @@ class DomainFusion final : public Algorithm {
   void settle(const TrainingConfig& run) override { options_.augmentation.settle(few_step_kind_of(run)); }
   // ConfigError: no LDM given, an LDM that saw the target, a prompt that names it, options that do not go together.
   void prepare(TrainingContext& context) override;
+  bool takes_generated_images() const override { return false; }  // it makes its own
   PlannedWork planned_work(const WorkSizes& sizes) const override;
   std::string fixed_length() const override;
   double estimated_extra_seconds() override;

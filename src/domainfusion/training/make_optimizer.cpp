@@ -1,4 +1,4 @@
-#include "domainfusion/training/run/make_optimizer.h"
+#include "domainfusion/training/make_optimizer.h"
 
 #include "domainfusion/training/optimizers/adam.h"
 #include "domainfusion/training/optimizers/sgd.h"
@@ -14,6 +14,8 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, std::ve
   }
   return std::make_unique<Adam>(std::move(parameters),
                                 AdamOptions{.lr = config.lr,
+                                            .beta1 = config.beta1,
+                                            .beta2 = config.beta2,
                                             .weight_decay = config.weight_decay,
                                             .decoupled_decay = config.name == OptimizerName::kAdamW});
 }

@@ -1,0 +1,137 @@
+#include "domainfusion/training/run/generated_environments.h"
+
+#include <unordered_map>
+
+#include "domainfusion/augmentation/candidates/candidate_store.h"
+#include "domainfusion/augmentation/candidates/store_upkeep.h"
+#include "domainfusion/core/machine/parallel.h"
+#include "domainfusion/diffusion/ldm_provenance.h"
+#include "domainfusion/io/files/content_hash.h"
+
+namespace domainfusion {
+namespace {
+
+using nlohmann::json;
+
+struct StoredImage {
+  SampleInfo info;
+  std::string key;
+};
+
+class EnvironmentsDataset final : public DomainDataset {
+ public:
+  // generated: by the destination's description.
+  EnvironmentsDataset(std::shared_ptr<const DomainDataset> sources, CandidateStore store,
+                      std::map<std::string, std::vector<StoredImage>> generated)
+      : sources_(std::move(sources)), store_(std::move(store)), names_(sources_->domain_names()) {
+    for (auto& [description, images] : generated) {
+      for (StoredImage& image : images) image.info.domain = static_cast<std::int64_t>(names_.size());
+      names_.push_back("generated: " + description);
+      generated_.push_back(std::move(images));
+    }
+  }
+  const std::vector<std::string>& class_names() const override { return sources_->class_names(); }
+  const std::vector<std::string>& domain_names() const override { return names_; }
+  std::int64_t size(std::int64_t domain) const override {
+    return is_source(domain) ? sources_->size(domain) : std::ssize(images_of(domain));
+  }
+  const SampleInfo& info(std::int64_t domain, std::int64_t index) const override {
+    return is_source(domain) ? sources_->info(domain, index) : stored(domain, index).info;
+  }
+  Image image(std::int64_t domain, std::int64_t index) const override {
+    return is_source(domain) ? sources_->image(domain, index) : store_.image(stored(domain, index).key);
+  }
+  std::string file_hash(std::int64_t domain, std::int64_t index) const override {
+    return is_source(domain) ? sources_->file_hash(domain, index) : DomainDataset::file_hash(domain, index);
+  }
+  std::string pixel_identity(std::int64_t domain, std::int64_t index) const override {
+    return is_source(domain) ? sources_->pixel_identity(domain, index) : DomainDataset::pixel_identity(domain, index);
+  }
+
+ private:
+  bool is_source(std::int64_t domain) const { return domain < sources_->number_of_domains(); }
+  const std::vector<StoredImage>& images_of(std::int64_t domain) const {
+    return generated_.at(static_cast<std::size_t>(domain - sources_->number_of_domains()));
+  }
+  const StoredImage& stored(std::int64_t domain, std::int64_t index) const {
+    return images_of(domain).at(static_cast<std::size_t>(index));
+  }
+
+  std::shared_ptr<const DomainDataset> sources_;
+  CandidateStore store_;
+  std::vector<std::string> names_;
+  std::vector<std::vector<StoredImage>> generated_;
+};
+
+// Empty where there is no text.
+std::string text_of(const json& object, const char* pointer) {
+  const json value = object.value(json::json_pointer(pointer), json());
+  return value.is_string() ? value.get<std::string>() : "";
+}
+
+std::unordered_map<std::string, SampleInfo> infos_by_pixels(const DomainDataset& set) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> places;
+  for (std::int64_t d = 0; d < set.number_of_domains(); ++d) {
+    for (std::int64_t i = 0; i < set.size(d); ++i) places.emplace_back(d, i);
+  }
+  std::vector<std::string> identities(places.size());
+  parallel_for_each(places.size(),
+                    [&](std::size_t i) { identities[i] = set.pixel_identity(places[i].first, places[i].second); });
+  std::unordered_map<std::string, SampleInfo> infos;
+  for (std::size_t i = 0; i < places.size(); ++i)
+    infos.emplace(identities[i], set.info(places[i].first, places[i].second));
+  return infos;
+}
+
+}  // namespace
+
+std::string GeneratedEnvironments::summary() const {
+  std::vector<std::string> parts;
+  for (const auto& [description, count] : images) parts.push_back(fmt::format("{} towards \"{}\"", count, description));
+  return fmt::format("{} images; left out: {} of other images, {} whose prompt names the held-out domain",
+                     fmt::join(parts, ", "), of_other_images, refused);
+}
+
+json GeneratedEnvironments::record() const {
+  return {{"type", "generated"}, {"step", 0},    {"images", images},
+          {"refused", refused},  {"hash", hash}, {"of_other_images", of_other_images}};
+}
+
+GeneratedEnvironments with_generated_environments(std::shared_ptr<const DomainDataset> source_in,
+                                                  const std::filesystem::path& folder, const TargetGuard& guard) {
+  check<ConfigError>(std::filesystem::is_directory(folder),
+                     "data.generated = '{}': there is no such folder; `domainfusion augment` makes a candidate store",
+                     folder.string());
+  const auto infos = infos_by_pixels(*source_in);
+  const CandidateStore store(folder);
+  GeneratedEnvironments made;
+  std::map<std::string, std::vector<StoredImage>> generated;
+  std::string used;
+  for_each_provenance(folder, [&](const json& provenance) {
+    const std::string file = text_of(provenance, "/file"), towards = text_of(provenance, "/key/noise/towards");
+    if (text_of(provenance, "/key/noise/purpose") != "cdga" || !file.ends_with(".png")) return;
+    const auto source = infos.find(text_of(provenance, "/key/source"));
+    if (source == infos.end()) {
+      ++made.of_other_images;
+    } else if (!guard.allows(text_of(provenance, "/key/prompt")) || !guard.allows(towards)) {
+      ++made.refused;
+    } else {
+      StoredImage image{source->second, file.substr(0, file.size() - 4)};
+      image.info.path += "/" + towards;
+      used += image.key + "\n";
+      generated[towards].push_back(std::move(image));
+    }
+  });
+  check<ConfigError>(
+      !generated.empty(),
+      "data.generated = '{}' has no translation of this run's source images ({} of other images, {} whose "
+      "prompt names the held-out domain): make some with `domainfusion augment` for this set, split and "
+      "held-out domain",
+      folder.string(), made.of_other_images, made.refused);
+  for (const auto& [description, images] : generated) made.images[description] = std::ssize(images);
+  made.hash = recorded_hash(sha256_hex(used));
+  made.set = std::make_shared<EnvironmentsDataset>(std::move(source_in), store, std::move(generated));
+  return made;
+}
+
+}  // namespace domainfusion
