@@ -27,25 +27,24 @@ fs::path logs_of(const fs::path& store) {
   return logs;
 }
 
-// The number by which CUDA knows the GPU at `place` among those that this process may use.
-std::string name_of_gpu(std::int64_t place) {
-  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
-  if (visible == nullptr || *visible == 0) return std::to_string(place);
-  std::istringstream names(visible);
-  std::string name;
-  for (std::int64_t i = 0; i <= place; ++i) std::getline(names, name, ',');
-  return name;
-}
-
 }  // namespace
 
-std::vector<std::string> worker_command(std::int64_t place, std::int64_t workers,
-                                        const std::vector<std::string>& arguments) {
-  std::vector<std::string> command;
-  const auto gpus = torch::cuda::is_available() ? static_cast<std::int64_t>(torch::cuda::device_count()) : 0;
-  if (gpus > 0) command = {"/usr/bin/env", fmt::format("CUDA_VISIBLE_DEVICES={}", name_of_gpu(place % gpus))};
+std::vector<std::string> gpus_of_process() {
+  const auto count = torch::cuda::is_available() ? static_cast<std::int64_t>(torch::cuda::device_count()) : 0;
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  std::istringstream named(visible == nullptr ? "" : visible);
+  std::vector<std::string> gpus;
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::string name;
+    if (!std::getline(named, name, ',')) name = std::to_string(i);
+    gpus.push_back(name);
+  }
+  return gpus;
+}
+
+std::vector<std::string> worker_command(std::int64_t workers, const std::vector<std::string>& arguments) {
   const std::int64_t threads = std::max<std::int64_t>(1, numeric_threads() / workers);
-  command.insert(command.end(), {fs::read_symlink("/proc/self/exe").string(), "--threads", std::to_string(threads)});
+  std::vector<std::string> command{fs::read_symlink("/proc/self/exe").string(), "--threads", std::to_string(threads)};
   command.insert(command.end(), arguments.begin(), arguments.end());
   return command;
 }
@@ -57,7 +56,7 @@ void run_workers(const fs::path& store, const std::vector<std::string>& argument
   const auto is_finished = [&] { return missing_of_job(candidates, job) == 0; };
   std::vector<Job> jobs;
   for (std::int64_t i = 0; i < workers; ++i) {
-    jobs.push_back({fmt::format("worker {}", i), worker_command(i, workers, arguments),
+    jobs.push_back({fmt::format("worker {}", i), worker_command(workers, arguments),
                     logs / fmt::format("worker-{}.log", i), is_finished});
   }
   Progress progress(job.what, job.candidates, "images", 1, job.candidates - missing_of_job(candidates, job));
@@ -70,7 +69,7 @@ void run_workers(const fs::path& store, const std::vector<std::string>& argument
     }
     return stop_requested();
   };
-  const JobReport report = run_jobs(jobs, {workers, 1, look});
+  const JobReport report = run_jobs(jobs, {workers, 1, look, nullptr, gpus_of_process()});
   if (report.stopped) {
     log_info("stopped; the same command continues");
     throw Interrupted();

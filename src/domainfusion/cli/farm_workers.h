@@ -9,10 +9,12 @@
 
 namespace domainfusion {
 
-// Words of the program's own command lines: the program, its threads, then `arguments`. Where there are GPUs, the one
-// numbered `place`, counted around, is the only one that the process sees.
-std::vector<std::string> worker_command(std::int64_t place, std::int64_t workers,
-                                        const std::vector<std::string>& arguments);
+// GPUs that this process may use, as CUDA numbers them.
+std::vector<std::string> gpus_of_process();
+
+// Words of the program's own command lines: the program, its share of the threads, then
+// `arguments`.
+std::vector<std::string> worker_command(std::int64_t workers, const std::vector<std::string>& arguments);
 
 // Runs `workers` processes with these arguments until they have ended, shows the progress of `job` over all of them,
 // and tries one again that died. Their output goes to <store>/logs. Error that names those that failed, Interrupted.

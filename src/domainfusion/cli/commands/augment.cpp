@@ -9,6 +9,7 @@
 #include "domainfusion/core/machine/blas.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/data/transforms/resize.h"
+#include "domainfusion/io/folders/scratch_folder.h"
 #include "domainfusion/report/picture_grid.h"
 #include "domainfusion/training/algorithms/with_ldm/cdga.h"
 #include "domainfusion/training/algorithms/with_ldm/domainfusion.h"
@@ -154,28 +155,6 @@ void augment_cdga(RunSetup& setup, const SourceSplit& split, const AugmentArgume
   write_sheet(images, split, arguments);
 }
 
-// A folder for the few images that later rounds start from.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string name = (fs::temp_directory_path() / "domainfusion-rounds-XXXXXX").string();
-    check<IoError>(::mkdtemp(name.data()) != nullptr,
-                   "no folder can be made in '{}': set TMPDIR to one that is writable",
-                   fs::temp_directory_path().string());
-    path_ = name;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
 // What an algorithm has in a run of these options, but for its classifier.
 TrainingContext context_without_training(const RunSetup& setup, const SourceSplit& split, const fs::path& folder,
                                          std::function<bool()> stop_requested) {
@@ -197,7 +176,7 @@ TrainingContext context_without_training(const RunSetup& setup, const SourceSpli
 
 void augment_rounds(RunSetup& setup, const SourceSplit& split, const AugmentArguments& arguments) {
   auto& algorithm = dynamic_cast<DomainFusion&>(*setup.algorithm);
-  const ScratchFolder scratch;
+  const ScratchFolder scratch("domainfusion-rounds");  // for the few images that later rounds start from
   const StopSignal stop;
   const auto stop_requested = [&] { return stop.requested(); };
   TrainingContext context = context_without_training(setup, split, scratch.path(), stop_requested);

@@ -28,6 +28,7 @@ class Optimizer {
   // as in a parameter group of torch.optim. ConfigError if one is not among them.
   void scale_lr(const std::vector<at::Tensor>& parameters, double multiplier);
 
+  const std::vector<at::Tensor>& parameters() const { return parameters_; }
   double lr() const { return lr_; }
   void set_lr(double lr) { lr_ = lr; }
   std::int64_t steps_taken() const { return steps_; }
