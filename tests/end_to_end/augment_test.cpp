@@ -57,9 +57,9 @@ class AugmentCommand : public testing::Test {
 
 TEST_F(AugmentCommand, MakesTheImagesOnceForAllRuns) {
   expect_words(succeed(augment("store")), 0,
-               {"32 images made, 0 were there", "pictures: store/pictures/without-sketch.png"});
+               {"32 images made here, 0 by others", "pictures: store/pictures/without-sketch.png"});
   EXPECT_GT(read_image(shell_ / "store/pictures/without-sketch.png").width, 2 * 16);
-  expect_words(succeed(augment("store")), 0, {"0 images made, 32 were there"});
+  expect_words(succeed(augment("store")), 0, {"0 images made here, 32 by others"});
   const auto before = content("store");
   EXPECT_EQ(before.size(), 2 * kImages);
   expect_words(succeed(train("runs/a", "--candidates store")), 0, {"32 images in 'store', 0 of them made now"});
@@ -91,6 +91,47 @@ TEST_F(AugmentCommand, TwoProcessesShareAStoreAtTheSameTime) {
                {"images made"});
   EXPECT_EQ(content("store"), content("alone"));
   expect_words(succeed("store verify store"), 0, {"32 candidates, 0 broken"});
+}
+
+TEST_F(AugmentCommand, WorkersShareTheWorkAndTheStoreTellsWhatIsMissing) {
+  succeed(augment("alone", "--pictures 0"));
+  succeed(augment("store", "--workers 2 --set cdga.batch_images=1"));
+  EXPECT_EQ(content("store"), content("alone"));
+  EXPECT_FALSE(fs::exists(shell_ / "store/leases"));
+  expect_words(succeed("store ls store --missing"), 0,
+               {"cdga without sketch: 0 of 32 candidates missing", "0 workers"});
+  fs::remove(some_image("store").replace_extension(".json"));
+  expect_words(succeed("store ls store --missing"), 0, {"1 of 32 candidates missing"});
+  expect_words(succeed(augment("store", "--slurm --workers 3")), 0, {"3 workers in", "sbatch"});
+  EXPECT_NE(CommandLine::text(shell_ / "store/sweep.sbatch").find("--array=0-2%3"), std::string::npos);
+}
+
+TEST_F(AugmentCommand, AKilledWorkersImagesAreMadeByTheOthers) {
+  succeed(augment("alone", "--pictures 0"));
+  const auto at_work = [&] { return fs::exists(shell_ / "store/leases") && content("store").size() > 4; };
+  EXPECT_TRUE(shell_.kill_when(augment("store", "--pictures 0 --set cdga.batch_images=4"), at_work, SIGKILL));
+  succeed(augment("store", "--pictures 0"));
+  EXPECT_EQ(content("store"), content("alone"));
+}
+
+TEST_F(AugmentCommand, RoundsMadeAheadByTwoWorkersAreThoseOfARun) {
+  const std::string options =
+      " --algorithm domainfusion --set augmentation.steps=2 --set augmentation.candidates=2 "
+      "--set augmentation.budget_share=0 --set augmentation.images_per_round=20 --set augmentation.every_epochs=1 "
+      "--set augmentation.batch_images=4 --set loader.batch_size=4 --set steps=8 ";
+  const std::string run = CommandLine::tiny_run("--set domainfusion.latent_distillation=off" + options + ldm());
+  succeed(run + " --out runs/alone --candidates alone");
+  succeed("augment --data set --test-domain sketch --out store --workers 2" + options + ldm());
+  expect_words(succeed("store ls store --missing"), 0, {"rounds of domainfusion without sketch: 0 of 80 candidates"});
+  EXPECT_EQ(content("store"), content("alone"));
+  const auto before = content("store");
+  succeed(run + " --out runs/shared --candidates store");
+  EXPECT_EQ(content("store"), before);
+  for (const char* file : {"/checkpoint.safetensors", "/best.safetensors"}) {
+    EXPECT_TRUE(CommandLine::text(shell_ / ("runs/alone" + std::string(file))) ==
+                CommandLine::text(shell_ / ("runs/shared" + std::string(file))))
+        << file;
+  }
 }
 
 TEST_F(AugmentCommand, TheStoreIsListedVerifiedAndCleanedUp) {

@@ -11,6 +11,7 @@
 #include "domainfusion/classifiers/pretrained_weights.h"
 #include "domainfusion/core/random/random.h"
 #include "domainfusion/data/transforms/image_tensor.h"
+#include "domainfusion/distributed/row_share.h"
 #include "domainfusion/nn/initialise.h"
 
 namespace domainfusion {
@@ -148,7 +149,8 @@ at::Tensor ClassifierImpl::features(const at::Tensor& image_NCHW) {
 at::Tensor ClassifierImpl::plain_features(const at::Tensor& image_NCHW) {
   const at::Device device = image_NCHW.device();
   const at::Tensor image = clip_statistics_ ? image_NCHW * clip_scale_.to(device) + clip_shift_.to(device) : image_NCHW;
-  if (!is_training() || !backbone_->is_same_each_step()) return backbone_->features(image);
+  // What ranks exchange inside a pass cannot be recorded.
+  if (!is_training() || !backbone_->is_same_each_step() || batch_ranks() != nullptr) return backbone_->features(image);
   if (!training_features_) {
     training_features_ = std::make_unique<GraphedTraining>(
         [this](const std::vector<at::Tensor>& in) { return backbone_->features(in[0]); }, backbone_->parameters(),
@@ -165,11 +167,16 @@ at::Tensor ClassifierImpl::apply_head(at::Tensor feature_NF) {
 at::Tensor ClassifierImpl::classify(const at::Tensor& feature_NF) {
   if (!is_training() || dropout_ == 0) return apply_head(feature_NF);
   RandomStream stream(dropout_seed_, "dropout", {dropout_step_, dropout_call_++});
-  at::Tensor mask = torch::empty(feature_NF.sizes());
+  // Of the rows that are on other ranks the draws are passed over.
+  const Ranks* const ranks = batch_ranks();
+  const std::int64_t own = feature_NF.size(0);
+  const std::int64_t rows = ranks == nullptr || own == 0 ? own : ranks->rank() + (own - 1) * ranks->size() + 1;
+  at::Tensor mask = torch::empty({rows, feature_NF.size(1)});
   float* values = mask.data_ptr<float>();
   for (int64_t i = 0; i < mask.numel(); ++i) {
     values[i] = stream.uniform() < dropout_ ? 0.0f : static_cast<float>(1 / (1 - dropout_));
   }
+  if (ranks != nullptr) mask = own_rows(mask, *ranks);
   return apply_head(feature_NF * mask.to(feature_NF.device()));
 }
 

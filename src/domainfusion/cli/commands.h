@@ -30,6 +30,7 @@ void add_bench_command(Command& app);
 void add_generate_command(Command& app);
 void add_augment_command(Command& app);
 void add_store_command(Command& app);
+void add_launch_command(Command& app);
 void add_convert_command(Command& app);
 void add_inspect_command(Command& app);
 // `completions` and `manual`, which show all commands that were added to `app` when they run.

@@ -6,6 +6,7 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/exit_status.h"
+#include "domainfusion/cli/rank_command.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/machine/threads.h"
 #include "domainfusion/training/records/stop_signal.h"
@@ -14,7 +15,7 @@ namespace domainfusion {
 namespace {
 
 void prepare_process(int threads) {
-  set_threads(threads);
+  set_threads(threads_of_process(threads));
   // A full disk or a reader that went away is an error of a write, not the end of the process.
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
@@ -26,7 +27,13 @@ int run(int argc, char** argv) {
                    DOMAINFUSION_VERSION);
   int threads = 0;
   Command app = line.root();
-  app.option("--threads", threads, "numeric threads; 0: all available CPUs").default_shown();
+  app.option("--threads", threads, "numeric threads; 0: all available CPUs, shared among ranks").default_shown();
+  double timeout = 120;
+  app.option("--timeout", timeout, "seconds after which a rank that gives no sign of life is lost")
+      .within(1, 1e6)
+      .default_shown();
+  app.option("--interface", rank_settings().interface,
+             "network interface between ranks; default: that of the route to the master");
   add_demo_command(app);
   add_demo_data_command(app);
   add_data_command(app);
@@ -48,15 +55,20 @@ int run(int argc, char** argv) {
   add_generate_command(app);
   add_augment_command(app);
   add_store_command(app);
+  add_launch_command(app);
   add_convert_command(app);
   add_inspect_command(app);
   add_doctor_command(app);
   add_manual_commands(app, DOMAINFUSION_VERSION);
   app.more_help([] {
     return "Exit codes: 0 done; 1 failed; 2 the command or an option must change; 3 a file cannot be read or written, "
-           "or is broken;\n128 + n stopped by signal n where it can be continued (130: Ctrl-C, 143: SIGTERM)";
+           "or is broken;\n4 another rank was lost; 128 + n stopped by signal n where it can be continued (130: "
+           "Ctrl-C, 143: SIGTERM)";
   });
-  line.run(argc, argv, [&threads] { prepare_process(threads); });
+  line.run(argc, argv, [&] {
+    rank_settings().timeout = std::chrono::milliseconds(static_cast<std::int64_t>(timeout * 1000));
+    prepare_process(threads);
+  });
   // A result that could not be printed in full is a failure.
   std::cout.flush();
   check<IoError>(std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good(),

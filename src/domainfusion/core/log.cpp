@@ -3,6 +3,10 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
+
+#include "domainfusion/core/quiet.h"
+
 namespace domainfusion {
 namespace {
 
@@ -15,9 +19,16 @@ spdlog::logger& logger() {
   return *instance;
 }
 
+std::atomic<bool> quiet{false};
+
 }  // namespace
 
-void log_line(std::string_view message) { logger().info(message); }
+void be_quiet() { quiet = true; }
+bool is_quiet() { return quiet; }
+
+void log_line(std::string_view message) {
+  if (!quiet) logger().info(message);
+}
 void log_warning_line(std::string_view message) { logger().warn("warning: {}", message); }
 
 }  // namespace domainfusion

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "domainfusion/core/log.h"
+#include "domainfusion/core/quiet.h"
 
 namespace domainfusion {
 namespace {
@@ -32,7 +33,7 @@ Progress::Progress(std::string title, std::int64_t total, std::string unit, doub
       done_(done),
       first_(done),
       unit_per_step_(unit_per_step),
-      terminal_(isatty(STDERR_FILENO) == 1),
+      terminal_(!is_quiet() && isatty(STDERR_FILENO) == 1),
       start_(Clock::now()),
       last_print_(start_) {}
 

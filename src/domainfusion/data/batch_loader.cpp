@@ -12,6 +12,7 @@
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/data/transforms/image_tensor.h"
+#include "domainfusion/distributed/row_share.h"
 
 namespace domainfusion {
 
@@ -20,14 +21,18 @@ namespace domainfusion {
 struct BatchLoader::Work {
   std::int64_t step = 0;
   Batch batch;
-  std::int64_t next = 0;  // first place that nobody has taken
-  std::int64_t left = 0;  // places not finished
+  std::vector<std::int64_t> rows;  // of the whole batch, which `batch` holds
+  std::int64_t next = 0;           // first place that nobody has taken
+  std::int64_t left = 0;           // places not finished
   std::exception_ptr error;
 };
 
-// Blocks of one size that go from batch to batch: new ones would cost a page fault every 4 KiB.
+// What a loader keeps from batch to batch: which rows are its own, and blocks of one size, since new ones would cost a
+// page fault every 4 KiB.
 class BatchLoader::Memory : public std::enable_shared_from_this<Memory> {
  public:
+  const RowShare share = current_row_share();
+
   // float32, uninitialised. Its block comes back when the last tensor that uses it is gone, whichever thread that is
   // in.
   at::Tensor tensor(const std::vector<std::int64_t>& sizes) {
@@ -126,22 +131,26 @@ std::int64_t BatchLoader::images_per_step() const {
 }
 
 std::shared_ptr<BatchLoader::Work> BatchLoader::start_work(std::int64_t step) const {
-  const std::int64_t n = images_per_step(), size = config_.image_size_px;
+  const RowShare& share = memory_->share;
+  const std::int64_t n = share.count(images_per_step()), size = config_.image_size_px;
   auto work = std::make_shared<Work>();
   work->step = step;
   work->left = n;
   work->batch.image_NCHW = memory_->tensor({n, 3, size, size});
   for (at::Tensor* ids : {&work->batch.label_N, &work->batch.domain_N, &work->batch.index_N})
     *ids = at::empty({n}, at::kLong);
-  std::int64_t place = 0;
+  std::int64_t row = 0, place = 0;
   for (const auto& [domain, indices] : selections_) {
     RandomStream stream(seed_, purpose_ + ".sample",
                         {static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(domain)});
-    for (std::int64_t i = 0; i < config_.batch_size; ++i, ++place) {
+    for (std::int64_t i = 0; i < config_.batch_size; ++i, ++row) {
       const std::int64_t index = indices[stream.below(indices.size())];
+      if (!share.has(row)) continue;
+      work->rows.push_back(row);
       work->batch.label_N.data_ptr<std::int64_t>()[place] = dataset_->info(domain, index).label;
       work->batch.domain_N.data_ptr<std::int64_t>()[place] = domain;
       work->batch.index_N.data_ptr<std::int64_t>()[place] = index;
+      ++place;
     }
   }
   return work;
@@ -156,7 +165,7 @@ void BatchLoader::load_image(Work& work, std::int64_t place) const {
   if (!config_.augment) return write_normalised(evaluation_view(image, size), target);
   RandomStream stream(seed_, purpose_ + ".augment",
                       {static_cast<std::uint64_t>(work.step), static_cast<std::uint64_t>(domain),
-                       static_cast<std::uint64_t>(place % config_.batch_size)});
+                       static_cast<std::uint64_t>(work.rows[static_cast<std::size_t>(place)] % config_.batch_size)});
   thread_local Augmenter augmenter;
   write_normalised(augmenter(image, draw_augmentation(image.height, image.width, config_.augmentation, stream), size),
                    target);
@@ -164,7 +173,7 @@ void BatchLoader::load_image(Work& work, std::int64_t place) const {
 
 std::shared_ptr<BatchLoader::Work> BatchLoader::next_work() const {
   for (const auto& work : ahead_) {
-    if (work->next < images_per_step()) return work;
+    if (work->next < work->batch.size()) return work;
   }
   return nullptr;
 }
@@ -210,7 +219,7 @@ Batch BatchLoader::batch(std::int64_t step) {
     return work->batch;
   }
   const std::shared_ptr<Work> work = start_work(step);
-  for (std::int64_t place = 0; place < images_per_step(); ++place) load_image(*work, place);
+  for (std::int64_t place = 0; place < work->batch.size(); ++place) load_image(*work, place);
   return work->batch;
 }
 

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "domainfusion/distributed/gradient_buckets.h"
+#include "domainfusion/distributed/row_share.h"
 #include "domainfusion/nn/autocast.h"
 #include "domainfusion/nn/weights_scope.h"
 #include "domainfusion/training/guards/guarded_ldm.h"
@@ -29,7 +31,32 @@ Batch part_of(const Batch& batch, std::int64_t first, std::int64_t parts) {
   return {take(batch.image_NCHW).contiguous(), take(batch.label_N), take(batch.domain_N), take(batch.index_N)};
 }
 
+// Figures of a step's parts on the ranks, added up: whatever this rank gave to `value` and `record`.
+void sum_figures(Ranks& ranks, double& value, StepRecord& record) {
+  std::vector<double> figures{value, static_cast<double>(record.fit.images), static_cast<double>(record.fit.correct),
+                              record.fit.loss};
+  for (const auto& [name, scalar] : record.scalars) figures.push_back(scalar);
+  const at::Tensor sums = torch::tensor(figures, torch::kFloat64);
+  ranks.sum(sums);
+  const auto* sum = sums.data_ptr<double>();
+  value = sum[0];
+  record.fit = {static_cast<std::int64_t>(sum[1]), static_cast<std::int64_t>(sum[2]), sum[3]};
+  sum += 4;
+  for (auto& [name, scalar] : record.scalars) scalar = *sum++;
+}
+
+std::int64_t rows_of_all(Ranks* ranks, std::int64_t own) {
+  if (ranks == nullptr) return own;
+  const at::Tensor rows = torch::tensor({own}, torch::kInt64);
+  ranks->sum(rows);
+  return rows.item<std::int64_t>();
+}
+
 }  // namespace
+
+Algorithm::Algorithm() = default;
+
+Algorithm::~Algorithm() = default;
 
 at::Tensor Algorithm::logits(const at::Tensor& image_NCHW) {
   const Autocast autocast(context_->precision);
@@ -80,19 +107,21 @@ void Algorithm::check_loss(std::int64_t step, double loss) const {
 double Algorithm::add_gradients_of(std::int64_t step, const Batch& part, double share, StepRecord& record) {
   const at::Tensor total = loss(step, part, record);
   const auto value = total.item<double>();
-  check_loss(step, value);
   (share == 1 ? total : total * share).backward();
   return value;
 }
 
+// Shares are of the whole batch, wherever its rows lie.
 double Algorithm::add_gradients(std::int64_t step, const Batch& raw, StepRecord& record) {
+  Ranks* const ranks = sharing_ranks(*this, context_->config);
   const std::int64_t parts = context_->config.optimizer.accumulation_steps;
-  if (parts == 1) return add_gradients_of(step, raw, 1, record);
+  const auto all = static_cast<double>(rows_of_all(ranks, raw.size()));
   double value = 0;
   for (std::int64_t first = 0; first < parts; ++first) {
-    const Batch part = part_of(raw, first, parts);
-    const double share = static_cast<double>(part.size()) / static_cast<double>(raw.size());
+    const Batch part = parts == 1 ? raw : part_of(raw, first, parts);
+    const double share = static_cast<double>(part.size()) / all;
     StepRecord part_record{step, {}};
+    if (buckets_ && first == parts - 1) buckets_->begin();
     value += share * add_gradients_of(step, part, share, part_record);
     for (const auto& [name, scalar] : part_record.scalars) record.scalars[name] += share * scalar;
     record.fit += part_record.fit;
@@ -147,11 +176,25 @@ void Algorithm::look_again(std::int64_t step, const Batch& raw) {
   }
 }
 
+Ranks* sharing_ranks(const Algorithm& algorithm, const TrainingConfig& config) {
+  const bool looks_twice = config.optimizer.sharpness != Sharpness::kNone;
+  return algorithm.splits_batches() && !looks_twice ? current_ranks() : nullptr;
+}
+
 StepRecord Algorithm::update(std::int64_t step, const Batch& raw) {
   StepRecord record{step, {}};
   Optimizer& optimizer = *context_->optimizer;
+  Ranks* const ranks = sharing_ranks(*this, context_->config);
+  const SharedRowsScope rows(ranks);
+  if (ranks != nullptr && !buckets_) buckets_ = std::make_unique<GradientBuckets>(optimizer.parameters(), *ranks);
   optimizer.zero_grad();
-  record.scalars["loss"] = add_gradients(step, raw, record);
+  double value = add_gradients(step, raw, record);
+  if (ranks != nullptr) {
+    buckets_->finish();
+    sum_figures(*ranks, value, record);
+  }
+  check_loss(step, value);
+  record.scalars["loss"] = value;
   if (context_->config.optimizer.sharpness != Sharpness::kNone) look_again(step, raw);
   if (const double max_norm = context_->config.optimizer.clip_grad_norm; max_norm > 0) {
     const double norm = optimizer.clip_grad_norm(max_norm);

@@ -27,6 +27,9 @@
 
 namespace domainfusion {
 
+class GradientBuckets;
+class Ranks;
+
 // What an algorithm may use during a run. It outlives the algorithm's calls.
 struct TrainingContext {
   TrainingConfig config;
@@ -92,7 +95,8 @@ struct NetworkRequest {
 // if a run is resumed; then, for each step, before_step() and update().
 class Algorithm {
  public:
-  virtual ~Algorithm() = default;
+  Algorithm();
+  virtual ~Algorithm();
 
   // Adds the algorithm's own options to the run's, in groups of its naming.
   virtual void describe(ConfigFields& fields) {}
@@ -119,7 +123,8 @@ class Algorithm {
   // clipping, step. With optimizer.accumulation_steps = K over 1, the batch is worked in K parts one after the other,
   // and the gradients are those of the whole batch up to rounding; but batch norm in train mode sees the parts, and
   // dropout draws for each of them. Error if the loss or, where it is clipped, the gradient is not
-  // finite; the weights are then as before.
+  // finite; the weights are then as before. Among ranks, where splits_batches(), each works on its rows and all take
+  // the step of the whole batch; figures of the record are the whole batch's.
   virtual StepRecord update(std::int64_t step, const Batch& raw);
 
   // All state beside classifier and optimizer; loading it continues identically.
@@ -136,6 +141,11 @@ class Algorithm {
   virtual bool follows_one_gradient() const { return true; }
   // Whether loss() of a batch is the mean of the losses of its parts, as accumulation needs it.
   virtual bool loss_is_mean_over_images() const { return true; }
+
+  // Whether ranks may share out the rows of a batch: each gets its rows alone, and their losses' mean is followed,
+  // batch norm seeing all rows. Where not, every rank computes the whole batch: right, and no faster. An algorithm with
+  // an update() of its own has to see to the sums over ranks itself (GradientBuckets) before it may say yes.
+  virtual bool splits_batches() const { return loss_is_mean_over_images(); }
 
   // The classifier's logits_NK, float32, of normalised images, computed in the run's precision.
   at::Tensor logits(const at::Tensor& image_NCHW);
@@ -176,8 +186,12 @@ class Algorithm {
   void look_again(std::int64_t step, const Batch& raw);
 
   TrainingContext* context_ = nullptr;
+  std::unique_ptr<GradientBuckets> buckets_;  // among ranks
   bool second_look_ = false;
 };
+
+// The ranks that share out this run's batches; nullptr: there is one process, or every rank computes the whole batch.
+Ranks* sharing_ranks(const Algorithm& algorithm, const TrainingConfig& config);
 
 // Registers the networks that the algorithm adds, as the classifier's child; before its optimizer is made.
 void add_networks(Algorithm& algorithm, Classifier& classifier, const NetworkRequest& request);

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <thread>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/evaluation/sweeps/child_process.h"
+#include "domainfusion/io/files/file_bytes.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {
@@ -37,6 +39,30 @@ TEST(JobQueue, AJobThatCannotBeReadOrStartedFailsByNameAndTheOthersGoOn) {
   EXPECT_NE(report.failed[1].find("unlogged: log '"), std::string::npos) << report.failed[1];
   EXPECT_FALSE(std::filesystem::exists(place / "damaged"));
   EXPECT_TRUE(std::filesystem::exists(place / "last"));
+}
+
+TEST(JobQueue, TwoQueuesShareTheirJobs) {
+  const TemporaryFolder place;
+  std::vector<Job> jobs;
+  for (int i = 0; i < 8; ++i) {
+    const auto file = place / ("job" + std::to_string(i));
+    jobs.push_back({"job" + std::to_string(i),
+                    {"/bin/sh", "-c", "echo once >> '" + file.string() + "'; sleep 0.1"},
+                    place / ("log" + std::to_string(i)),
+                    [file] { return std::filesystem::exists(file); }});
+  }
+  const auto run_shared = [&] {
+    Leases leases(place / "leases");
+    return run_jobs(jobs, {2, 1, [] { return false; }, &leases});
+  };
+  JobReport first, second;
+  std::thread other([&] { second = run_shared(); });
+  first = run_shared();
+  other.join();
+  EXPECT_EQ(first.finished, 8);
+  EXPECT_EQ(second.finished, 8);
+  EXPECT_EQ(first.skipped + second.skipped, 8);  // each was done by one of them
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(read_file(place / ("job" + std::to_string(i))), "once\n");
 }
 
 TEST(JobQueue, EndsWhereSignalsOfChildrenWereIgnored) {

@@ -1,7 +1,6 @@
 #include "domainfusion/augmentation/cdga/cdga_images.h"
 
 #include <ATen/ATen.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -134,6 +133,15 @@ void CdgaImages::write_list(const std::filesystem::path& file) const {
   write_file_atomically(file, lines);
 }
 
+CandidateJob CdgaImages::job(const std::string& what) const {
+  CandidateJob job{what, options_.begin()->second, 0, {}};
+  for (const CdgaImage& image : images_) {
+    if (&image == &images_[image.first]) job.keys.push_back(image.key);
+  }
+  job.candidates = std::ssize(job.keys);
+  return job;
+}
+
 ImageToImageRequest CdgaImages::request_for(const std::vector<std::size_t>& places, std::int64_t size_px) const {
   ImageToImageRequest request = config_.request();
   std::vector<at::Tensor> images;
@@ -152,9 +160,7 @@ ImageToImageRequest CdgaImages::request_for(const std::vector<std::size_t>& plac
   return request;
 }
 
-void CdgaImages::make(std::vector<std::size_t> places, CdgaReport& report) {
-  for (const std::size_t place : places) states_[place] = store_.state(images_[place].key);
-  std::erase_if(places, [&](std::size_t place) { return !is_missing(states_[place]); });
+void CdgaImages::make(const std::vector<std::size_t>& places, CdgaReport& report) {
   std::map<std::int64_t, std::vector<std::size_t>> by_model;  // destinations without a model of their own come as -1
   for (const std::size_t place : places) {
     const std::int64_t destination = images_[place].destination;
@@ -173,7 +179,6 @@ void CdgaImages::make_with(const LatentDiffusion& model, const std::vector<std::
     } else {
       store_.add_failure(key_of(image), made.failures[i], facts);
     }
-    states_[places[i]] = made.failures[i].empty() ? State::kGood : State::kFailed;
   }
   report.made += static_cast<std::int64_t>(places.size());
   report.retried += made.retried;
@@ -184,19 +189,19 @@ std::optional<CdgaReport> CdgaImages::generate(const std::function<bool()>& shou
   CdgaReport report;
   report.images = static_cast<std::int64_t>(images_.size());
   const std::vector<std::size_t> missing = missing_places();
-  const auto batch = static_cast<std::size_t>(config_.batch_images);
-  const std::size_t batches = (missing.size() + batch - 1) / batch;
-  const std::size_t begin =
-      batches == 0 ? 0 : RandomStream(static_cast<std::uint64_t>(::getpid()), "cdga begin").below(batches);
-  Progress progress("cdga", static_cast<std::int64_t>(batches), "images", static_cast<double>(batch));
-  for (std::size_t done = 0; done < batches; ++done) {
-    if (should_stop && should_stop()) return std::nullopt;
-    const std::size_t first = (begin + done) % batches * batch, end = std::min(missing.size(), first + batch);
-    make({missing.begin() + static_cast<std::ptrdiff_t>(first), missing.begin() + static_cast<std::ptrdiff_t>(end)},
-         report);
-    progress.update(static_cast<std::int64_t>(done + 1));
-  }
-  if (batches > 0) progress.finish();
+  std::vector<std::string> keys;
+  for (const std::size_t place : missing) keys.push_back(images_[place].key);
+  Progress progress("cdga", std::ssize(missing), "images");
+  const auto make_some = [&](const std::vector<std::size_t>& of_missing) {
+    std::vector<std::size_t> places;
+    for (const std::size_t i : of_missing) places.push_back(missing[i]);
+    make(places, report);
+  };
+  const bool whole = CandidateFarm(store_).complete(keys, config_.batch_images, make_some,
+                                                    {should_stop, [&](std::int64_t done) { progress.update(done); }});
+  if (!whole) return std::nullopt;
+  if (!missing.empty()) progress.finish();
+  look_up();
   for (const CdgaImage& image : images_) report.failed += states_[image.first] == State::kFailed;
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;

@@ -8,7 +8,7 @@
 #include <functional>
 #include <map>
 
-#include "domainfusion/augmentation/candidates/candidate_store.h"
+#include "domainfusion/augmentation/candidates/candidate_farm.h"
 #include "domainfusion/augmentation/candidates/generated_dataset.h"
 #include "domainfusion/augmentation/cdga/cdga_config.h"
 #include "domainfusion/augmentation/prompts.h"
@@ -65,8 +65,11 @@ class CdgaImages {
   // One JSON line for each image: parent, domains, copy, key.
   void write_list(const std::filesystem::path& file) const;
 
-  // Makes what is missing. Nothing if it was stopped; what is finished is kept. Several processes may work on one
-  // store: each begins at a place of its own and passes over what the others have made.
+  // For write_job(); `what`: to people.
+  CandidateJob job(const std::string& what) const;
+
+  // Makes what is missing, together with every other process that does (CandidateFarm). Nothing if it was stopped; what
+  // is finished is kept.
   std::optional<CdgaReport> generate(const std::function<bool()>& should_stop = {});
 
   // The images that are there; to be asked after generate().
@@ -78,7 +81,7 @@ class CdgaImages {
   CandidateKey key_of(const CdgaImage& image) const;
   const std::string& prompt_of(const CdgaImage& image) const;
   std::vector<std::size_t> missing_places() const;
-  void make(std::vector<std::size_t> places, CdgaReport& report);
+  void make(const std::vector<std::size_t>& places, CdgaReport& report);
   // Of places with one model.
   void make_with(const LatentDiffusion& model, const std::vector<std::size_t>& places, CdgaReport& report);
   ImageToImageRequest request_for(const std::vector<std::size_t>& places, std::int64_t size_px) const;

@@ -81,7 +81,7 @@ AugmentationRounds::AugmentationRounds(RoundConfig config, std::shared_ptr<const
         plan_.images_of_run(), walk_.groups());
 }
 
-// Everything that decides an image; how many are made at a time and how many pictures are kept do not.
+// How many are made at a time and how many pictures are kept decide nothing.
 json AugmentationRounds::identity() const {
   RoundConfig config = config_;
   config.settle({});
@@ -153,27 +153,16 @@ std::optional<RoundSummary> AugmentationRounds::run(std::int64_t round, const Ro
   if (const auto stored = store_.summary(round)) return RoundSummary::from_json(*stored);
   const c10::NoGradGuard no_grad;
   const auto start = std::chrono::steady_clock::now();
-  const std::vector<ParentId> parents = walk_.window(plan_.first(round), plan_.count(round));
-  const auto total = static_cast<std::int64_t>(parents.size());
-  Progress progress(fmt::format("round {}", round), total, "images");
-  // Groups are cut at fixed places and made whole: a resumed round gives the very bits of an uninterrupted one.
-  for (std::int64_t first = 0; first < total; first += config_.batch_images) {
-    const std::int64_t end = std::min(total, first + config_.batch_images);
-    const std::vector<ParentId> group_parents(parents.begin() + first, parents.begin() + end);
-    const bool finished = std::all_of(group_parents.begin(), group_parents.end(),
+  Progress progress(fmt::format("round {}", round), plan_.count(round), "images");
+  for (std::int64_t group = 0; group < groups(round); ++group) {
+    const std::vector<ParentId> parents = parents_of_group(round, group);
+    const bool finished = std::all_of(parents.begin(), parents.end(),
                                       [&](const ParentId& parent) { return store_.find(round, parent) != nullptr; });
     if (!finished) {
       if (hooks.should_stop && hooks.should_stop()) return std::nullopt;
-      Group group = load_group(round, group_parents);
-      make_candidates(group);
-      std::vector<Outcome> outcomes;
-      for (std::int64_t place = 0; place < group.size(); ++place) outcomes.push_back(choose(group, place));
-      decode_combined(group, outcomes);
-      measure(group, outcomes, hooks);
-      keep_pictures(group, outcomes);
-      store_group(group, outcomes);
+      finish_group(load_group(round, parents), hooks);
     }
-    progress.update(end);
+    progress.update(std::min(plan_.count(round), (group + 1) * config_.batch_images));
   }
   progress.finish();
   write_picture_list(round);
@@ -186,6 +175,52 @@ std::optional<RoundSummary> AugmentationRounds::run(std::int64_t round, const Ro
         round, summary.generated);
   store_.finish_round(round, summary.to_json());
   return summary;
+}
+
+std::int64_t AugmentationRounds::groups(std::int64_t round) const {
+  return (plan_.count(round) + config_.batch_images - 1) / config_.batch_images;
+}
+
+// Groups are cut at fixed places and made whole: a resumed round gives the very bits of an uninterrupted one.
+std::vector<ParentId> AugmentationRounds::parents_of_group(std::int64_t round, std::int64_t group) const {
+  check<ConfigError>(group >= 0 && group < groups(round), "group {} was asked of round {} with {} groups", group, round,
+                     groups(round));
+  const std::int64_t first = group * config_.batch_images;
+  return walk_.window(plan_.first(round) + first, std::min(config_.batch_images, plan_.count(round) - first));
+}
+
+void AugmentationRounds::finish_group(Group group, const RoundHooks& hooks) {
+  make_candidates(group);
+  std::vector<Outcome> outcomes;
+  for (std::int64_t place = 0; place < group.size(); ++place) outcomes.push_back(choose(group, place));
+  decode_combined(group, outcomes);
+  measure(group, outcomes, hooks);
+  keep_pictures(group, outcomes);
+  store_group(group, outcomes);
+}
+
+void AugmentationRounds::make_earlier_images(std::int64_t round, const std::vector<ParentId>& parents) {
+  for (std::int64_t earlier = 0; earlier < round; ++earlier) {
+    for (std::int64_t group = 0; group < groups(earlier); ++group) {
+      const std::vector<ParentId> theirs = parents_of_group(earlier, group);
+      const bool needed = std::any_of(theirs.begin(), theirs.end(), [&](const ParentId& parent) {
+        return store_.find(earlier, parent) == nullptr &&
+               std::find(parents.begin(), parents.end(), parent) != parents.end();
+      });
+      if (!needed) continue;
+      make_earlier_images(earlier, theirs);
+      finish_group(load_group(earlier, theirs), {});
+    }
+  }
+}
+
+AugmentationRounds::GroupRequest AugmentationRounds::request_of_group(std::int64_t round, std::int64_t group) {
+  const c10::NoGradGuard no_grad;
+  const std::vector<ParentId> parents = parents_of_group(round, group);
+  make_earlier_images(round, parents);
+  const Group loaded = load_group(round, parents);
+  return {generator_.encode(loaded.x_N3SS).repeat_interleave(config_.candidates, 0), loaded.prompts,
+          noise_streams(round, parents)};
 }
 
 Image AugmentationRounds::current_image(std::int64_t round, const ParentId& parent) const {

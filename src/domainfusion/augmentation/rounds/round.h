@@ -63,19 +63,35 @@ class AugmentationRounds {
   // early. ConfigError unless all rounds before it are finished and 0 <= round < plan().rounds().
   std::optional<RoundSummary> run(std::int64_t round, const RoundHooks& hooks = {});
 
+  // What a group of a round's images, which are worked on together, asks of the generator.
+  struct GroupRequest {
+    at::Tensor z_Nchw;                 // N candidates of the first image, then of the second, …
+    std::vector<std::string> prompts;  // likewise
+    std::vector<RandomStream> noise;
+  };
+  std::int64_t groups(std::int64_t round) const;
+  // Makes the images of earlier rounds that the group starts from, where they are not there yet, and nothing else: so
+  // that candidates of all rounds can be made in any order. For an object whose folder no run has. ConfigError unless
+  // 0 <= group < groups(round).
+  GroupRequest request_of_group(std::int64_t round, std::int64_t group);
+
   // The set as training sees it after `round`; -1: empty. ConfigError if that round is not finished.
   std::shared_ptr<const SyntheticDataset> as_of(std::int64_t round) const;
 
   const RoundPlan& plan() const { return plan_; }
+  // Everything that decides the images.
+  nlohmann::json identity() const;
   const SyntheticStore& store() const { return store_; }
 
  private:
   struct Group;
   struct Outcome;
 
-  nlohmann::json identity() const;
   void check_ready(std::int64_t round) const;
   void check_stored_prompts() const;
+  std::vector<ParentId> parents_of_group(std::int64_t round, std::int64_t group) const;
+  void finish_group(Group group, const RoundHooks& hooks);
+  void make_earlier_images(std::int64_t round, const std::vector<ParentId>& parents);
   Image current_image(std::int64_t round, const ParentId& parent) const;
   Group load_group(std::int64_t round, std::vector<ParentId> parents) const;
   std::vector<std::string> prompts_of(std::int64_t round, const ParentId& parent, std::int64_t label) const;

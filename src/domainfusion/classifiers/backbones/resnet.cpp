@@ -10,6 +10,8 @@
 #include <cmath>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/distributed/row_share.h"
+#include "domainfusion/distributed/synchronised_batch_norm.h"
 #include "domainfusion/nn/initialise.h"
 
 namespace domainfusion {
@@ -20,8 +22,18 @@ torch::nn::Conv2d convolution(int64_t in, int64_t out, int64_t kernel, int64_t s
       torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).groups(groups).bias(false));
 }
 
+// As torch's: without a momentum, the running statistics are the plain mean of all batches since they were reset.
+at::Tensor normalised_over_ranks(torch::nn::BatchNorm2d& batch_norm, const at::Tensor& x_NCHW, Ranks& ranks) {
+  const std::int64_t batches = batch_norm->num_batches_tracked.add_(1).item<std::int64_t>();
+  const double momentum = batch_norm->options.momentum().value_or(1.0 / static_cast<double>(batches));
+  return synchronised_batch_norm(x_NCHW, batch_norm->weight, batch_norm->bias, batch_norm->running_mean,
+                                 batch_norm->running_var, momentum, batch_norm->options.eps(), ranks);
+}
+
 // In training a channel's statistics need two values at least; libtorch's own words for that name no remedy.
 at::Tensor normalised(torch::nn::BatchNorm2d& batch_norm, const at::Tensor& x_NCHW) {
+  if (batch_norm->is_training() && batch_ranks() != nullptr)
+    return normalised_over_ranks(batch_norm, x_NCHW, *batch_ranks());
   check<ConfigError>(!batch_norm->is_training() || x_NCHW.numel() > x_NCHW.size(1),
                      "batch norm cannot train on one image whose maps are 1 x 1: raise loader.batch_size or "
                      "loader.image_size_px, lower optimizer.accumulation_steps, or set classifier.freeze_batch_norm");
@@ -36,7 +48,9 @@ torch::nn::Sequential projection(int64_t in, int64_t out, int64_t stride) {
 }
 
 at::Tensor shortcut(torch::nn::Sequential& downsample, const at::Tensor& x) {
-  return downsample.is_empty() ? x : downsample->forward(x);
+  if (downsample.is_empty()) return x;
+  torch::nn::BatchNorm2d batch_norm(downsample->ptr<torch::nn::BatchNorm2dImpl>(1));
+  return normalised(batch_norm, downsample->ptr<torch::nn::Conv2dImpl>(0)->forward(x));
 }
 
 // relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x))

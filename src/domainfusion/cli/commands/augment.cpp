@@ -1,14 +1,19 @@
-// domainfusion augment: makes the images of CDGA ahead of the runs that train on them.
+// domainfusion augment: makes the images of CDGA, or the candidates of DomainFusion's rounds, ahead of the runs that
+// train on them or beside these.
 
+#include "domainfusion/augmentation/candidates/candidate_farm.h"
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/farm_workers.h"
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/core/machine/blas.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/data/transforms/resize.h"
+#include "domainfusion/io/folders/scratch_folder.h"
 #include "domainfusion/report/picture_grid.h"
 #include "domainfusion/training/algorithms/with_ldm/cdga.h"
+#include "domainfusion/training/algorithms/with_ldm/domainfusion.h"
 #include "domainfusion/training/guards/guarded_ldm.h"
 #include "domainfusion/training/guards/source_split.h"
 #include "domainfusion/training/run/trainer.h"
@@ -19,14 +24,17 @@ namespace {
 namespace fs = std::filesystem;
 
 struct AugmentArguments {
-  std::string data, test_domain, ldm, tokenizer, recipe, out;
+  std::string algorithm = "cdga", data, test_domain, ldm, tokenizer, recipe, out;
   std::vector<std::string> loras, overrides;
   std::size_t pictures = 8;
-  bool yes = false, skip_broken_images = false;
+  std::int64_t workers = 1;
+  bool slurm = false, yes = false, skip_broken_images = false;
 };
 
 RunSetup setup_of(const AugmentArguments& arguments) {
-  std::vector<std::pair<std::string, nlohmann::json>> options{{"algorithm", "cdga"}};
+  std::vector<std::pair<std::string, nlohmann::json>> options{{"algorithm", arguments.algorithm},
+                                                              {"candidates", arguments.out}};
+  if (arguments.algorithm == "domainfusion") options.emplace_back("domainfusion.latent_distillation", "off");
   const auto add = [&](const char* key, const std::string& value) {
     if (!value.empty()) options.emplace_back(key, value);
   };
@@ -39,12 +47,33 @@ RunSetup setup_of(const AugmentArguments& arguments) {
   return make_run_setup(arguments.recipe, arguments.overrides, options);
 }
 
-void check_cost(const CdgaImages& images, double limit_hours, bool accepted) {
-  const double seconds = images.estimated_seconds();
-  log_info("{} images, of which {} are to be made, in about {}", images.images().size(), images.missing(),
-           format_seconds(seconds));
+// The same command for one worker.
+std::vector<std::string> command_of_worker(const AugmentArguments& arguments) {
+  std::vector<std::string> command{"augment", "--yes", "--pictures", "0"};
+  const auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty()) command.insert(command.end(), {name, value});
+  };
+  const auto add_path = [&](const char* name, const std::string& path) {
+    add(name, fs::exists(path) ? fs::absolute(path).string() : path);
+  };
+  add("--algorithm", arguments.algorithm);
+  add_path("--data", arguments.data);
+  add("--test-domain", arguments.test_domain);
+  add_path("--ldm", arguments.ldm);
+  add_path("--tokenizer", arguments.tokenizer);
+  add_path("--recipe", arguments.recipe);
+  add_path("--out", arguments.out);
+  for (const std::string& lora : arguments.loras) add("--lora", lora);
+  for (const std::string& value : arguments.overrides) add("--set", value);
+  if (arguments.skip_broken_images) command.push_back("--skip-broken-images");
+  return command;
+}
+
+void check_cost(double seconds, const AugmentArguments& arguments, double limit_hours) {
+  seconds /= static_cast<double>(arguments.workers);
+  log_info("this takes about {}", format_seconds(seconds));
   check<ConfigError>(
-      accepted || seconds <= limit_hours * 3600,
+      arguments.yes || seconds <= limit_hours * 3600,
       "they would take about {}, over the limit of {} h (cost_limit_hours): pass --yes to start nevertheless",
       format_seconds(seconds), limit_hours);
 }
@@ -90,33 +119,104 @@ void write_sheet(const CdgaImages& images, const SourceSplit& split, const Augme
   fmt::print("pictures: {}\n", file.string());
 }
 
-void augment(const AugmentArguments& arguments) {
-  const RunSetup setup = setup_of(arguments);
+// Writes the job; true: others do the work, now or later, and there is nothing left for this process.
+bool is_left_to_others(const CandidateJob& job, const AugmentArguments& arguments,
+                       const std::function<bool()>& stop_requested) {
+  write_job(arguments.out, job);
+  if (arguments.slurm) {
+    write_slurm_workers(arguments.out, command_of_worker(arguments), arguments.workers);
+    return true;
+  }
+  if (arguments.workers > 1)
+    run_workers(arguments.out, command_of_worker(arguments), arguments.workers, job, stop_requested);
+  return false;
+}
+
+[[noreturn]] void end_stopped() {
+  log_info("stopped; the same command continues");
+  throw Interrupted();
+}
+
+void augment_cdga(RunSetup& setup, const SourceSplit& split, const AugmentArguments& arguments) {
   const auto& algorithm = dynamic_cast<const Cdga&>(*setup.algorithm);
-  const SourceSplit split = split_sources(open_dataset(setup.config.data), setup.config);
   const LatentDiffusion ldm = load_ldm(setup.config, device_of(setup.config.device));
   check_ldm_provenance(ldm, *split.guard);
   CdgaImages images = algorithm.images(ldm, split.source_in, *split.guard, setup.config, arguments.out);
-  check_cost(images, setup.config.cost_limit_hours, arguments.yes);
+  log_info("{} images, of which {} are to be made", images.images().size(), images.missing());
+  check_cost(images.estimated_seconds(), arguments, setup.config.cost_limit_hours);
   const StopSignal stop;
+  const auto stop_requested = [&] { return stop.requested(); };
   if (ldm.placement().device.is_cpu()) warn_of_slow_blas();
-  const auto report = images.generate([&] { return stop.requested(); });
-  if (!report) {
-    log_info("stopped; the same command continues");
-    throw Interrupted();
-  }
-  fmt::print("{} images made, {} were there already, {} made again in float32, {} failed; in {}, {}\n", report->made,
-             report->found(), report->retried, report->failed, arguments.out, format_seconds(report->seconds));
+  if (is_left_to_others(images.job(fmt::format("cdga without {}", split.guard->target_name())), arguments,
+                        stop_requested))
+    return;
+  const auto report = images.generate(stop_requested);
+  if (!report) end_stopped();
+  fmt::print("{} images made here, {} by others or before, {} made again in float32, {} failed; in {}, {}\n",
+             report->made, report->found(), report->retried, report->failed, arguments.out,
+             format_seconds(report->seconds));
   write_sheet(images, split, arguments);
+}
+
+// What an algorithm has in a run of these options, but for its classifier.
+TrainingContext context_without_training(const RunSetup& setup, const SourceSplit& split, const fs::path& folder,
+                                         std::function<bool()> stop_requested) {
+  TrainingContext context;
+  context.config = setup.config;
+  context.source_in = split.source_in;
+  context.holdout = split.guard.get();
+  context.device = device_of(setup.config.device);
+  context.seed = static_cast<std::uint64_t>(setup.config.seed);
+  std::int64_t images = 0;
+  for (std::int64_t d = 0; d < split.source_in->number_of_domains(); ++d) images += split.source_in->size(d);
+  context.steps_per_epoch = setup.config.steps_per_epoch(images, split.source_in->number_of_domains());
+  context.total_steps = setup.config.total_steps(context.steps_per_epoch);
+  context.run_folder = folder;
+  context.write_record = [](const nlohmann::json&) {};
+  context.stop_requested = std::move(stop_requested);
+  return context;
+}
+
+void augment_rounds(RunSetup& setup, const SourceSplit& split, const AugmentArguments& arguments) {
+  auto& algorithm = dynamic_cast<DomainFusion&>(*setup.algorithm);
+  const ScratchFolder scratch("domainfusion-rounds");  // for the few images that later rounds start from
+  const StopSignal stop;
+  const auto stop_requested = [&] { return stop.requested(); };
+  TrainingContext context = context_without_training(setup, split, scratch.path(), stop_requested);
+  algorithm.prepare(context);
+  RoundsAhead rounds =
+      algorithm.rounds_ahead(fmt::format("rounds of domainfusion without {}", split.guard->target_name()));
+  check_cost(algorithm.estimated_extra_seconds(), arguments, setup.config.cost_limit_hours);
+  if (context.device.is_cpu()) warn_of_slow_blas();
+  if (is_left_to_others(rounds.job(), arguments, stop_requested)) return;
+  Progress progress("groups", rounds.groups(), "groups");
+  const auto seen_to = rounds.make({stop_requested, [&](std::int64_t groups) { progress.update(groups); }});
+  if (!seen_to) end_stopped();
+  progress.finish();
+  fmt::print("{} candidates of {} rounds, {} of them seen to here; in {}\n", rounds.job().candidates, rounds.rounds(),
+             *seen_to, arguments.out);
+}
+
+void augment(const AugmentArguments& arguments) {
+  RunSetup setup = setup_of(arguments);
+  const SourceSplit split = split_sources(open_dataset(setup.config.data), setup.config);
+  arguments.algorithm == "cdga" ? augment_cdga(setup, split, arguments) : augment_rounds(setup, split, arguments);
 }
 
 }  // namespace
 
 void add_augment_command(Command& app) {
   Command command = app.add("augment",
-                            "make the images of cdga: every source image towards every other source domain and style, "
-                            "into a candidate store");
+                            "make what an LDM makes for an algorithm, ahead of its runs or beside them, into a "
+                            "candidate store; any number of processes that see it share the work");
   auto arguments = std::make_shared<AugmentArguments>();
+  command
+      .option(
+          "--algorithm", arguments->algorithm,
+          "cdga: every source image towards every other source domain and style; domainfusion: the candidates of all "
+          "rounds")
+      .one_of({"cdga", "domainfusion"})
+      .default_shown();
   command.option("--data", arguments->data, "folder <domain>/<class>/<image>");
   command.option("--test-domain", arguments->test_domain, "domain that is left out altogether");
   command.option("--ldm", arguments->ldm, "latent diffusion model: folder or CompVis file");
@@ -127,13 +227,23 @@ void add_augment_command(Command& app) {
   command.option("--recipe", arguments->recipe, "TOML file of options, like that of the run");
   command.option("--set", arguments->overrides, "one option, key=value; may be given often");
   command.option("--pictures", arguments->pictures, "rows of the contact sheet; 0: none").default_shown();
+  command
+      .option("--workers", arguments->workers,
+              "processes that share the work; each takes a GPU, or its share of the threads")
+      .within(1, 1024)
+      .default_shown();
+  command.flag("--slurm", arguments->slurm,
+               "write an array job script of so many workers for Slurm instead of running");
   command.flag("--yes", arguments->yes, "start even if the estimated cost is over cost_limit_hours");
   command.flag("--skip-broken-images", arguments->skip_broken_images, "list and leave out images that cannot be read");
   command.settings("Options of recipes and --set, beside those of `train`", [] {
-    Cdga algorithm;
-    SettingGroup group;
-    algorithm.describe(group.fields);
-    return std::vector{group};
+    std::vector<SettingGroup> groups;
+    for (const char* name : {"cdga", "domainfusion"}) {
+      SettingGroup group{fmt::format("Of the algorithm {}", name), {}};
+      algorithms().make(name)->describe(group.fields);
+      groups.push_back(group);
+    }
+    return groups;
   });
   command.run([arguments] { augment(*arguments); });
 }

@@ -1,9 +1,11 @@
 // domainfusion store: what lies in a candidate store, whether it is whole, and what of it can go.
 
+#include "domainfusion/augmentation/candidates/candidate_farm.h"
 #include "domainfusion/augmentation/candidates/store_upkeep.h"
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/json_text.h"
+#include "domainfusion/core/progress.h"
 #include "domainfusion/training/records/run_folder.h"
 
 namespace domainfusion {
@@ -14,12 +16,30 @@ namespace fs = std::filesystem;
 struct StoreArguments {
   std::string store;
   std::vector<std::string> runs;
-  bool lines = false, yes = false;
+  bool lines = false, missing = false, yes = false;
 };
 
 double megabytes(std::int64_t bytes) { return static_cast<double>(bytes) * 1e-6; }
 
+void list_missing(const StoreArguments& arguments) {
+  const CandidateStore store(arguments.store);
+  std::int64_t missing = 0;
+  for (const CandidateJob& job : jobs_of_store(arguments.store)) {
+    const std::int64_t of_job = missing_of_job(store, job);
+    fmt::print("{}: {} of {} candidates missing\n", job.what, of_job, job.candidates);
+    missing += of_job;
+  }
+  const FarmPace pace = pace_of_store(arguments.store);
+  for (const LeaseWorker& worker : pace.workers) fmt::print("at work: {} (process {})\n", worker.host, worker.process);
+  const double left = static_cast<double>(missing) / pace.images_per_second;
+  fmt::print("{} missing; {} workers make {:.3g} images/s{}\n", missing, pace.workers.size(), pace.images_per_second,
+             pace.images_per_second > 0 ? fmt::format(", {} left", format_seconds(left)) : "");
+}
+
 void list_store(const StoreArguments& arguments) {
+  check<IoError>(fs::is_directory(arguments.store), "'{}' is no folder: name the folder of a candidate store",
+                 arguments.store);
+  if (arguments.missing) return list_missing(arguments);
   if (arguments.lines) {
     return for_each_provenance(arguments.store,
                                [](const nlohmann::json& line) { fmt::print("{}\n", json_text(line)); });
@@ -79,8 +99,10 @@ void add_store_command(Command& app) {
   Command store = app.add("store", "a store of generated candidates: list, verify, clean up");
   store.require_command();
   auto arguments = std::make_shared<StoreArguments>();
-  add_part(store, "ls", "candidates and bytes by purpose, LDM and options", arguments, list_store)
-      .flag("--lines", arguments->lines, "the provenance of every candidate, one JSON line each");
+  Command ls = add_part(store, "ls", "candidates and bytes by purpose, LDM and options", arguments, list_store);
+  ls.flag("--lines", arguments->lines, "the provenance of every candidate, one JSON line each");
+  ls.flag("--missing", arguments->missing,
+          "what `augment` has been asked for and is not there yet, who is at work, and the time left");
   add_part(store, "verify", "hash every file again; exit code 3 if any is broken", arguments, print_verification);
   Command gc = add_part(store, "gc", "remove what writers that were killed left behind, and broken candidates",
                         arguments, collect);

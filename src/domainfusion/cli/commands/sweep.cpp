@@ -1,7 +1,10 @@
 // domainfusion sweep: all runs of a table, planned, run side by side, repeated where they fail, continued where they
 // stopped.
 
+#include <thread>
+
 #include "domainfusion/cli/commands.h"
+#include "domainfusion/cli/farm_workers.h"
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/cli/result_tables.h"
 #include "domainfusion/core/json_text.h"
@@ -78,6 +81,19 @@ std::vector<std::string> absolute_loras(const std::vector<std::string>& words) {
   for (const LoraChoice& lora : lora_choices(words))
     absolute.push_back(fmt::format("{}:{}", fs::absolute(lora.path).string(), lora.scale));
   return absolute;
+}
+
+FolderLock lock_in_turn(const fs::path& sweep) {
+  const std::string subject = fmt::format("the sweep '{}'", sweep.string());
+  constexpr int kTries = 300;
+  for (int tries = 1; tries < kTries; ++tries) {
+    try {
+      return FolderLock(sweep, subject);
+    } catch (const IoError&) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+  }
+  return FolderLock(sweep, subject);
 }
 
 Sweep::Sweep(const SweepArguments& arguments)
@@ -170,10 +186,11 @@ void Sweep::check_options_of_runs() const {
   }
 }
 
-// Makes or continues the sweep's folder, which is this process's as long as the lock lives.
+// Makes or continues the sweep's folder, which is this process's as long as the lock lives. Other processes may run the
+// same sweep: for what lies there each of them waits its turn.
 FolderLock Sweep::open_folder() const {
   fs::create_directories(out_);
-  FolderLock lock(out_, fmt::format("the sweep '{}'", out_.string()));
+  FolderLock lock = lock_in_turn(out_);
   check_options_of_runs();
   write_sweep_request(out_, request_);
   fs::create_directories(out_ / "runs");
@@ -215,13 +232,15 @@ void Sweep::write_slurm() const {
 }
 
 void Sweep::run() const {
-  const FolderLock lock = open_folder();
+  open_folder();
+  Leases leases(out_);
   std::vector<Job> jobs;
   for (const PlannedRun& run : runs_) {
     jobs.push_back({run.name, command_of(run), log_of(run), [this, &run] { return is_finished(run); }});
   }
   const StopSignal stop;
-  const JobReport report = run_jobs(jobs, {arguments_.jobs, arguments_.retries, [&stop] { return stop.requested(); }});
+  const JobReport report = run_jobs(
+      jobs, {arguments_.jobs, arguments_.retries, [&stop] { return stop.requested(); }, &leases, gpus_of_process()});
   log_info("{} of {} runs are finished, {} of them before", report.finished, runs_.size(), report.skipped);
   print_result_tables(find_runs({out_}), SelectionRule::kTrainingDomain, "text");
   if (report.stopped) {
@@ -243,9 +262,10 @@ void sweep(const SweepArguments& arguments) {
 }  // namespace
 
 void add_sweep_command(Command& app) {
-  Command command = app.add(
-      "sweep",
-      "all runs of a table: targets x trials x hyper-parameter seeds; the same command continues and extends it");
+  Command command = app.add("sweep",
+                            "all runs of a table: targets x trials x hyper-parameter seeds; the same command continues "
+                            "and extends it, and on "
+                            "another machine that sees the folder takes its share");
   auto arguments = std::make_shared<SweepArguments>();
   command.option("--recipe", arguments->recipe, "TOML file of options of each run");
   command.option("--data", arguments->data, "folder <domain>/<class>/<image>");

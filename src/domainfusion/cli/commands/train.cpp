@@ -3,6 +3,7 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/cli/output_folder.h"
+#include "domainfusion/cli/rank_command.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/evaluation/plans/run_budget.h"
 #include "domainfusion/evaluation/tables/result_table.h"
@@ -59,18 +60,19 @@ void print_budget(const TrainArguments& arguments) {
 }
 
 void train(const TrainArguments& arguments) {
-  if (arguments.dry_run) return print_budget(arguments);
   const std::filesystem::path out = arguments.output.out;
   check<ConfigError>(!out.empty(), "--out is missing: the run folder to make");
   RunSetup setup = make_run_setup(arguments.recipe, arguments.overrides, options_of(arguments));
   auto dataset = open_dataset(setup.config.data);
   const auto sinks = std::make_shared<RecordSinks>();
-  if (setup.config.tensorboard) sinks->add(std::make_shared<EventLog>(out, setup.fields().to_json()));
-  if (setup.config.report.live)
+  if (writes_results() && setup.config.tensorboard)
+    sinks->add(std::make_shared<EventLog>(out, setup.fields().to_json()));
+  if (writes_results() && setup.config.report.live)
     sinks->add(std::make_shared<LiveReport>(out, setup.config.averaging.method == "none" ? 1 : 2));
   Trainer trainer(std::move(setup), std::move(dataset),
                   {.run_folder = out, .mode = arguments.output.mode(), .accept_cost = arguments.yes, .sink = sinks});
   if (!trainer.run()) throw Interrupted();
+  if (!writes_results()) return;
   fmt::print("{}", describe_run(read_run(out)));
   for (const auto& picture : write_round_pictures(out / "synthetic", out / "pictures")) {
     fmt::print("pictures of a round: {}\n", picture.string());
@@ -100,7 +102,10 @@ void add_train_command(Command& app) {
   command.flag("--yes", arguments->yes, "start even if the estimated cost is over cost_limit_hours");
   command.flag("--skip-broken-images", arguments->skip_broken_images, "list and leave out images that cannot be read");
   command.settings("Options of recipes and --set", training_settings);
-  command.run([arguments] { train(*arguments); });
+  command.run([arguments] {
+    if (arguments->dry_run) return print_budget(*arguments);
+    run_as_rank([&] { train(*arguments); });
+  });
 }
 
 }  // namespace domainfusion

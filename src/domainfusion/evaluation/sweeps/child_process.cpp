@@ -30,8 +30,10 @@ int open_log(const std::filesystem::path& path) {
   signal(SIGTERM, SIG_DFL);
   const int nothing = open("/dev/null", O_RDONLY);
   if (nothing >= 0) dup2(nothing, STDIN_FILENO);
-  dup2(log, STDOUT_FILENO);
-  dup2(log, STDERR_FILENO);
+  if (log >= 0) {
+    dup2(log, STDOUT_FILENO);
+    dup2(log, STDERR_FILENO);
+  }
   execv(arguments[0], arguments);
   _exit(127);
 }
@@ -42,12 +44,12 @@ ChildProcess::ChildProcess(const std::vector<std::string>& command, const std::f
   std::vector<char*> arguments;
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
-  const int file = open_log(log);
+  const int file = log.empty() ? -1 : open_log(log);
   signal(SIGCHLD, SIG_DFL);  // some launchers leave it ignored
   const pid_t parent = getpid();
   process_ = fork();
   if (process_ == 0) become(arguments.data(), file, parent);
-  close(file);
+  if (file >= 0) close(file);
   check<IoError>(process_ > 0, "no process for '{}': {}", command.front(), std::strerror(errno));
 }
 
@@ -70,7 +72,11 @@ std::optional<int> ChildProcess::exit_code() {
 }
 
 void ChildProcess::terminate() {
-  if (!exit_code_) kill(process_, SIGTERM);
+  if (!exit_code_) ::kill(process_, SIGTERM);
+}
+
+void ChildProcess::kill() {
+  if (!exit_code_) ::kill(process_, SIGKILL);
 }
 
 int ChildProcess::wait() {

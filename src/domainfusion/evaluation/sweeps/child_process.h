@@ -11,8 +11,9 @@
 namespace domainfusion {
 
 // Started on construction in a process group of its own (the terminal's Ctrl-C does not reach it), with its output
-// appended to a file. Where this process ends without a word, the child gets SIGTERM. Destruction of a running child
-// sends SIGTERM and waits. SIGCHLD gets its default action, without which the system keeps no exit codes.
+// appended to a file or, where none is named, to this process's. Where this process ends without a word, the child gets
+// SIGTERM. Destruction of a running child sends SIGTERM and waits. SIGCHLD gets its default action, without which the
+// system keeps no exit codes.
 class ChildProcess {
  public:
   // `command[0]` is a path. IoError if there is no process to be had or `log` cannot be written.
@@ -25,6 +26,7 @@ class ChildProcess {
   // code.
   std::optional<int> exit_code();
   void terminate();  // SIGTERM
+  void kill();       // SIGKILL
   int wait();        // until it ends; the exit code
 
  private:

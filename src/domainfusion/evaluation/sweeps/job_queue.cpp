@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <deque>
 #include <fstream>
 #include <list>
@@ -11,6 +13,7 @@
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/log.h"
+#include "domainfusion/distributed/rank_environment.h"
 #include "domainfusion/evaluation/sweeps/child_process.h"
 
 namespace domainfusion {
@@ -32,7 +35,8 @@ class JobQueue {
   }
 
   JobReport run() {
-    while (!waiting_.empty() || !running_.empty()) {
+    while (!waiting_.empty() || !running_.empty() || !elsewhere_.empty()) {
+      look_elsewhere();
       if (options_.stop_requested()) return stop();
       while (!waiting_.empty() && std::ssize(running_) < options_.at_once) start_next();
       collect();
@@ -48,6 +52,7 @@ class JobQueue {
   };
   struct Running {
     Try work;
+    std::int64_t slot;  // the lowest that was free
     std::unique_ptr<ChildProcess> process;
   };
 
@@ -55,14 +60,42 @@ class JobQueue {
     const Try work = waiting_.front();
     waiting_.pop_front();
     guarded(*work.job, [&] {
+      // Whoever had it may just have finished it: so its state is asked for once it is claimed.
+      const bool mine = options_.leases == nullptr || options_.leases->claim(work.job->name);
       if (work.job->finished()) {
         ++report_.finished;
         ++report_.skipped;
-        return;
+        return give_back(*work.job);
       }
-      running_.push_back({work, std::make_unique<ChildProcess>(work.job->command, work.job->log)});
+      if (!mine) return elsewhere_.push_back(work);
+      const std::int64_t slot = free_slot();
+      if (!options_.gpus.empty()) {
+        const auto gpu = static_cast<std::size_t>(slot) % options_.gpus.size();
+        ::setenv("CUDA_VISIBLE_DEVICES", options_.gpus[gpu].c_str(), 1);
+      }
+      running_.push_back({work, slot, std::make_unique<ChildProcess>(work.job->command, work.job->log)});
       log_info("{}: started{}", work.job->name, work.tries ? fmt::format(", try {}", work.tries + 1) : "");
     });
+  }
+
+  void give_back(const Job& job) {
+    if (options_.leases != nullptr) options_.leases->release(job.name);
+  }
+
+  std::int64_t free_slot() const {
+    std::int64_t slot = 0;
+    const auto is_taken = [&](const Running& run) { return run.slot == slot; };
+    while (std::any_of(running_.begin(), running_.end(), is_taken)) ++slot;
+    return slot;
+  }
+
+  // Once a second, what other processes had is tried again.
+  void look_elsewhere() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_look_ < std::chrono::seconds(1)) return;
+    last_look_ = now;
+    waiting_.insert(waiting_.end(), elsewhere_.begin(), elsewhere_.end());
+    elsewhere_.clear();
   }
 
   // What goes wrong with one job is its own failure.
@@ -71,6 +104,7 @@ class JobQueue {
     try {
       action();
     } catch (const Error& error) {
+      give_back(job);
       fail(fmt::format("{}: {}", job.name, error.what()));
     }
   }
@@ -90,6 +124,7 @@ class JobQueue {
 
   void judge(Try work, int code) {
     if (code == 0 && work.job->finished()) {
+      give_back(*work.job);
       ++report_.finished;
       log_info("{}: finished ({} of {})", work.job->name, report_.finished, jobs_);
       return;
@@ -97,7 +132,10 @@ class JobQueue {
     const std::string what = fmt::format("{}: exit code {} (see {}): {}", work.job->name, code, work.job->log.string(),
                                          last_line(work.job->log));
     const bool again = work.tries < options_.retries && code != static_cast<int>(ExitCode::kConfig);
-    if (!again) return fail(what);
+    if (!again) {
+      give_back(*work.job);
+      return fail(what);
+    }
     log_warning("{}; it is tried again", what);
     waiting_.push_back({work.job, work.tries + 1});
   }
@@ -108,6 +146,7 @@ class JobQueue {
     for (Running& run : running_) {
       run.process->wait();
       guarded(*run.work.job, [&] { report_.finished += run.work.job->finished(); });
+      give_back(*run.work.job);
     }
     report_.stopped = true;
     return report_;
@@ -115,7 +154,8 @@ class JobQueue {
 
   const JobQueueOptions& options_;
   std::size_t jobs_;
-  std::deque<Try> waiting_;
+  std::deque<Try> waiting_, elsewhere_;
+  std::chrono::steady_clock::time_point last_look_ = std::chrono::steady_clock::now();
   std::list<Running> running_;
   JobReport report_;
 };
@@ -123,6 +163,7 @@ class JobQueue {
 }  // namespace
 
 JobReport run_jobs(const std::vector<Job>& jobs, const JobQueueOptions& options) {
+  be_alone();  // whoever started this process as one of many meant the queue
   return JobQueue(jobs, options).run();
 }
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "domainfusion/io/folders/leases.h"
+
 namespace domainfusion {
 
 struct Job {
@@ -22,6 +24,10 @@ struct JobQueueOptions {
   std::int64_t at_once = 1;
   std::int64_t retries = 1;  // further tries of a job that failed; not after exit code 2, a wrong command
   std::function<bool()> stop_requested;
+  // Shares the jobs with other processes that have the same, under their names: each is done once, what another one has
+  // is waited for, and taken over where that one is gone. nullptr: all are this process's.
+  Leases* leases = nullptr;
+  std::vector<std::string> gpus = {};  // as CUDA numbers them: a job sees one, of which as few others as can be have
 };
 
 struct JobReport {

@@ -33,6 +33,7 @@ class Optimizer {
   // Forgets all steps, as if newly made; learning rates stay.
   void reset();
 
+  const std::vector<at::Tensor>& parameters() const { return parameters_; }
   double lr() const { return lr_; }
   void set_lr(double lr) { lr_ = lr; }
   std::int64_t steps_taken() const { return steps_; }

@@ -51,20 +51,30 @@ bool comes_after_training(const json& record) {
 }  // namespace
 
 RunFolder::RunFolder(const fs::path& path, RunMode mode, json description, ResumeRules rules)
-    : folder_(path, mode, {"run folder", "run.json"}) {
-  if (folder_.resumed()) {
+    : folder_(std::in_place, path, mode, OwnedFolder::Kind{"run folder", "run.json"}), path_(folder_->path()) {
+  if (folder_->resumed()) {
     try {
       continue_run(description, std::move(rules));
     } catch (const json::exception& error) {
-      throw FormatError(fmt::format("'{}': {}", (folder_.path() / "run.json").string(), error.what()));
+      throw FormatError(fmt::format("'{}': {}", (path_ / "run.json").string(), error.what()));
     }
   }
   if (description.contains(kEarlierEnds)) earlier_ends_ = description[kEarlierEnds].get<std::vector<std::int64_t>>();
-  folder_.begin(description);
+  folder_->begin(description);
+}
+
+RunFolder::RunFolder(const fs::path& path) : path_(fs::absolute(path)) {
+  const json description = with_context("the ranks of a run need one file system, on which all of them see its folder",
+                                        [&] { return read_run_description(path_); });
+  if (description.contains(kEarlierEnds)) earlier_ends_ = description[kEarlierEnds].get<std::vector<std::int64_t>>();
+}
+
+void RunFolder::keep() {
+  if (folder_) folder_->keep();
 }
 
 void RunFolder::continue_run(json& description, ResumeRules rules) const {
-  const json before = folder_.description();
+  const json before = folder_->description();
   check_provenance(before.value("provenance", json::object()), description.value("provenance", json::object()));
   rules.defaults.merge_patch(before);
   const std::int64_t old_length = total_steps(rules.defaults, rules.steps_per_epoch);
@@ -106,11 +116,13 @@ JsonLinesWriter& RunFolder::records() {
 }
 
 void RunFolder::write_record(const json& record) {
+  if (!folder_) return;
   records().write(record);
   if (sink_) sink_->write(record);
 }
 
 void RunFolder::rewind_records(std::int64_t step) {
+  if (!folder_) return;
   const fs::path file = path() / "records.jsonl";
   records_.reset();
   if (sink_) sink_->rewind(step);

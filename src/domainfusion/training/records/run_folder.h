@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "domainfusion/io/files/json_lines.h"
@@ -44,17 +45,19 @@ class RunFolder {
   // images must be the same, the start weights too while there is no checkpoint. run.json keeps the provenance with
   // which the run was started. ConfigError for a breach of these laws, naming remedy or differing keys; IoError.
   RunFolder(const std::filesystem::path& path, RunMode mode, nlohmann::json description, ResumeRules rules = {});
+  // As a reader of the folder that another rank has opened: nothing is written by it. IoError, FormatError.
+  explicit RunFolder(const std::filesystem::path& path);
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
 
-  const std::filesystem::path& path() const { return folder_.path(); }
+  const std::filesystem::path& path() const { return path_; }
   std::filesystem::path checkpoint_file() const { return path() / "checkpoint.safetensors"; }
   std::filesystem::path best_file() const { return path() / "best.safetensors"; }
   // The numbers of steps after which the run was at its end before it got more; it is validated there.
   const std::vector<std::int64_t>& earlier_ends() const { return earlier_ends_; }
 
   // The run can start (OwnedFolder::keep): until then, nothing that lay here is lost and nothing stays.
-  void keep() { folder_.keep(); }
+  void keep();
   // Appends to records.jsonl, then tells the sink.
   void write_record(const nlohmann::json& record);
   // Every record and rewinding from here on is told to `sink` (may be null).
@@ -68,7 +71,8 @@ class RunFolder {
   void check_provenance(const nlohmann::json& before, const nlohmann::json& now) const;
   JsonLinesWriter& records();
 
-  OwnedFolder folder_;
+  std::optional<OwnedFolder> folder_;  // nothing: another rank's
+  std::filesystem::path path_;         // absolute
   std::vector<std::int64_t> earlier_ends_;
   std::unique_ptr<JsonLinesWriter> records_;
   std::shared_ptr<RecordSink> sink_;

@@ -11,6 +11,8 @@
 #include "domainfusion/core/machine/threads.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/data/sets/known_datasets.h"
+#include "domainfusion/distributed/device_of_rank.h"
+#include "domainfusion/distributed/row_share.h"
 #include "domainfusion/metrics/classification.h"
 #include "domainfusion/nn/memory/tensor_memory.h"
 #include "domainfusion/nn/state_dict.h"
@@ -47,6 +49,32 @@ json defaults_of(const std::string& algorithm) {
   return {{"config", make_run_setup({}, {}, {{"algorithm", algorithm}}).fields().to_json()}};
 }
 
+// Among ranks one opens the folder; the others read it.
+std::unique_ptr<RunFolder> run_folder_of_rank(const TrainerOptions& options, const std::function<json()>& description,
+                                              const ResumeRules& rules) {
+  std::unique_ptr<RunFolder> folder;
+  if (writes_results()) folder = std::make_unique<RunFolder>(options.run_folder, options.mode, description(), rules);
+  if (current_ranks() != nullptr) current_ranks()->meet();
+  return folder ? std::move(folder) : std::make_unique<RunFolder>(options.run_folder);
+}
+
+// Ranks that hold other weights than rank 0 would drift further apart: a fault of a machine or of this program.
+void check_equal_weights(const Classifier& classifier, std::int64_t steps_done) {
+  Ranks* const ranks = current_ranks();
+  if (ranks == nullptr) return;
+  const torch::NoGradGuard no_grad;
+  std::vector<at::Tensor> sums;
+  for (const at::Tensor& parameter : classifier->parameters())
+    sums.push_back(parameter.detach().to(torch::kCPU).contiguous().view(torch::kInt32).sum());
+  const std::vector<at::Tensor> all = ranks->gather(torch::stack(sums));
+  for (std::size_t rank = 1; rank < all.size(); ++rank) {
+    check<DistributedError>(all[rank].equal(all[0]),
+                            "after {} steps rank {} holds other weights than rank 0: do all ranks run the same program "
+                            "on devices of one kind?",
+                            steps_done, rank);
+  }
+}
+
 }  // namespace
 
 std::string dataset_name(const DomainDataset& dataset, const TrainingConfig& config) {
@@ -62,13 +90,26 @@ Trainer::Trainer(RunSetup setup, std::shared_ptr<const DomainDataset> dataset, T
   split_domains();
   check_benchmark(*dataset_, setup_.config);
   make_context();
-  folder_ = std::make_unique<RunFolder>(options_.run_folder, options_.mode, description(),
-                                        ResumeRules{.defaults = defaults_of(setup_.config.algorithm),
-                                                    .steps_per_epoch = context_.steps_per_epoch,
-                                                    .fixed_length = fixed_length()});
+  folder_ = run_folder_of_rank(options_, [this] { return description(); },
+                               {.defaults = defaults_of(setup_.config.algorithm),
+                                .steps_per_epoch = context_.steps_per_epoch,
+                                .fixed_length = fixed_length()});
   folder_->set_sink(options_.sink);
   cost_.emplace(folder_->path());
   context_.run_folder = folder_->path();
+  if (current_ranks() != nullptr) share_work();
+}
+
+// Ranks make candidates together, in one store; what else an algorithm keeps beside a run, each rank has for itself.
+void Trainer::share_work() {
+  if (context_.config.candidates.empty()) context_.config.candidates = (folder_->path() / "candidates").string();
+  if (!writes_results()) {
+    scratch_.emplace("domainfusion-rank");
+    context_.run_folder = scratch_->path();
+  }
+  if (!setup_.algorithm->splits_batches())
+    log_info("{}: a step needs the whole batch, which every rank computes: right, and no faster than one of them",
+             setup_.config.algorithm);
 }
 
 Trainer::~Trainer() = default;
@@ -116,7 +157,7 @@ void Trainer::make_context() {
       "classifier.freeze_batch_norm keeps the statistics of pretrained weights: name them with classifier.weights");
   context_.config = config;
   context_.config.classifier.image_size_px = config.loader.image_size_px;
-  context_.device = device_of(config.device);
+  context_.device = device_of_rank(config.device);
   check<ConfigError>(
       config.precision != "float16",
       "precision = float16: its gradients vanish without loss scaling, which is not offered; use bfloat16");
@@ -152,6 +193,7 @@ void Trainer::make_context() {
   context_.make_loader = make_loader;
   const std::int64_t raw_batch = config.loader.batch_size * setup_.algorithm->batch_multiplier();
   context_.train_on = [this, make_loader, raw_batch](std::shared_ptr<const DomainDataset> set) {
+    const SharedRowsScope rows(sharing_ranks(*setup_.algorithm, setup_.config), setup_.config.optimizer.accumulation_steps);
     loader_ = make_loader(std::move(set), "raw", raw_batch);
   };
   context_.train_on(raw_images_);
@@ -183,6 +225,10 @@ void Trainer::check_optimizer_options() const {
   check<ConfigError>(parts <= images,
                      "optimizer.accumulation_steps = {}: a step has {} images; expected at most that many parts", parts,
                      images);
+  if (const Ranks* ranks = sharing_ranks(*setup_.algorithm, setup_.config))
+    check<ConfigError>(parts * ranks->size() <= images,
+                       "a step has {} images, in {} parts for {} ranks: expected at least one image for each", images,
+                       parts, ranks->size());
   check<ConfigError>(parts == 1 || setup_.algorithm->loss_is_mean_over_images(),
                      "optimizer.accumulation_steps = {}: a batch of {} cannot be worked in parts; set it to 1", parts,
                      setup_.config.algorithm);
@@ -263,7 +309,7 @@ std::optional<TestRecord> Trainer::run() {
     test_last_model();
     const TestRecord selected = test_selected();
     if (averaging_) test_average();
-    cost_->save(steps_done_);
+    if (writes_results()) cost_->save(steps_done_);
     return selected;
   } catch (const Interrupted&) {
     // Stopped before the first step or after the last: the next start does that work again.
@@ -295,7 +341,7 @@ bool Trainer::train_from(std::int64_t first_step) {
   context_.classifier->train();
   try {
     for (; step < total && !(averaging_ && averaging_->ends_training()); ++step) {
-      context_.stop_point();
+      if (any_rank(stop_.requested())) throw Interrupted();
       train_step(step);
       progress.update(step + 1, fmt::format("loss {:.3f}", last_step_.scalars["loss"]));
       if (validates_after(step + 1)) {
@@ -352,6 +398,7 @@ ValidationRecord Trainer::source_validation(std::int64_t steps_done) {
 }
 
 void Trainer::validate(std::int64_t steps_done) {
+  check_equal_weights(context_.classifier, steps_done);
   setup_.algorithm->begin_evaluation();
   const ValidationRecord record = source_validation(steps_done);
   setup_.algorithm->end_evaluation();
@@ -373,6 +420,7 @@ void Trainer::validate(std::int64_t steps_done) {
 }
 
 void Trainer::save_best() {
+  if (!writes_results()) return;
   setup_.algorithm->begin_evaluation();
   save_model(folder_->best_file(), context_.classifier, best_step_, best_accuracy_);
   setup_.algorithm->end_evaluation();
@@ -418,6 +466,8 @@ void Trainer::cross_validate(std::int64_t steps_done) {
 }
 
 void Trainer::write_checkpoint(std::int64_t steps_done) {
+  last_checkpoint_ = std::chrono::steady_clock::now();
+  if (!writes_results()) return;
   Checkpoint checkpoint;
   checkpoint.step = steps_done;
   checkpoint.best_step = best_step_;
@@ -427,7 +477,6 @@ void Trainer::write_checkpoint(std::int64_t steps_done) {
   checkpoint.fit_tensors = fit_->save();
   save_checkpoint(folder_->checkpoint_file(), checkpoint, context_.classifier, *optimizer_);
   cost_->save(steps_done);
-  last_checkpoint_ = std::chrono::steady_clock::now();
 }
 
 bool Trainer::is_checkpoint_due() const {
@@ -437,7 +486,7 @@ bool Trainer::is_checkpoint_due() const {
 
 // A link: the file is replaced by the next checkpoint, not rewritten.
 void Trainer::keep_checkpoint(std::int64_t steps_done) {
-  if (!setup_.config.keep_checkpoints || !validates_after(steps_done)) return;
+  if (!writes_results() || !setup_.config.keep_checkpoints || !validates_after(steps_done)) return;
   const auto kept = folder_->path() / fmt::format("checkpoint-{}.safetensors", steps_done);
   std::error_code failure;
   std::filesystem::remove(kept, failure);
@@ -474,6 +523,7 @@ TestRecord Trainer::test(std::int64_t step, const std::string& model) {
 }
 
 TestRecord Trainer::test_selected() {
+  if (current_ranks() != nullptr) current_ranks()->meet();  // until the model is written
   const auto saved = step_of_model(folder_->best_file()).value_or(best_step_);
   check<FormatError>(saved == best_step_,
                      "'{}' holds the model after {} steps, and the run selected that after {} steps: its files are not "
@@ -495,6 +545,7 @@ void Trainer::load_average(const AveragedWeights& average) {
   const std::int64_t batches = setup_.config.averaging.batch_norm_steps;
   log_info("taking batch norm's statistics of the averaged model from {} training batches", batches);
   // As in the released code, the batches that training would have gone on with.
+  const SharedRowsScope rows(sharing_ranks(*setup_.algorithm, setup_.config));
   retake_batch_statistics(*context_.classifier, batches, [&](std::int64_t batch) {
     context_.stop_point();
     setup_.algorithm->logits(loader_->batch(average.next_step + batch).image_NCHW.to(context_.device));
@@ -508,8 +559,9 @@ void Trainer::test_average() {
   ValidationRecord validation = source_validation(average.next_step);
   const TestRecord tested = test(average.next_step, method);
   validation.model = method;
-  save_model(folder_->path() / (method + ".safetensors"), context_.classifier, average.next_step,
-             validation.mean_accuracy);
+  if (writes_results())
+    save_model(folder_->path() / (method + ".safetensors"), context_.classifier, average.next_step,
+               validation.mean_accuracy);
   json description = average.record;
   description.update({{"type", "average"}, {"model", method}, {"step", average.next_step}});
   for (const json& record : {description, to_json(validation), to_json(tested)}) folder_->write_record(record);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "domainfusion/io/folders/scratch_folder.h"
 #include "domainfusion/training/algorithm.h"
 #include "domainfusion/training/averaging/weight_averaging.h"
 #include "domainfusion/training/guards/source_split.h"
@@ -45,6 +46,8 @@ struct TrainerOptions {
   std::vector<std::int64_t> earlier_ends = {};
 };
 
+// Among ranks (current_ranks()) every rank has a Trainer of its own with the same options: they share out batches,
+// validation and test, take the same steps, and rank 0 writes the run.
 class Trainer {
  public:
   // Splits the set, checks the configuration against it and opens the run folder.
@@ -63,6 +66,7 @@ class Trainer {
   void split_domains();
   void make_context();
   void take_generated_images();
+  void share_work();
   void announce() const;
   void look_for_leaks();
   void prepare_algorithm();
@@ -100,6 +104,7 @@ class Trainer {
   std::shared_ptr<const DomainDataset> source_out_;
   std::unique_ptr<HoldoutGuard> guard_;
   std::unique_ptr<RunFolder> folder_;
+  std::optional<ScratchFolder> scratch_;  // of a rank that writes no results
   std::optional<RunCostMeter> cost_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<WeightAveraging> averaging_;        // nullptr: none

@@ -21,7 +21,7 @@ struct Figures {
 };
 
 // Images, through `view` where one is given, in batches of 64, whatever the number of threads; no gradients are kept.
-// ConfigError if `indices` is empty.
+// Ranks share out the batches, and all of them return the figures that one would. ConfigError if `indices` is empty.
 Figures evaluate_images(const Predictor& predict, const DomainDataset& dataset, std::int64_t domain,
                         std::span<const std::int64_t> indices, std::int64_t image_size_px, at::Device device,
                         const ImageView& view = {});

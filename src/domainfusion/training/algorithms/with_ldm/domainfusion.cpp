@@ -76,7 +76,8 @@ std::unique_ptr<CandidateGenerator> DomainFusion::make_candidates() const {
   auto made = std::make_unique<LdmCandidates>(*ldm_, options_.augmentation);
   if (context().config.candidates.empty()) return made;
   return std::make_unique<StoredCandidates>(std::move(made), generation_options(*ldm_, options_.augmentation.request()),
-                                            CandidateStore(context().config.candidates), context().candidate_list());
+                                            CandidateStore(context().config.candidates), context().candidate_list(),
+                                            [this] { context().stop_point(); });
 }
 
 StyleWords DomainFusion::told_styles(const std::map<std::int64_t, std::string>& description_of_source) const {
@@ -121,6 +122,13 @@ void DomainFusion::prepare_rounds() {
   };
   const std::string& from = options_.domainfusion.synthetic_from;
   rounds_ = from.empty() ? make() : with_context(fmt::format("domainfusion.synthetic_from = {}", from), make);
+}
+
+RoundsAhead DomainFusion::rounds_ahead(std::string what) {
+  const auto* stored = dynamic_cast<const StoredCandidates*>(candidates_.get());
+  check<ConfigError>(rounds_ != nullptr && stored != nullptr,
+                     "these options ask for no rounds of augmentation: set domainfusion.online_augmentation = true");
+  return RoundsAhead(*rounds_, *stored, context().config.candidates, std::move(what));
 }
 
 void DomainFusion::load_fidelity_classifier() {

@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "domainfusion/augmentation/rounds/round.h"
+#include "domainfusion/augmentation/rounds/rounds_ahead.h"
 #include "domainfusion/data/sets/known_datasets.h"
 #include "domainfusion/distillation/teachers/distillation_teacher.h"
 #include "domainfusion/training/algorithm.h"
@@ -32,6 +32,9 @@ class DomainFusion final : public Algorithm {
   // Before the first step the premise gate, where latent_distillation = auto, then the latent curve's; before a round's
   // step the round.
   void before_step(std::int64_t step) override;
+  // The candidates of all rounds, in the store that the options name; `what`: for CandidateJob. To be asked after
+  // prepare() in a run folder of nobody's. ConfigError where there are no rounds.
+  RoundsAhead rounds_ahead(std::string what);
   void save(TensorMap& tensors, nlohmann::json& state) const override;
   void load(const TensorMap& tensors, const nlohmann::json& state) override;
 

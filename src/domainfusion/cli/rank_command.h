@@ -1,0 +1,21 @@
+#pragma once
+// Commands that several processes do together.
+
+#include <functional>
+
+#include "domainfusion/distributed/ranks.h"
+
+namespace domainfusion {
+
+// Of the program's options --timeout and --interface.
+RankSettings& rank_settings();
+
+// The threads of this process: `threads`, or where that is 0, all CPUs that it may use or its share of them among the
+// ranks of its machine.
+int threads_of_process(int threads);
+
+// Does `work` as one of the ranks that the environment names (rank_environment()), with current_ranks() set, or alone.
+// Ranks but the first are quiet. DistributedError; what `work` throws, of which the other ranks are told.
+void run_as_rank(const std::function<void()>& work);
+
+}  // namespace domainfusion
