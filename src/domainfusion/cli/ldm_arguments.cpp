@@ -13,7 +13,8 @@ void add_placement_options(Command& command, std::string& device, std::string& d
 }
 
 void LdmArguments::add_to(Command& command) {
-  command.option("--ldm", ldm, "latent diffusion model: folder or CompVis file").required();
+  command.option("--ldm", ldm, "latent diffusion model: folder, CompVis file, or name of a fetched one (\"sd-turbo\")")
+      .required();
   command.option("--tokenizer", tokenizer, "tokenizer folder, for a CompVis file, which has none");
   command.option("--prediction-type", prediction_type, "epsilon, v_prediction or sample; default: as the files say");
   add_placement_options(command, device, dtype);
