@@ -101,7 +101,8 @@ TEST_F(DownloadRanges, AFileOfAnotherSizeIsRefused) {
   EXPECT_NE(message_of<FormatError>([&] { bring(in_ranges_of(30'000)); }).find("has 100004 bytes, expected 100000"),
             std::string::npos);
   server_.know_ranges(false);
-  EXPECT_THROW(bring(in_ranges_of(30'000)), FormatError);
+  EXPECT_NE(message_of<IoError>([&] { bring(in_ranges_of(30'000)); }).find("larger than the 100000 bytes"),
+            std::string::npos);
   DownloadOptions small = in_ranges_of(30'000);
   small.max_bytes = 1'000;
   EXPECT_NE(message_of<IoError>([&] { bring(small); }).find("larger than"), std::string::npos);
