@@ -12,6 +12,7 @@
 #include "domainfusion/core/random/random.h"
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/distributed/row_share.h"
+#include "domainfusion/fetch/cache/known_weights.h"
 #include "domainfusion/nn/initialise.h"
 
 namespace domainfusion {
@@ -51,7 +52,8 @@ void ClassifierConfig::describe(ConfigFields& fields) {
       "channels of a residual network's first stage, or of a transformer's attention heads (published networks: 64)");
   fields.text(
       "weights", weights,
-      "file to start from: safetensors or PyTorch, with torchvision's names or CLIP's; empty: drawn from the seed");
+      "file to start from: safetensors or PyTorch, with torchvision's names or CLIP's; or the name of fetched weights "
+      "(\"resnet50\"); empty: drawn from the seed");
   fields.text(
       "weights_key", weights_key,
       "which network of a file that holds several (\"teacher\"): how its tensors' names begin; empty: the only one");
@@ -93,7 +95,7 @@ ClassifierImpl::ClassifierImpl(std::shared_ptr<Backbone> backbone, const Classif
   for (const auto& own : backbone_->named_parameters(/*recurse=*/false)) register_parameter(own.key(), own.value());
   add_head(config.head);
   initialise(seed);
-  if (!config.weights.empty()) load_pretrained(*this, *backbone_, config.weights, config.weights_key);
+  if (!config.weights.empty()) load_pretrained(*this, *backbone_, located_weights(config.weights), config.weights_key);
   train();
 }
 

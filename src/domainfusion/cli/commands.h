@@ -11,6 +11,7 @@ namespace domainfusion {
 void add_demo_command(Command& app);
 void add_demo_data_command(Command& app);
 void add_data_command(Command& app);
+void add_fetch_command(Command& app);
 void add_train_command(Command& app);
 void add_evaluate_command(Command& app);
 void add_export_command(Command& app);

@@ -19,7 +19,8 @@ void add_lora_option(Command& command, std::vector<std::string>& loras) {
 }
 
 void LdmArguments::add_to(Command& command) {
-  command.option("--ldm", ldm, "latent diffusion model: folder or CompVis file").required();
+  command.option("--ldm", ldm, "latent diffusion model: folder, CompVis file, or name of a fetched one (\"sd-turbo\")")
+      .required();
   command.option("--tokenizer", tokenizer, "tokenizer folder, for a CompVis file, which has none");
   command.option("--prediction-type", prediction_type, "epsilon, v_prediction or sample; default: as the files say");
   add_lora_option(command, loras);

@@ -37,6 +37,7 @@ int run(int argc, char** argv) {
   add_demo_command(app);
   add_demo_data_command(app);
   add_data_command(app);
+  add_fetch_command(app);
   add_plan_command(app);
   add_train_command(app);
   add_evaluate_command(app);

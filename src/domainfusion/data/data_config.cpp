@@ -1,13 +1,12 @@
 #include "domainfusion/data/data_config.h"
 
-#include <cstdlib>
-
 #include "domainfusion/data/caches/cached_dataset.h"
 #include "domainfusion/data/caches/packed_dataset.h"
 #include "domainfusion/data/caches/shrunk_dataset.h"
 #include "domainfusion/data/sets/folder_dataset.h"
 #include "domainfusion/data/sets/known_datasets.h"
 #include "domainfusion/io/files/content_hash.h"
+#include "domainfusion/io/folders/user_folders.h"
 
 namespace domainfusion {
 namespace {
@@ -16,13 +15,8 @@ namespace fs = std::filesystem;
 
 // Empty if there is no such place.
 fs::path usual_folder_of_caches() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string(value == nullptr ? "" : value);
-  };
-  if (const std::string cache = variable("XDG_CACHE_HOME"); !cache.empty()) return fs::path(cache) / "domainfusion";
-  const std::string home = variable("HOME");
-  return home.empty() ? fs::path() : fs::path(home) / ".cache/domainfusion";
+  const auto folder = user_cache_folder();
+  return folder ? *folder / "domainfusion" : fs::path();
 }
 
 // Hashes are remembered whether or not images are: without them each start of a run reads the whole set.

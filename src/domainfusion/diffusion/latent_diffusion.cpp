@@ -11,7 +11,8 @@
 #include "domainfusion/core/log.h"
 #include "domainfusion/diffusion/adapted/adapted_source.h"
 #include "domainfusion/diffusion/weights/diffusers_folder.h"
-#include "domainfusion/diffusion/weights/hub_cache.h"
+#include "domainfusion/fetch/cache/hub_cache.h"
+#include "domainfusion/fetch/cache/known_weights.h"
 #include "domainfusion/io/files/content_hash.h"
 #include "domainfusion/io/files/json_file.h"
 #include "domainfusion/io/files/readable_text.h"
@@ -23,9 +24,10 @@ namespace fs = std::filesystem;
 namespace {
 
 // For messages: a pipeline of another family fails by some field or file, which alone says little.
-std::string described(const fs::path& path) {
+std::string described(const fs::path& given) {
+  const fs::path path = located_weights(given);
   const fs::path index = (is_hub_cache(path) ? hub_snapshot(path, is_whole_model) : path) / "model_index.json";
-  const std::string name = fmt::format("latent diffusion model '{}'", path.string());
+  const std::string name = fmt::format("latent diffusion model '{}'", given.string());
   if (!fs::is_regular_file(index)) return name;
   const nlohmann::json pipeline = read_json_object(index).value("_class_name", nlohmann::json());
   if (!pipeline.is_string() || pipeline == "StableDiffusionPipeline") return name;

@@ -3,12 +3,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "data/fetch/local_server.h"
 #include "data/fetch/made_archive.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/data/fetch/dataset_fetch.h"
 #include "domainfusion/io/files/content_hash.h"
 #include "domainfusion/io/files/file_bytes.h"
+#include "fetch/local_server.h"
+#include "fetch/made_bytes.h"
 #include "temporary_folder.h"
 
 namespace domainfusion {
@@ -17,14 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 using Texts = std::vector<std::string>;
 
-std::string made_bytes(std::size_t count) {
-  std::string bytes;
-  for (std::size_t i = 0; i < count; ++i) bytes.push_back(static_cast<char>(i * i * 31 + i / 7));
-  return bytes;
-}
-
-DownloadOptions patient() { return {.fruitless_tries = 3, .wait_milliseconds = 1, .on_progress = {}}; }
-
 class FetchTest : public testing::Test {
  protected:
   FetchRequest request(const Texts& mirrors, const std::string& to = "set") const {
@@ -32,7 +25,7 @@ class FetchTest : public testing::Test {
     made.sources = fetch_sources("PACS", {}, mirrors);
     made.to = folder_ / to;
     made.domain_names = {"photo", "sketch"};
-    made.download = patient();
+    made.download = quick_tries();
     return made;
   }
   // What unpacking an archive with this entry beside a good one says.
@@ -58,7 +51,7 @@ TEST_F(FetchTest, ADownloadThatIsCutContinuesWhereItEnded) {
   const std::string bytes = made_bytes(200'000);
   server_.put("x.zip", bytes);
   server_.cut_after({50'000, 0, 100'000});
-  download(server_.url("x.zip"), folder_ / "x.zip", patient());
+  download(server_.url("x.zip"), folder_ / "x.zip", quick_tries());
   EXPECT_TRUE(read_file(folder_ / "x.zip") == bytes);
   EXPECT_EQ(server_.requests(),
             (Texts{"GET /x.zip", "GET /x.zip from 50000", "GET /x.zip from 50000", "GET /x.zip from 150000"}));
@@ -70,13 +63,13 @@ TEST_F(FetchTest, AnotherCallContinuesAndAnotherVersionIsFetchedWhole) {
   server_.put("x.zip", made_bytes(90'000));
   server_.cut_after({30'000, 0, 0, 0});
   const std::string message =
-      message_of<IoError>([&] { download(server_.url("x.zip"), folder_ / "x.zip", patient()); });
+      message_of<IoError>([&] { download(server_.url("x.zip"), folder_ / "x.zip", quick_tries()); });
   EXPECT_NE(message.find("the same command continues"), std::string::npos) << message;
   EXPECT_EQ(fs::file_size(folder_ / "x.zip.part"), 30'000u);
   const std::string newer = made_bytes(95'000) + "newer";
   server_.put("x.zip", newer);
   server_.cut_after({});
-  download(server_.url("x.zip"), folder_ / "x.zip", patient());
+  download(server_.url("x.zip"), folder_ / "x.zip", quick_tries());
   EXPECT_TRUE(read_file(folder_ / "x.zip") == newer);
 }
 
@@ -85,18 +78,18 @@ TEST_F(FetchTest, AServerWithoutRangesSendsEverythingAgain) {
   server_.put("x.zip", bytes);
   server_.know_ranges(false);
   server_.cut_after({20'000});
-  download(server_.url("x.zip"), folder_ / "x.zip", patient());
+  download(server_.url("x.zip"), folder_ / "x.zip", quick_tries());
   EXPECT_TRUE(read_file(folder_ / "x.zip") == bytes);
 }
 
 TEST_F(FetchTest, AMissingFileAnUnreachableServerAndAStrangeAddressAreErrors) {
-  EXPECT_NE(message_of<IoError>([&] { download(server_.url("none"), folder_ / "none", patient()); }).find("404"),
+  EXPECT_NE(message_of<IoError>([&] { download(server_.url("none"), folder_ / "none", quick_tries()); }).find("404"),
             std::string::npos);
-  EXPECT_THROW(download("http://127.0.0.1:1/x", folder_ / "x", patient()), IoError);
-  EXPECT_THROW(download("file:///etc/passwd", folder_ / "x", patient()), IoError);
+  EXPECT_THROW(download("http://127.0.0.1:1/x", folder_ / "x", quick_tries()), IoError);
+  EXPECT_THROW(download("file:///etc/passwd", folder_ / "x", quick_tries()), IoError);
   for (const char* file : {"x", "x.part", "none.part"}) EXPECT_FALSE(fs::exists(folder_ / file)) << file;
   server_.put("large", made_bytes(5'000));
-  DownloadOptions small = patient();
+  DownloadOptions small = quick_tries();
   small.max_bytes = 1'000;
   EXPECT_NE(message_of<IoError>([&] { download(server_.url("large"), folder_ / "large", small); }).find("larger than"),
             std::string::npos);

@@ -10,7 +10,7 @@
 #include "domainfusion/diffusion/latent_diffusion.h"
 #include "domainfusion/diffusion/schedulers/scheduler.h"
 #include "domainfusion/diffusion/weights/diffusers_folder.h"
-#include "domainfusion/diffusion/weights/hub_cache.h"
+#include "domainfusion/fetch/cache/hub_cache.h"
 #include "temporary_folder.h"
 #include "tiny_models.h"
 

@@ -6,6 +6,7 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/diffusion/adapted/adapted_source.h"
 #include "domainfusion/diffusion/diffusers_writer.h"
+#include "domainfusion/fetch/cache/known_weights.h"
 
 namespace domainfusion {
 namespace {
@@ -19,7 +20,7 @@ struct ConvertArguments {
 
 void convert_file(const fs::path& in, const fs::path& out, std::optional<at::ScalarType> type) {
   check<ConfigError>(!fs::exists(fs::symlink_status(out)), "'{}' is there already; choose another path", out.string());
-  const WeightsFile file = WeightsFile::open(in);
+  const WeightsFile file = WeightsFile::open(located_weights(in));
   say_remarks(file);
   TensorMetadata metadata = file.metadata();
   metadata["format"] = "pt";

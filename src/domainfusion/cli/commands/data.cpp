@@ -154,7 +154,7 @@ void fetch(const FetchArguments& arguments) {
 }
 
 void add_fetch(Command& data) {
-  Command command = data.add("fetch", "download a set; the only command that contacts another machine");
+  Command command = data.add("fetch", "download a set; only this and `fetch` contact another machine");
   auto arguments = std::make_shared<FetchArguments>();
   command.option("set", arguments->set, "its name, see `domainfusion data ls`").required();
   command.option("--to", arguments->to, "folder that becomes the set").required();

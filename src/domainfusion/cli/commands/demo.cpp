@@ -9,6 +9,7 @@
 #include "domainfusion/core/progress.h"
 #include "domainfusion/data/procedural/procedural_objects.h"
 #include "domainfusion/evaluation/tables/result_table.h"
+#include "domainfusion/fetch/cache/known_weights.h"
 #include "domainfusion/io/files/atomic_file.h"
 #include "domainfusion/io/files/json_lines.h"
 #include "domainfusion/metrics/paired_test.h"
@@ -95,7 +96,7 @@ class Demo {
   explicit Demo(const DemoArguments& arguments)
       : arguments_(arguments),
         out_(arguments.out),
-        ldm_(arguments.ldm.empty() ? embedded_ldm() : fs::path(arguments.ldm)) {}
+        ldm_(arguments.ldm.empty() ? embedded_ldm() : located_weights(arguments.ldm)) {}
 
   // False if it was stopped.
   bool run();

@@ -7,6 +7,7 @@
 #include "domainfusion/core/log.h"
 #include "domainfusion/data/data_config.h"
 #include "domainfusion/data/sets/known_datasets.h"
+#include "domainfusion/fetch/cache/known_weights.h"
 #include "domainfusion/ldm_training/ldm_finetuning.h"
 #include "domainfusion/training/records/stop_signal.h"
 
@@ -34,8 +35,9 @@ void finetune(const FinetuneArguments& arguments) {
   const auto dataset = open_dataset(data);
   dataset->domain_index(arguments.domain);
   const std::string& out = arguments.output.out;
-  check<ConfigError>(!std::filesystem::exists(out) || !std::filesystem::equivalent(out, arguments.base.ldm),
-                     "--out {} is the base model itself: choose another folder", out);
+  check<ConfigError>(
+      !std::filesystem::exists(out) || !std::filesystem::equivalent(out, located_weights(arguments.base.ldm)),
+      "--out {} is the base model itself: choose another folder", out);
   const LatentDiffusion base = LatentDiffusion::open(arguments.base.ldm, arguments.base.options());
   LdmFinetuningRequest request{
       .domain = arguments.domain, .class_words = {}, .out = out, .resume = arguments.output.resume, .should_stop = {}};

@@ -4,8 +4,9 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/diffusion/weights/compvis_file.h"
-#include "domainfusion/diffusion/weights/hub_cache.h"
 #include "domainfusion/diffusion/weights/weights_kind.h"
+#include "domainfusion/fetch/cache/hub_cache.h"
+#include "domainfusion/fetch/cache/known_weights.h"
 #include "domainfusion/io/files/readable_text.h"
 
 namespace domainfusion {
@@ -76,7 +77,8 @@ std::vector<fs::path> weights_below(const fs::path& folder) {
   return files;
 }
 
-void inspect_weights(const fs::path& path) {
+void inspect_weights(const fs::path& name) {
+  const fs::path path = located_weights(name);
   if (!fs::is_directory(path)) return print_file(path);
   const auto holds_weights = [](const fs::path& snapshot) { return !weights_below(snapshot).empty(); };
   const fs::path folder = is_hub_cache(path) ? hub_snapshot(path, holds_weights) : path;
@@ -92,7 +94,7 @@ void add_inspect_weights_command(Command& inspect) {
   Command command =
       inspect.add("weights", "list the tensors of weights: safetensors, PyTorch checkpoints, folders of them");
   auto path = std::make_shared<std::string>();
-  command.option("path", *path, "file or folder").required();
+  command.option("path", *path, "file, folder, or name of fetched weights").required();
   command.run([path] { inspect_weights(*path); });
 }
 

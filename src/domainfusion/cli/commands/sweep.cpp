@@ -19,6 +19,7 @@
 #include "domainfusion/evaluation/sweeps/slurm_script.h"
 #include "domainfusion/evaluation/sweeps/sweep_plan.h"
 #include "domainfusion/evaluation/tables/run_result.h"
+#include "domainfusion/fetch/cache/known_weights.h"
 #include "domainfusion/io/folders/folder_lock.h"
 #include "domainfusion/training/options/hparam_ranges.h"
 #include "domainfusion/training/records/run_folder.h"
@@ -124,7 +125,7 @@ std::vector<std::pair<std::string, nlohmann::json>> Sweep::common_options() cons
   };
   add("data.root", arguments_.data.empty() ? "" : fs::absolute(arguments_.data).string());
   add("algorithm", arguments_.algorithm);
-  add("ldm", arguments_.ldm.empty() ? "" : fs::absolute(arguments_.ldm).string());
+  add("ldm", arguments_.ldm.empty() ? "" : fs::absolute(located_weights(arguments_.ldm)).string());
   if (!arguments_.loras.empty()) options.emplace_back("ldm_loras", absolute_loras(arguments_.loras));
   return options;
 }

@@ -1,13 +1,11 @@
 #include "domainfusion/data/fetch/dataset_fetch.h"
 
 #include <algorithm>
-#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/core/log.h"
-#include "domainfusion/core/progress.h"
 #include "domainfusion/io/files/atomic_file.h"
 #include "domainfusion/io/files/content_hash.h"
 #include "domainfusion/io/files/file_bytes.h"
@@ -70,24 +68,12 @@ class Fetch {
     for (std::size_t i = 0; i < source.urls.size(); ++i) {
       try {
         log_info("{} from {}", source.file_name, source.urls[i]);
-        return bring(source.urls[i], archive);
+        return download_shown(source.urls[i], archive, request_.download);
       } catch (const IoError& error) {
         if (i + 1 == source.urls.size()) throw;
         log_warning("{}; trying the next address", error.what());
       }
     }
-  }
-
-  void bring(const std::string& url, const fs::path& archive) {
-    constexpr double kMegabyte = 1e6;
-    std::unique_ptr<Progress> progress;
-    DownloadOptions options = request_.download;
-    options.on_progress = [&](std::int64_t done, std::int64_t total) {
-      if (!progress && total > 0) progress = std::make_unique<Progress>("download", total, "MB", 1 / kMegabyte);
-      if (progress) progress->update(done);
-    };
-    download(url, archive, options);
-    if (progress) progress->finish();
   }
 
   void check_archive(const FetchSource& source, const fs::path& archive, json& entry) {

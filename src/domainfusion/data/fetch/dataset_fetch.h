@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "domainfusion/data/fetch/archive.h"
-#include "domainfusion/data/fetch/download.h"
 #include "domainfusion/data/sets/known_datasets.h"
+#include "domainfusion/fetch/download.h"
 
 namespace domainfusion {
 

@@ -4,7 +4,8 @@
 #include "domainfusion/diffusion/text/clip_tokenizer.h"
 #include "domainfusion/diffusion/weights/compvis_file.h"
 #include "domainfusion/diffusion/weights/diffusers_folder.h"
-#include "domainfusion/diffusion/weights/hub_cache.h"
+#include "domainfusion/fetch/cache/hub_cache.h"
+#include "domainfusion/fetch/cache/known_weights.h"
 
 namespace domainfusion {
 
@@ -21,11 +22,12 @@ std::string folder_of(LdmPart part) {
   }
 }
 
-std::unique_ptr<ModelSource> open_model(const fs::path& path, const LdmOptions& options) {
+std::unique_ptr<ModelSource> open_model(const fs::path& given, const LdmOptions& options) {
+  const fs::path path = located_weights(given);
   check<IoError>(
       fs::is_directory(path) || fs::is_regular_file(path),
       "is not a folder or file; expected a diffusers folder (unet, vae, text_encoder, tokenizer, scheduler), a folder "
-      "of the hub's cache (models--…), or one file in CompVis' layout");
+      "of the hub's cache (models--…), one file in CompVis' layout, or what `domainfusion fetch` brought");
   if (fs::is_regular_file(path)) return std::make_unique<CompvisFile>(path, options);
   return std::make_unique<DiffusersFolder>(is_hub_cache(path) ? hub_snapshot(path, is_whole_model) : path, options);
 }

@@ -61,8 +61,9 @@ class ModelSource {
   virtual std::vector<LdmFile> files() const = 0;
 };
 
-// `path`: a diffusers folder (unet/, vae/, …); a folder of the hub's cache (models--…, with snapshots/ and refs/main);
-// a weights file in CompVis' layout, for which options.tokenizer is needed. IoError, FormatError, ConfigError.
+// `path`: a diffusers folder (unet/, …), a folder of the hub's cache (models--…), or a file in CompVis' layout, for
+// which options.tokenizer is needed; or a name for located_weights(), "sd-turbo" say. IoError, FormatError,
+// ConfigError.
 std::unique_ptr<ModelSource> open_model(const std::filesystem::path& path, const LdmOptions& options = {});
 
 // The files of a tokenizer folder that are there and that its tokens depend on, under their names in a diffusers

@@ -4,6 +4,7 @@
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/log.h"
+#include "domainfusion/fetch/cache/known_weights.h"
 #include "domainfusion/io/files/json_file.h"
 
 namespace domainfusion {
@@ -13,7 +14,7 @@ constexpr const char* kJudge = "domainfusion.fidelity_weights";
 
 // Options of the run in whose folder the weights lie; nothing if they lie elsewhere.
 std::optional<TrainingConfig> config_of_trainer(const std::filesystem::path& weights) {
-  const auto path = weights.parent_path() / "run.json";
+  const auto path = located_weights(weights).parent_path() / "run.json";
   if (!std::filesystem::exists(path)) return {};
   const nlohmann::json run = read_json_object(path);
   check<FormatError>(run.contains("config") && run["config"].is_object(), "'{}' is not the run.json of a run",

@@ -75,7 +75,10 @@ void TrainingConfig::describe(ConfigFields& fields) {
   fields.text(
       "cross_validation_domain", cross_validation_domain,
       "a second held-out domain whose images are evaluated at every validation, for leave-one-domain-out selection");
-  fields.text("ldm", ldm, "latent diffusion model: diffusers folder, hub cache folder (models--…), or CompVis file");
+  fields.text("ldm", ldm,
+              "latent diffusion model: diffusers folder, hub cache folder (models--…), CompVis file, or the name of a "
+              "fetched one "
+              "(\"sd-turbo\", \"hf:OWNER/NAME\")");
   fields.text("ldm_tokenizer", ldm_tokenizer, "tokenizer folder, for a CompVis file, which has none");
   fields.texts("ldm_loras", ldm_loras,
                "LoRA files merged into the latent diffusion model, each FILE or FILE:SCALE; a scale of 1 unless named");

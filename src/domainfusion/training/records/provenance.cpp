@@ -6,6 +6,7 @@
 #include <set>
 
 #include "domainfusion/core/code_version.h"
+#include "domainfusion/fetch/cache/known_weights.h"
 #include "domainfusion/io/files/content_hash.h"
 
 namespace domainfusion {
@@ -46,8 +47,8 @@ json provenance_of(const TrainingConfig& config, const DomainDataset& dataset, c
   const std::string& weights = config.classifier.weights;
   return {{"code", code_version()},
           {"data_hash", data_hash(dataset, source_in)},
-          {"weights_hash", weights.empty() ? json() : hash_of_files(weights)},
-          {"ldm_hash", config.ldm.empty() ? json() : hash_of_files(config.ldm)}};
+          {"weights_hash", weights.empty() ? json() : hash_of_files(located_weights(weights))},
+          {"ldm_hash", config.ldm.empty() ? json() : hash_of_files(located_weights(config.ldm))}};
 }
 
 }  // namespace domainfusion
