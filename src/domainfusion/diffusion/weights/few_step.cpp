@@ -11,7 +11,7 @@
 
 #include "domainfusion/core/error.h"
 #include "domainfusion/diffusion/weights/diffusers_folder.h"
-#include "domainfusion/diffusion/weights/hub_cache.h"
+#include "domainfusion/fetch/cache/hub_cache.h"
 #include "domainfusion/io/files/json_file.h"
 #include "domainfusion/io/files/readable_text.h"
 #include "domainfusion/io/weights/weights_file.h"
