@@ -103,8 +103,7 @@ ImportedList import_image_list(const fs::path& list, const fs::path& out, const 
       for (const std::size_t name : {label, domain}) {
         check<FormatError>(can_be_a_folder(row[name]), "line {}: '{}' cannot be the name of a folder", line, row[name]);
       }
-      const fs::path image =
-          fs::absolute(fs::path(row[path]).is_absolute() ? row[path] : list.parent_path() / row[path]);
+      const fs::path image = fs::absolute(list.parent_path() / row[path]);  // an absolute path stays what it is
       check<IoError>(fs::is_regular_file(image), "line {}: there is no file '{}'", line, image.string());
       links.push_back(
           {image, out / row[domain] / row[label] / fmt::format("{:09}_{}", i - 1, image.filename().string())});
