@@ -233,7 +233,7 @@ TEST(AlgorithmFormulas, ArmsContextIsAFourthChannelOfItsGroup) {
   context.config = setup.config;
   const auto network = [&](std::uint64_t seed) { return Classifier(setup.config.classifier, kClasses, seed); };
   context.classifier = network(1);
-  const Classifier plain = network(1);
+  Classifier plain = network(1);
   add_networks(*setup.algorithm, context.classifier, {context.classifier, network, 2, 16, 1});
   setup.algorithm->prepare(context);
   context.classifier->eval();
