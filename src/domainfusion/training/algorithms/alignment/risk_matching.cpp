@@ -30,7 +30,8 @@ at::Tensor RiskMatching::loss(std::int64_t step, const Batch& raw, StepRecord& r
   for (std::size_t d = 0; d < answers.domains(); ++d) {
     risks.push_back(torch::cross_entropy_loss(answers.logits_NK[d], answers.label_N[d], {}, at::Reduction::None));
   }
-  const at::Tensor all_N = torch::cat(risks), worst_N = risks[answers.loss_D.argmax().item<std::size_t>()];
+  const auto worst = static_cast<std::size_t>(answers.loss_D.argmax().item<std::int64_t>());
+  const at::Tensor all_N = torch::cat(risks), worst_N = risks[worst];
   const at::Tensor nll = answers.loss_D.mean(), apart = mmd(worst_N.unsqueeze(1), all_N.unsqueeze(1), kRiskGammas);
   const at::Tensor variance = all_N.var() + worst_N.var();
   record.scalars["erm_loss"] = nll.item<double>();
