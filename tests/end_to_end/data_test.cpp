@@ -1,9 +1,9 @@
 // domainfusion data, and what a run says of pictures that lie in the held-out domain too.
 #include <gtest/gtest.h>
 
-#include "data/fetch/local_server.h"
 #include "data/fetch/made_archive.h"
 #include "end_to_end/command_line.h"
+#include "fetch/local_server.h"
 
 namespace domainfusion {
 namespace {
