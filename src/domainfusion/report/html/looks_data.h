@@ -31,6 +31,7 @@ class RunLooks {
   nlohmann::json data_ = nlohmann::json::object();
   std::shared_ptr<const DomainDataset> set_;
   std::string root_;  // of its images
+  std::string run_;
   std::vector<ImageAttention> attention_;
   std::vector<std::pair<std::int64_t, std::int64_t>> places_;  // domain and index of each of data_["images"]
 };
