@@ -162,7 +162,7 @@ TEST(RoundGallery, SaysHowEachImageCameToBe) {
                  {"style_similarities", {0.5, 0.25}},
                  {"content_similarities", {0.75, 0.125}},
                  {"made", {{"style_distance", 1.5}}}};
-  folder.write("synthetic/pictures/round-0001/pictures.json", json{row}.dump());
+  folder.write("synthetic/pictures/round-0001/pictures.json", json::array({row}).dump());
   folder.write("synthetic/pictures/round-0000/pictures.json", "{");
   const auto pictures_of = folder / "synthetic/pictures/round-0001/1-7";
   std::filesystem::create_directories(pictures_of);

@@ -179,6 +179,18 @@ function runChooser(places) {
   return el('details', {}, el('summary', {}, `Runs drawn: ${names.size} of ${data.runs.length}`), el('div', { class: 'scroll tall controls' }, boxes));
 }
 
+// With many runs a panel is drawn once it comes near the screen.
+const manyRuns = 50;
+const nearScreen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => target.draw()), { rootMargin: '300px' });
+function putPanel(panel, places, slot) {
+  nearScreen.unobserve(slot);
+  const node = curveFigure(panel, places);
+  if (!node) return slot.remove();
+  slot.replaceWith(node);
+  livePlots[livePlots.length - 1].draw();
+}
+addEventListener('beforeprint', () => document.querySelectorAll('.slot').forEach((slot) => slot.draw()));
+
 const curveHost = el('div');
 function drawCurves() {
   const places = shownRuns();
@@ -188,8 +200,9 @@ function drawCurves() {
     curveHost.append(el('p', { class: 'faint' }, 'No step is recorded: the run has not begun, or was killed before its first step.'));
     return;
   }
-  curveHost.append(el('div', { class: 'plots' }, panels.map((panel) => curveFigure(panel, places))));
-  livePlots.forEach((live) => live.draw());
+  const slots = panels.map((panel) => Object.assign(el('div', { class: 'slot' }), { draw() { putPanel(panel, places, this); } }));
+  curveHost.append(el('div', { class: 'plots' }, slots));
+  slots.forEach((slot) => (places.length > manyRuns ? nearScreen.observe(slot) : slot.draw()));
 }
 
 function curvesSection() {

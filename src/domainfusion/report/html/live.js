@@ -4,7 +4,8 @@ function liveNote() {
     el('label', {}, el('input', { type: 'checkbox', checked: !view.paused, onchange() { view.paused = !this.checked; keepView(); } }), ' reload'));
 }
 function isReading() {
-  return document.hidden || view.paused || !document.getSelection().isCollapsed || /^(SELECT|INPUT)$/.test(document.activeElement.tagName) && document.activeElement.type !== 'checkbox';
+  const { tagName, type } = document.activeElement || {};
+  return document.hidden || view.paused || !document.getSelection().isCollapsed || tagName === 'SELECT' || type === 'search';
 }
 if (data.live) {
   setInterval(() => {
