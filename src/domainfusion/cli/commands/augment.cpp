@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct AugmentArguments {
-  std::string data, test_domain, ldm, tokenizer, recipe, out;
+  std::string data, test_domain, ldm, vae, tokenizer, recipe, out;
   std::vector<std::string> loras, overrides;
   std::size_t pictures = 8;
   bool yes = false, skip_broken_images = false;
@@ -34,6 +34,7 @@ RunSetup setup_of(const AugmentArguments& arguments) {
   add("test_domain", arguments.test_domain);
   add("ldm", arguments.ldm);
   add("ldm_tokenizer", arguments.tokenizer);
+  add("ldm_vae", arguments.vae);
   if (!arguments.loras.empty()) options.emplace_back("ldm_loras", arguments.loras);
   if (arguments.skip_broken_images) options.emplace_back("data.skip_broken_images", true);
   return make_run_setup(arguments.recipe, arguments.overrides, options);
@@ -121,6 +122,7 @@ void add_augment_command(Command& app) {
   command.option("--test-domain", arguments->test_domain, "domain that is left out altogether");
   command.option("--ldm", arguments->ldm, "latent diffusion model: folder or CompVis file");
   add_lora_option(command, arguments->loras);
+  add_vae_option(command, arguments->vae);
   command.option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none");
   command.option("--out", arguments->out, "candidate store to make or to add to; `train --candidates` takes it")
       .required();

@@ -14,7 +14,7 @@ namespace domainfusion {
 namespace {
 
 struct TrainArguments {
-  std::string data, test_domain, algorithm, ldm, tokenizer, candidates, recipe;
+  std::string data, test_domain, algorithm, ldm, vae, tokenizer, candidates, recipe;
   OutputFolder output;
   std::vector<std::string> loras, overrides;
   bool dry_run = false, yes = false, skip_broken_images = false;
@@ -31,6 +31,7 @@ std::vector<std::pair<std::string, nlohmann::json>> options_of(const TrainArgume
   add("test_domain", arguments.test_domain);
   add("ldm", arguments.ldm);
   add("ldm_tokenizer", arguments.tokenizer);
+  add("ldm_vae", arguments.vae);
   if (!arguments.loras.empty()) options.emplace_back("ldm_loras", arguments.loras);
   add("candidates", arguments.candidates);
   if (arguments.skip_broken_images) options.emplace_back("data.skip_broken_images", true);
@@ -86,6 +87,7 @@ void add_train_command(Command& app) {
   command.option("--ldm", arguments->ldm,
                  "latent diffusion model (folder or CompVis file), for algorithms that use one");
   add_lora_option(command, arguments->loras);
+  add_vae_option(command, arguments->vae);
   command.option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none");
   command.option("--candidates", arguments->candidates, "store of generated images that runs share; made if absent");
   command.option("--recipe", arguments->recipe, "TOML file of options");

@@ -16,21 +16,11 @@ using nlohmann::json;
 
 // What says where and how fast a run happens, never its numbers. "dataset" is a folder's name: domains, classes and
 // numbers of images stand beside it.
-const std::set<std::string> kWithoutEffect = {"/dataset",
-                                              "/config/loader/workers",
-                                              "/config/loader/ahead_steps",
-                                              "/config/cost_limit_hours",
-                                              "/config/data/root",
-                                              "/config/data/cache_mb",
-                                              "/config/data/cache",
-                                              "/config/data/cache_folder",
-                                              "/config/ldm",
-                                              "/config/ldm_tokenizer",
-                                              "/config/ldm_loras",
-                                              "/config/candidates",
-                                              "/config/keep_checkpoints",
-                                              "/config/tensorboard",
-                                              "/config/checkpoint_minutes"};
+const std::set<std::string> kWithoutEffect = {
+    "/dataset",           "/config/loader/workers",   "/config/loader/ahead_steps", "/config/cost_limit_hours",
+    "/config/data/root",  "/config/data/cache_mb",    "/config/data/cache",         "/config/data/cache_folder",
+    "/config/ldm",        "/config/ldm_tokenizer",    "/config/ldm_loras",          "/config/ldm_vae",
+    "/config/candidates", "/config/keep_checkpoints", "/config/tensorboard",        "/config/checkpoint_minutes"};
 
 constexpr const char* kEarlierEnds = "earlier_ends";
 
