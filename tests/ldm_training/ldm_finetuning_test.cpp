@@ -227,4 +227,77 @@ TEST(RecomputedUNet, HasTheGradientsOfThePlainOneInLessMemory) {
   std::printf("peak of a backward pass: %.0f MiB plain, %.0f MiB recomputed\n", plain, recomputed);
 }
 
+TEST(LdmFinetuning, ALoraIsTrainedBesideTheWeightsAndOpensWithItsBase) {
+  const TemporaryFolder folder;
+  LdmFinetuningConfig config = small_finetuning(40);
+  config.lora_rank = 4;
+  config.lr = 1e-2;
+  ASSERT_TRUE(finetune(kTinySd15, folder / "lora", config));
+  EXPECT_FALSE(fs::exists(folder / "lora/unet"));
+  const LatentDiffusion ldm = LatentDiffusion::load(folder / "lora"), base = LatentDiffusion::load(kTinySd15);
+  std::int64_t changed = 0;
+  for (const auto& [name, tensor] : ldm.source().weights(LdmPart::kUnet)) {
+    const bool same = tensor.equal(base.source().weights(LdmPart::kUnet).at(name));
+    const bool attends = name.find(".attn") != std::string::npos && name.ends_with("weight");
+    EXPECT_TRUE(same || attends) << name;
+    changed += same ? 0 : 1;
+  }
+  EXPECT_GT(changed, 10);
+  EXPECT_EQ(ldm.image_size_px(), 32);
+  EXPECT_LT(denoising_loss_on(ldm, 0), denoising_loss_on(base, 0));
+  EXPECT_EQ(ldm_provenance(ldm).domains, std::set<std::string>{"blue"});
+  EXPECT_NE(ldm.weights_hash(), base.weights_hash());
+  // As --lora beside the base: the same weights, and the guard knows what it saw.
+  LdmOptions options;
+  options.loras = {{.path = folder / "lora"}};
+  const LatentDiffusion merged = LatentDiffusion::open(kTinySd15, options);
+  for (const auto& [name, tensor] : merged.source().weights(LdmPart::kUnet))
+    EXPECT_TRUE(tensor.equal(ldm.source().weights(LdmPart::kUnet).at(name))) << name;
+  EXPECT_EQ(merged.image_size_px(), base.image_size_px());
+  EXPECT_THROW(check_ldm_provenance(merged, HoldoutGuard(std::make_shared<ToyDataset>(), {0}, {{}, {}, {}})),
+               ConfigError);
+}
+
+TEST(LdmFinetuning, AStoppedLoraResumesWithTheSameBits) {
+  const TemporaryFolder folder;
+  LdmFinetuningConfig config = small_finetuning(5);
+  config.lora_rank = 3;
+  ASSERT_TRUE(finetune(kTinySd15, folder / "whole", config));
+  EXPECT_FALSE(finetune(kTinySd15, folder / "stopped", config, "blue", false, 3));
+  EXPECT_FALSE(fs::exists(folder / "stopped" / kLoraFile));
+  EXPECT_TRUE(finetune(kTinySd15, folder / "stopped", config, "blue", true));
+  EXPECT_TRUE(read_file(folder / "whole" / kLoraFile) == read_file(folder / "stopped" / kLoraFile));
+}
+
+TEST(LdmFinetuning, ALoraWhoseBaseIsGoneSaysWhichItWas) {
+  const TemporaryFolder folder;
+  fs::copy(kTinySd15, folder / "base", fs::copy_options::recursive);
+  LdmFinetuningConfig config = small_finetuning(1);
+  config.lora_rank = 1;
+  ASSERT_TRUE(finetune(folder / "base", folder / "lora", config));
+  fs::create_directories(folder / "elsewhere");
+  fs::rename(folder / "base", folder / "elsewhere/base");
+  fs::rename(folder / "lora", folder / "elsewhere/lora");
+  EXPECT_NO_THROW(LatentDiffusion::open(folder / "elsewhere/lora")) << "beside it lies one of the same name";
+  fs::rename(folder / "elsewhere/base", folder / "other");
+  EXPECT_NE(message_of<IoError>([&] { LatentDiffusion::open(folder / "elsewhere/lora"); }).find("base"),
+            std::string::npos);
+}
+
+TEST(LdmFinetuning, SdxlIsFinetunedInFullAndAsALora) {
+  const TemporaryFolder folder;
+  LdmFinetuningConfig config = small_finetuning(2);
+  ASSERT_TRUE(finetune(kTinySdxl, folder / "whole", config));
+  EXPECT_TRUE(LatentDiffusion::load(folder / "whole").is_xl());
+  config.lora_rank = 2;
+  ASSERT_TRUE(finetune(kTinySdxl, folder / "lora", config));
+  // Its first level has no attention: layers without anything to train are recomputed too.
+  config.gradient_checkpointing = true;
+  ASSERT_TRUE(finetune(kTinySdxl, folder / "recomputed", config));
+  const auto lora = [&](const char* name) { return load_tensors(folder / name / kLoraFile); };
+  for (const auto& [name, tensor] : lora("recomputed"))
+    EXPECT_TRUE(tensor.allclose(lora("lora").at(name), 1e-3, 1e-4)) << name;
+  EXPECT_TRUE(LatentDiffusion::load(folder / "lora").is_xl());
+}
+
 }  // namespace domainfusion

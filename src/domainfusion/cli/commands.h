@@ -39,6 +39,7 @@ void add_manual_commands(Command& app, const std::string& version);
 // Below `bench`.
 void add_bench_data_command(Command& bench);
 void add_bench_classifier_command(Command& bench);
+void add_bench_candidates_command(Command& bench);
 // Below `inspect`: what reads files or measures.
 void add_inspect_weights_command(Command& inspect);
 void add_inspect_premise_command(Command& inspect);

@@ -18,12 +18,17 @@ void add_lora_option(Command& command, std::vector<std::string>& loras) {
   command.option("--lora", loras, "LoRA to merge into the model, FILE or FILE:SCALE; may be given often");
 }
 
+void add_vae_option(Command& command, std::string& vae) {
+  command.option("--vae", vae, "folder of a VAE in place of the model's own, TAESD's too");
+}
+
 void LdmArguments::add_to(Command& command) {
   command.option("--ldm", ldm, "latent diffusion model: folder, CompVis file, or name of a fetched one (\"sd-turbo\")")
       .required();
   command.option("--tokenizer", tokenizer, "tokenizer folder, for a CompVis file, which has none");
   command.option("--prediction-type", prediction_type, "epsilon, v_prediction or sample; default: as the files say");
   add_lora_option(command, loras);
+  add_vae_option(command, vae);
   add_placement_options(command, device, dtype);
 }
 
@@ -31,6 +36,7 @@ LdmOptions LdmArguments::options() const {
   return {.tokenizer = tokenizer,
           .prediction_type = prediction_type,
           .loras = lora_choices(loras),
+          .vae = vae,
           .placement = placement_of(device, dtype)};
 }
 

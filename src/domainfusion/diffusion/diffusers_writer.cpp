@@ -7,6 +7,7 @@
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/io/files/atomic_file.h"
 #include "domainfusion/io/files/file_bytes.h"
+#include "domainfusion/io/files/json_file.h"
 
 namespace domainfusion {
 namespace {
@@ -56,13 +57,15 @@ void check_fits(const LatentDiffusion& model, LdmPart part) {
   if (part == LdmPart::kVae) model.vae();
   if (part == LdmPart::kUnet) model.unet();
   if (part == LdmPart::kTextEncoder) model.text_encoder();
+  if (part == LdmPart::kTextEncoder2) model.second_text_encoder();
   if (!was_loaded) model.release(part);
 }
 
 void write_part(const fs::path& folder, LdmPart part, const json& config, const TensorMap& weights) {
   const fs::path below = folder / folder_of(part);
   write_json(below / "config.json", config);
-  const char* name = part == LdmPart::kTextEncoder ? "model.safetensors" : "diffusion_pytorch_model.safetensors";
+  const bool text = part == LdmPart::kTextEncoder || part == LdmPart::kTextEncoder2;
+  const char* name = text ? "model.safetensors" : "diffusion_pytorch_model.safetensors";
   save_tensors(below / name, weights, {{"format", "pt"}});
 }
 
@@ -71,30 +74,52 @@ void copy_part(const fs::path& folder, const LatentDiffusion& model, LdmPart par
   write_part(folder, part, model.source().config(part), converted(model.source().weights(part), type));
 }
 
-json model_index(const std::string& scheduler_class) {
+json model_index(const LatentDiffusion& model) {
   const auto part = [](const char* library, const std::string& type) { return json::array({library, type}); };
-  return {{"_class_name", "StableDiffusionPipeline"},
-          {"requires_safety_checker", false},
-          {"safety_checker", {nullptr, nullptr}},
-          {"feature_extractor", {nullptr, nullptr}},
-          {"vae", part("diffusers", "AutoencoderKL")},
-          {"unet", part("diffusers", "UNet2DConditionModel")},
-          {"text_encoder", part("transformers", "CLIPTextModel")},
-          {"tokenizer", part("transformers", "CLIPTokenizer")},
-          {"scheduler", part("diffusers", scheduler_class)}};
+  const std::string vae = model.source().config(LdmPart::kVae).value("_class_name", "AutoencoderKL");
+  json index{{"_class_name", model.is_xl() ? "StableDiffusionXLPipeline" : "StableDiffusionPipeline"},
+             {"feature_extractor", {nullptr, nullptr}},
+             {"vae", part("diffusers", vae)},
+             {"unet", part("diffusers", "UNet2DConditionModel")},
+             {"text_encoder", part("transformers", "CLIPTextModel")},
+             {"tokenizer", part("transformers", "CLIPTokenizer")},
+             {"scheduler", part("diffusers", model.scheduler_config().value("_class_name", "DDIMScheduler"))}};
+  if (model.is_xl()) {
+    index["text_encoder_2"] = part("transformers", "CLIPTextModelWithProjection");
+    index["tokenizer_2"] = part("transformers", "CLIPTokenizer");
+    index["force_zeros_for_empty_prompt"] = model.source().zeros_for_empty_prompt();
+  } else {
+    index["requires_safety_checker"] = false;
+    index["safety_checker"] = {nullptr, nullptr};
+  }
+  return index;
 }
 
-void write_tokenizer(const fs::path& folder, const LatentDiffusion& model) {
-  fs::create_directories(folder / "tokenizer");
-  for (const LdmFile& file : tokenizer_files(model.source().tokenizer_folder())) {
+void write_tokenizer(const fs::path& folder, const fs::path& from, const std::string& name) {
+  fs::create_directories(folder / name);
+  for (const LdmFile& file : tokenizer_files(from, name)) {
     write_file_atomically(folder / file.name, read_file(file.path));
+  }
+}
+
+// SDXL's second tokenizer; one that is the first with another padding is written as such.
+void write_second_tokenizer(const fs::path& folder, const ModelSource& source) {
+  if (!source.second_tokenizer_folder().empty())
+    return write_tokenizer(folder, source.second_tokenizer_folder(), "tokenizer_2");
+  write_tokenizer(folder, source.tokenizer_folder(), "tokenizer_2");
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+    const fs::path file = folder / "tokenizer_2" / name;
+    json settings = fs::exists(file) ? read_json_object(file) : json::object();
+    settings["pad_token"] = "!";
+    write_json(file, settings);
   }
 }
 
 void write_small_files(const fs::path& folder, const LatentDiffusion& model) {
   write_json(folder / "scheduler/scheduler_config.json", model.scheduler_config());
-  write_json(folder / "model_index.json", model_index(model.scheduler_config().value("_class_name", "DDIMScheduler")));
-  write_tokenizer(folder, model);
+  write_json(folder / "model_index.json", model_index(model));
+  write_tokenizer(folder, model.source().tokenizer_folder(), "tokenizer");
+  if (model.is_xl()) write_second_tokenizer(folder, model.source());
 }
 
 }  // namespace
@@ -108,8 +133,7 @@ TensorMap converted(TensorMap tensors, std::optional<at::ScalarType> type) {
 
 void write_diffusers_folder(const fs::path& folder, const LatentDiffusion& model, std::optional<at::ScalarType> type) {
   NewFolder made(folder);
-  for (const LdmPart part : {LdmPart::kVae, LdmPart::kUnet, LdmPart::kTextEncoder})
-    copy_part(made.path(), model, part, type);
+  for (const LdmPart part : model.source().parts()) copy_part(made.path(), model, part, type);
   write_small_files(made.path(), model);
   if (model.provenance() != nullptr) write_json(made.path() / "domainfusion.json", *model.provenance());
   made.commit();
@@ -117,8 +141,9 @@ void write_diffusers_folder(const fs::path& folder, const LatentDiffusion& model
 
 void write_with_unet(const fs::path& folder, const LatentDiffusion& model, const TensorMap& unet,
                      std::int64_t image_size_px, const json& provenance) {
-  copy_part(folder, model, LdmPart::kVae, {});
-  copy_part(folder, model, LdmPart::kTextEncoder, {});
+  for (const LdmPart part : model.source().parts()) {
+    if (part != LdmPart::kUnet) copy_part(folder, model, part, {});
+  }
   json config = model.source().config(LdmPart::kUnet);
   if (image_size_px != model.image_size_px()) {
     const std::int64_t factor = model.image_size_px() / model.latent_shape()[1];

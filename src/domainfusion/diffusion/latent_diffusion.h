@@ -32,8 +32,9 @@ struct LdmIdentity {
 class LatentDiffusion {
  public:
   // `path`: a diffusers folder with unet/, vae/, text_encoder/ (config.json and weights), tokenizer/, scheduler/ and,
-  // where it has one, domainfusion.json; a folder of the hub's cache; a CompVis file (see open_model). Throws IoError,
-  // FormatError, ShapeError, ConfigError that name the path and the part.
+  // where it has one, domainfusion.json; a folder of the hub's cache; a CompVis file (see open_model); the folder of a
+  // LoRA that finetuning wrote, which is opened with its base. Throws IoError, FormatError, ShapeError, ConfigError
+  // that name the path and the part.
   static LatentDiffusion load(const std::filesystem::path& path, const LdmOptions& options = {});
   // The same without the networks: each is loaded, and its weights are checked, when it is first used.
   static LatentDiffusion open(const std::filesystem::path& path, const LdmOptions& options = {});
@@ -41,6 +42,9 @@ class LatentDiffusion {
   AutoencoderKl vae() const { return parts_->vae(); }
   UNet2dCondition unet() const { return parts_->unet(); }
   ClipTextEncoder text_encoder() const { return parts_->text_encoder(); }
+  // Of the SDXL family, which has two; what follows calls tokens and width of its conditions L and D all the same.
+  bool is_xl() const { return parts_->unet_config().is_xl(); }
+  ClipTextEncoder second_text_encoder() const { return parts_->second_text_encoder(); }
   // The same model computing in `dtype`: its parts are read when they are first used, and kept with this model.
   // Thread-safe.
   LatentDiffusion computing_in(at::ScalarType dtype) const;
@@ -71,11 +75,23 @@ class LatentDiffusion {
   at::Tensor decode(const at::Tensor& z_NChw) const;
 
   // Text embeddings [N, L, D] (L the tokenizer's length), computed once per prompt and model; no gradient. A prompt
-  // that is longer than L is cut, which a warning says. Thread-safe.
+  // that is longer than L is cut, which a warning says. Thread-safe. SDXL: the states before the last layer of both
+  // encoders side by side, and behind them, in further rows of the width D filled up with zeros, the pooled text: so
+  // that a condition is one tensor for every family.
   at::Tensor embed(const std::vector<std::string>& prompts) const;
+  // The same of what guidance leads away from, [1, L, D]: zeros for the empty prompt of a model that says so (SDXL's
+  // force_zeros_for_empty_prompt).
+  at::Tensor embed_negative(const std::string& prompt) const;
 
-  // The U-Net's prediction in the model's own type. t_N: integers or fractions; cond [N, L, D].
-  at::Tensor predict(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const at::Tensor& cond_NLD) const;
+  // The U-Net's prediction in the model's own type. t_N: integers or fractions; cond [N, L, D]. SDXL is told that
+  // images are whole and of the latents' size. guidance_scale is for models that embed it (see embeds_guidance).
+  at::Tensor predict(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const at::Tensor& cond_NLD,
+                     double guidance_scale = 1) const;
+  // The same by another U-Net of this model's config: one that is being trained.
+  at::Tensor predict_by(const UNet2dCondition& unet, const at::Tensor& z_t_NChw, const at::Tensor& t_N,
+                        const at::Tensor& cond_NLD) const;
+  // Whether the U-Net takes the guidance scale as an input (latent consistency models) in place of a second pass.
+  bool embeds_guidance() const { return parts_->unet_config().time_cond_proj_dim > 0; }
   // The same as a prediction of the noise (velocity and sample predictions are converted). t_N: int64 in 0 … T-1.
   at::Tensor predict_epsilon(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const at::Tensor& cond_NLD) const;
 
@@ -95,8 +111,19 @@ class LatentDiffusion {
 
  private:
   struct Cache;
+  // A condition's parts: what the U-Net attends to and, of SDXL, the pooled text.
+  struct SplitCondition {
+    at::Tensor whole_NLD, context_NLD, pooled_NP;
+    std::uint32_t version = 0;
+  };
   LatentDiffusion(std::filesystem::path folder, std::shared_ptr<const ModelSource> source, const PartsOptions& options);
   at::Tensor placed(const at::Tensor& values) const;
+  at::Tensor placed_for_vae(const at::Tensor& values) const;
+  SplitCondition split(const at::Tensor& cond_NLD) const;
+  SplitCondition remembered_split(const at::Tensor& cond_NLD) const;
+  std::vector<at::Tensor> unet_inputs(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const SplitCondition& cond,
+                                      const at::Tensor& guidance_N) const;
+  void check_text_encoders() const;
   void check_parts() const;
   at::Tensor embedding_of(const std::string& prompt) const;
   void say_if_cut(const std::string& prompt) const;
@@ -107,7 +134,7 @@ class LatentDiffusion {
   nlohmann::json provenance_;
   FewStepKind few_step_kind_;
   std::shared_ptr<LdmParts> parts_;
-  ClipTokenizer tokenizer_;
+  ClipTokenizer tokenizer_, second_tokenizer_;  // the second: of SDXL
   std::int64_t image_size_px_ = 0;
   std::shared_ptr<Cache> cache_;
 };

@@ -15,6 +15,8 @@ LdmFunctions ldm_functions_of(const LatentDiffusion& model) {
   };
   ldm.embed = [model](const std::vector<std::string>& prompts) {
     model.tokenizer().check_told_apart(prompts);
+    // The empty prompt is what guidance leads away from.
+    if (prompts == std::vector<std::string>{""}) return model.embed_negative("");
     return model.embed(prompts);
   };
   ldm.alphas_cumprod = model.alphas_cumprod().to(torch::kCPU, torch::kFloat64);

@@ -17,6 +17,7 @@
 #include "domainfusion/ldm_training/stages/ldm_images.h"
 #include "domainfusion/ldm_training/stages/ldm_stage_run.h"
 #include "domainfusion/nn/autocast.h"
+#include "domainfusion/nn/layers/linear.h"
 #include "domainfusion/nn/recomputed.h"
 #include "domainfusion/nn/state_dict.h"
 
@@ -35,6 +36,44 @@ UNet2dCondition trainable_unet(const LatentDiffusion& base) {
     unet->train();
     return unet;
   });
+}
+
+// The U-Net as it lies in the base's files, frozen: its memory is the mapped file where that holds float32.
+UNet2dCondition frozen_unet(const LatentDiffusion& base) {
+  return with_context(fmt::format("'{}'", base.source().subject(LdmPart::kUnet)), [&] {
+    UNet2dCondition unet(UNetConfig::from_json(base.source().config(LdmPart::kUnet), "config.json"));
+    adopt_state_dict(*unet, base.source().weights(LdmPart::kUnet), "weights", {}, {.device = base.placement().device});
+    for (at::Tensor& parameter : unet->parameters()) parameter.set_requires_grad(false);
+    unet->train();
+    return unet;
+  });
+}
+
+// Whether a module of the U-Net is one that LoRAs are trained beside: a projection of an attention.
+bool takes_lora(const std::string& name) {
+  if (name.find(".attn1.") == std::string::npos && name.find(".attn2.") == std::string::npos) return false;
+  return name.ends_with(".to_q") || name.ends_with(".to_k") || name.ends_with(".to_v") || name.ends_with(".to_out.0");
+}
+
+// New low-rank leaves beside the attentions' weights, by their names in a LoRA file: up is zero, so that training
+// starts from the base; down is normal with deviation 1 / rank, as diffusers draws it.
+TensorMap added_lora(UNet2dCondition& unet, std::int64_t rank, std::int64_t seed, at::Device device) {
+  RandomStream stream(static_cast<std::uint64_t>(seed), "finetune lora");
+  TensorMap leaves;
+  for (const auto& item : unet->named_modules("", /*include_self=*/false)) {
+    auto* linear = dynamic_cast<LinearImpl*>(item.value().get());
+    if (linear == nullptr || !takes_lora(item.key())) continue;
+    const at::Tensor weight = linear->named_parameters(/*recurse=*/false)["weight"];
+    at::Tensor down = (normal_tensor(stream, {rank, weight.size(1)}) / static_cast<double>(rank)).to(device);
+    at::Tensor up = torch::zeros({weight.size(0), rank}).to(device);
+    down.set_requires_grad(true);
+    up.set_requires_grad(true);
+    linear->add_low_rank(down, up);
+    leaves["unet." + item.key() + ".lora_A.weight"] = down;
+    leaves["unet." + item.key() + ".lora_B.weight"] = up;
+  }
+  check<ConfigError>(!leaves.empty(), "lora_rank: this U-Net has no attention for a LoRA to lie beside");
+  return leaves;
 }
 
 class Finetuning {
@@ -56,7 +95,8 @@ class Finetuning {
   const Draw& draw_of(std::int64_t step);
   at::Tensor loss(std::int64_t step, std::int64_t part);
   nlohmann::json provenance(bool finished) const;
-  void write();
+  TensorMap prepare_unet();
+  void write(const TensorMap& trained);
 
   const LatentDiffusion& base_;
   const LdmFinetuningConfig& config_;
@@ -134,11 +174,11 @@ at::Tensor Finetuning::loss(std::int64_t step, std::int64_t part) {
   const Autocast autocast(base_.placement());
   const RecomputesLayers recomputes(config_.gradient_checkpointing);
   const at::Tensor context = context_KLD_.index_select(0, torch::tensor(label, torch::kInt64).to(device));
-  const at::Tensor mean =
-      denoising_loss([&](const at::Tensor& z_t, const at::Tensor& t) { return unet_->forward(z_t, t, context); },
-                     base_.noise_schedule(),
-                     {latent_2NChw_.index({draw.images.mirrored_N.narrow(0, begin, size).to(device), index.to(device)}),
-                      draw.noise_NChw.narrow(0, begin, size).to(device), draw.t_N.narrow(0, begin, size)});
+  const at::Tensor mean = denoising_loss(
+      [&](const at::Tensor& z_t, const at::Tensor& t) { return base_.predict_by(unet_, z_t, t, context); },
+      base_.noise_schedule(),
+      {latent_2NChw_.index({draw.images.mirrored_N.narrow(0, begin, size).to(device), index.to(device)}),
+       draw.noise_NChw.narrow(0, begin, size).to(device), draw.t_N.narrow(0, begin, size)});
   return mean * (static_cast<double>(size) / static_cast<double>(config_.batch_size));
 }
 
@@ -146,21 +186,39 @@ nlohmann::json Finetuning::provenance(bool finished) const {
   std::set<std::string> domains = base_record_.domains, hashes = base_record_.image_hashes;
   domains.insert(request_.domain);
   hashes.insert(images_.hash.begin(), images_.hash.end());
-  return {{"finished", finished},
-          {"domains", domains},
-          {"image_hashes", hashes},
-          {"class_names", class_names_},
-          {"finetuned_on", request_.domain},
-          {"prompt", config_.prompt},
-          {"seed", config_.seed},
-          {"trial_seed", config_.trial_seed},
-          {"image_size_px", size_px_},
-          {"alpha", name_of(config_.alpha)},
-          {"base", {{"folder", base_.folder().string()}, {"weights_hash", base_.weights_hash()}}},
-          {"base_recorded", base_record_.recorded && base_record_.base_recorded}};
+  return {
+      {"finished", finished},
+      {"domains", domains},
+      {"image_hashes", hashes},
+      {"class_names", class_names_},
+      {"finetuned_on", request_.domain},
+      {"prompt", config_.prompt},
+      {"seed", config_.seed},
+      {"trial_seed", config_.trial_seed},
+      {"image_size_px", size_px_},
+      {"alpha", name_of(config_.alpha)},
+      {"base",
+       {{"folder", fs::absolute(base_.folder()).lexically_normal().string()}, {"weights_hash", base_.weights_hash()}}},
+      {"base_recorded", base_record_.recorded && base_record_.base_recorded}};
 }
 
-void Finetuning::write() {
+// Returns what is trained.
+TensorMap Finetuning::prepare_unet() {
+  unet_ = config_.lora_rank > 0 ? frozen_unet(base_) : trainable_unet(base_);
+  return config_.lora_rank > 0 ? added_lora(unet_, config_.lora_rank, config_.seed, base_.placement().device)
+                               : leaves_of(*unet_);
+}
+
+void Finetuning::write(const TensorMap& trained) {
+  if (config_.lora_rank > 0) {
+    TensorMap lora;
+    for (const auto& [name, tensor] : trained) lora[name] = tensor.detach();
+    save_tensors(request_.out / kLoraFile,
+                 converted(std::move(lora), config_.half_weights ? torch::kFloat16 : torch::kFloat32),
+                 {{"format", "pt"}});
+    write_file_atomically(request_.out / "domainfusion.json", json_text(provenance(true), 1) + "\n");
+    return;
+  }
   write_with_unet(request_.out, base_,
                   converted(state_dict_of(*unet_), config_.half_weights ? torch::kFloat16 : torch::kFloat32), size_px_,
                   provenance(true));
@@ -173,11 +231,12 @@ bool Finetuning::run() {
   base_.release(LdmPart::kTextEncoder);
   latent_2NChw_ = latents();
   base_.release(LdmPart::kVae);
-  unet_ = trainable_unet(base_);
-  log_info("{} images of '{}' at {} px; U-Net of {:.2f} M parameters", images_.size(), request_.domain, size_px_,
-           static_cast<double>(parameter_count(*unet_)) * 1e-6);
+  const TensorMap trained = prepare_unet();
+  log_info("{} images of '{}' at {} px; U-Net of {:.2f} M parameters{}", images_.size(), request_.domain, size_px_,
+           static_cast<double>(parameter_count(*unet_)) * 1e-6,
+           config_.lora_rank > 0 ? fmt::format(", a LoRA of rank {} beside them", config_.lora_rank) : "");
   LdmStage stage(
-      "finetuned unet", leaves_of(*unet_), config_.stage(),
+      "finetuned unet", trained, config_.stage(),
       {.constant_lr = !config_.cosine_decay, .weight_decay = config_.weight_decay, .parts = config_.parts()});
   if (request_.on_start) request_.on_start();
   const bool finished =
@@ -190,7 +249,7 @@ bool Finetuning::run() {
                             .should_stop = request_.should_stop,
                             .show = {}});
   if (!finished) return false;
-  write();
+  write(trained);
   remove_ldm_checkpoints(request_.out);
   return true;
 }

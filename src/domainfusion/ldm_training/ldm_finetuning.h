@@ -27,10 +27,12 @@ struct LdmFinetuningRequest {
 // base.placement()'s type. Differs from DSI's code: gradients are clipped to norm 1; the latents are means, not
 // samples; images are mirrored. Writes into out/ what pretraining writes: a diffusers folder with the weight average as
 // its U-Net, and domainfusion.json, which adds this domain and its images to what `base` says of its own training.
-// Returns false if it was stopped: a checkpoint is written then. Resuming a finished training does nothing; a resumed
-// one gives, at equal thread count, the bits of an uninterrupted one. ConfigError for a smaller dtype on a CPU, an
-// unknown domain, a size that the VAE cannot take, a base whose own training is not finished; FormatError, ShapeError,
-// IoError.
+// With lora_rank the base's weights stay, and out/ gets lora.safetensors in place of a diffusers folder (low ranks
+// beside to_q, to_k, to_v and to_out of every attention): as a model it is opened with its base, which has to stay in
+// place. Returns false if it was stopped: a checkpoint is written then. Resuming a finished training does nothing; a
+// resumed one gives, at equal thread count, the bits of an uninterrupted one. ConfigError for a smaller dtype on a CPU,
+// an unknown domain, a size that the VAE cannot take, a base whose own training is not finished; FormatError,
+// ShapeError, IoError.
 bool finetune_ldm(const LatentDiffusion& base, const DomainDataset& dataset, const LdmFinetuningConfig& config,
                   const LdmFinetuningRequest& request);
 

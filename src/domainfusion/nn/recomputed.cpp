@@ -37,7 +37,8 @@ class RecomputedLayer final : public torch::autograd::Node {
       const Autocast autocast(precision_);
       output = layer_(leaves_);
     }
-    output.backward(gradients[0]);
+    // A frozen layer on inputs without a gradient has none.
+    if (output.requires_grad()) output.backward(gradients[0]);
     variable_list of_inputs;
     for (const at::Tensor& leaf : leaves_) of_inputs.push_back(leaf.grad());
     return of_inputs;

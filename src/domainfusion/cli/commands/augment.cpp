@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct AugmentArguments {
-  std::string algorithm = "cdga", data, test_domain, ldm, tokenizer, recipe, out;
+  std::string algorithm = "cdga", data, test_domain, ldm, vae, tokenizer, recipe, out;
   std::vector<std::string> loras, overrides;
   std::size_t pictures = 8;
   std::int64_t workers = 1;
@@ -42,6 +42,7 @@ RunSetup setup_of(const AugmentArguments& arguments) {
   add("test_domain", arguments.test_domain);
   add("ldm", arguments.ldm);
   add("ldm_tokenizer", arguments.tokenizer);
+  add("ldm_vae", arguments.vae);
   if (!arguments.loras.empty()) options.emplace_back("ldm_loras", arguments.loras);
   if (arguments.skip_broken_images) options.emplace_back("data.skip_broken_images", true);
   return make_run_setup(arguments.recipe, arguments.overrides, options);
@@ -60,6 +61,7 @@ std::vector<std::string> command_of_worker(const AugmentArguments& arguments) {
   add_path("--data", arguments.data);
   add("--test-domain", arguments.test_domain);
   add_path("--ldm", arguments.ldm);
+  add_path("--vae", arguments.vae);
   add_path("--tokenizer", arguments.tokenizer);
   add_path("--recipe", arguments.recipe);
   add_path("--out", arguments.out);
@@ -221,6 +223,7 @@ void add_augment_command(Command& app) {
   command.option("--test-domain", arguments->test_domain, "domain that is left out altogether");
   command.option("--ldm", arguments->ldm, "latent diffusion model: folder or CompVis file");
   add_lora_option(command, arguments->loras);
+  add_vae_option(command, arguments->vae);
   command.option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none");
   command.option("--out", arguments->out, "candidate store to make or to add to; `train --candidates` takes it")
       .required();

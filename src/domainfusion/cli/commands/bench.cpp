@@ -10,15 +10,9 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
-#include "domainfusion/cli/project_files.h"
-#include "domainfusion/config/model_config.h"
+#include "domainfusion/cli/random_networks.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/machine/threads.h"
-#include "domainfusion/diffusion/text/clip_text_encoder.h"
-#include "domainfusion/diffusion/unet/unet_2d_condition.h"
-#include "domainfusion/diffusion/vae/autoencoder_kl.h"
-#include "domainfusion/io/files/json_file.h"
-#include "domainfusion/nn/graphs/graphed.h"
 #include "domainfusion/nn/inference.h"
 #include "domainfusion/nn/kernels/kernels.h"
 #include "domainfusion/nn/layers/packed_layer.h"
@@ -27,9 +21,6 @@
 
 namespace domainfusion {
 namespace {
-
-namespace fs = std::filesystem;
-using nlohmann::json;
 
 constexpr std::int64_t kGemmSize = 2048, kGemmSizeOfGpu = 8192;
 constexpr std::int64_t kSteps = 5;                       // 10 steps at strength 0.5
@@ -41,89 +32,6 @@ struct BenchOptions {
   std::int64_t repeats = 2;
   bool plain = true;
   std::string device = "auto", dtype = "float32";
-};
-
-json part_config(const fs::path& folder, const char* part) { return read_json_object(folder / part / "config.json"); }
-
-// The config.json objects of a built-in model or of a diffusers folder.
-json read_configs(const std::string& name) {
-  if (!fs::is_directory(name)) return read_json_object(project_file("assets/ldm_configs/" + name + ".json"));
-  return {{"unet", part_config(name, "unet")},
-          {"vae", part_config(name, "vae")},
-          {"text_encoder", part_config(name, "text_encoder")}};
-}
-
-// Speed does not depend on the values, as long as they stay finite.
-template <class Holder>
-Holder random_weights(Holder module, const Placement& placement) {
-  const torch::NoGradGuard no_grad;
-  module->to(placement.device);
-  for (at::Tensor& parameter : module->parameters()) {
-    parameter.set_requires_grad(false);
-    parameter.uniform_(-1, 1).mul_(parameter.dim() > 1 ? std::sqrt(3.0 / static_cast<double>(parameter[0].numel()))
-                                                       : 0.1);
-  }
-  adopt_state_dict(*module, state_dict_of(*module), "random weights", {}, placement);
-  return module;
-}
-
-class Networks {
- public:
-  Networks(const json& configs, const Placement& where)
-      : placement(where),
-        unet(random_weights(UNet2dCondition(UNetConfig::from_json(configs.at("unet"), "unet")), where)),
-        vae(random_weights(AutoencoderKl(AutoencoderConfig::from_json(configs.at("vae"), "vae")), where)),
-        text(random_weights(ClipTextEncoder(ClipTextConfig::from_json(configs.at("text_encoder"), "text_encoder")),
-                            where)) {
-    forget_recordings();
-  }
-
-  at::Tensor embed(std::int64_t n) {
-    const at::Tensor ids = torch::zeros({n, text->config().max_position_embeddings}, torch::kLong).to(placement.device);
-    return text(ids).last_hidden_state_NLC;
-  }
-  at::Tensor latents(std::int64_t n, std::int64_t side) const {
-    return torch::randn({n, unet->config().in_channels, side, side}).to(placement.device, placement.dtype);
-  }
-  at::Tensor image(std::int64_t side_px) const {
-    return torch::rand({1, vae->config().in_channels, side_px, side_px}).to(placement.device, placement.dtype);
-  }
-  at::Tensor timesteps(std::int64_t n) const { return torch::full({n}, 500, torch::kLong).to(placement.device); }
-  // A pass as LatentDiffusion makes it.
-  at::Tensor predict(const at::Tensor& z, const at::Tensor& t, const at::Tensor& context) {
-    return (*unet_pass_)({z, t, context});
-  }
-
-  // Calls `work` on weights as any module has them on a GPU, where ours lie channels last.
-  template <class Work>
-  auto with_default_memory_format(const Work& work) {
-    if (placement.device.is_cpu()) return work();
-    lay_out(at::MemoryFormat::Contiguous);
-    const auto result = work();
-    lay_out(at::MemoryFormat::ChannelsLast);
-    forget_recordings();  // they read the old weights
-    return result;
-  }
-
-  Placement placement;
-  UNet2dCondition unet;
-  AutoencoderKl vae;
-  ClipTextEncoder text;
-
- private:
-  void forget_recordings() {
-    unet_pass_ = std::make_unique<GraphedFunction>(
-        [this](const std::vector<at::Tensor>& in) { return unet->forward(in[0], in[1], in[2]); });
-  }
-  void lay_out(at::MemoryFormat format) {
-    for (torch::nn::Module* module : std::initializer_list<torch::nn::Module*>{&*unet, &*vae}) {
-      for (at::Tensor& parameter : module->parameters()) {
-        if (parameter.dim() == 4) parameter.set_data(parameter.detach().contiguous(format));
-      }
-    }
-  }
-
-  std::unique_ptr<GraphedFunction> unet_pass_;
 };
 
 double peak_resident_gib() {
@@ -146,7 +54,7 @@ double best_seconds(std::int64_t repeats, at::Device device, const std::function
 
 class Table {
  public:
-  Table(const BenchOptions& options, Networks& networks) : options_(options), networks_(networks) {
+  Table(const BenchOptions& options, RandomNetworks& networks) : options_(options), networks_(networks) {
     const Placement& where = networks.placement;
     const std::int64_t size = where.device.is_cpu() ? kGemmSize : kGemmSizeOfGpu;
     gemm_ = measure_gemm_gflops(size, where);
@@ -191,11 +99,11 @@ class Table {
   }
 
   const BenchOptions& options_;
-  Networks& networks_;
+  RandomNetworks& networks_;
   double gemm_ = 0;
 };
 
-void measure_forward_passes(const Table& table, Networks& n, const BenchOptions& options) {
+void measure_forward_passes(const Table& table, RandomNetworks& n, const BenchOptions& options) {
   const torch::NoGradGuard no_grad;
   const std::int64_t factor = n.vae->config().downsampling_factor();
   for (const std::int64_t side : options.latents) {
@@ -213,7 +121,7 @@ void measure_forward_passes(const Table& table, Networks& n, const BenchOptions&
 }
 
 // Encode, a few U-Net calls under guidance, decode.
-void image_to_image(Networks& n, const at::Tensor& image) {
+void image_to_image(RandomNetworks& n, const at::Tensor& image) {
   const at::Tensor context = n.embed(2), t = n.timesteps(2);
   at::Tensor z = n.vae->encode(image).mean_NChw;
   for (std::int64_t i = 0; i < kSteps; ++i) {
@@ -223,7 +131,7 @@ void image_to_image(Networks& n, const at::Tensor& image) {
   n.vae->decode(z);
 }
 
-void measure_image_to_image(const Table& table, Networks& n, const BenchOptions& options) {
+void measure_image_to_image(const Table& table, RandomNetworks& n, const BenchOptions& options) {
   const torch::NoGradGuard no_grad;
   const std::int64_t side_px = options.latents.front() * n.vae->config().downsampling_factor();
   const at::Tensor image = n.image(side_px);
@@ -234,7 +142,7 @@ void require_gradients(torch::nn::Module& module) {
   for (at::Tensor& parameter : module.parameters()) parameter.set_requires_grad(true);
 }
 
-void measure_training(const Table& table, Networks& n) {
+void measure_training(const Table& table, RandomNetworks& n) {
   constexpr std::int64_t kUNetBatch = 16, kVaeBatch = 4;  // pretrain's
   require_gradients(*n.unet);
   require_gradients(*n.vae);
@@ -243,7 +151,7 @@ void measure_training(const Table& table, Networks& n) {
   const at::Tensor context = n.embed(kUNetBatch).detach();
   table.row(fmt::format("U-Net training step, {} latents", kUNetBatch), [&] {
     n.unet->zero_grad();
-    n.unet(z, t, context).square().mean().backward();
+    predicted_by(n.unet, n.unet_inputs(z, t, context)).square().mean().backward();
   });
   const at::Tensor images =
       n.image(side * n.vae->config().downsampling_factor()).expand({kVaeBatch, -1, -1, -1}).contiguous();
@@ -254,7 +162,7 @@ void measure_training(const Table& table, Networks& n) {
 }
 
 void bench_ldm(const BenchOptions& options) {
-  Networks networks(read_configs(options.config), placement_of(options.device, options.dtype));
+  RandomNetworks networks(network_configs(options.config), placement_of(options.device, options.dtype));
   if (!options.plain) {
     for (torch::nn::Module* module :
          std::initializer_list<torch::nn::Module*>{&*networks.unet, &*networks.vae, &*networks.text}) {
@@ -276,12 +184,13 @@ void add_bench_command(Command& app) {
   bench.require_command();
   add_bench_data_command(bench);
   add_bench_classifier_command(bench);
+  add_bench_candidates_command(bench);
   Command ldm = bench.add(
       "ldm",
       "seconds of each network of an LDM with random weights, beside stock libtorch operations (the plain path)");
   auto options = std::make_shared<BenchOptions>();
   ldm.option("--config", options->config,
-             "sd15, sd21 or a diffusers folder, of which only the config.json files are read")
+             "sd15, sd21, sdxl or a diffusers folder, of which only the config.json files are read")
       .default_shown();
   ldm.option("--latent", options->latents, "latent height and width; several with commas")
       .commas()

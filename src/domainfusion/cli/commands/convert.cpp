@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct ConvertArguments {
-  std::string in, out, dtype, tokenizer, prediction_type;
+  std::string in, out, dtype, tokenizer, prediction_type, vae;
   std::vector<std::string> loras;
 };
 
@@ -35,13 +35,15 @@ void convert_file(const fs::path& in, const fs::path& out, std::optional<at::Sca
 void convert(const ConvertArguments& arguments) {
   const auto type = arguments.dtype.empty() ? std::nullopt : std::optional(dtype_of(arguments.dtype));
   if (fs::path(arguments.out).extension() == ".safetensors") {
-    check<ConfigError>(arguments.loras.empty(), "--lora goes with a model: let OUT be the folder to make");
+    check<ConfigError>(arguments.loras.empty() && arguments.vae.empty(),
+                       "--lora and --vae go with a model: let OUT be the folder to make");
     return convert_file(arguments.in, arguments.out, type);
   }
   LdmOptions options;
   options.tokenizer = arguments.tokenizer;
   options.prediction_type = arguments.prediction_type;
   options.loras = lora_choices(arguments.loras);
+  options.vae = arguments.vae;
   write_diffusers_folder(arguments.out, LatentDiffusion::open(arguments.in, options), type);
   fmt::print("{}: a model in diffusers' layout\n", arguments.out);
 }
@@ -62,6 +64,7 @@ void add_convert_command(Command& app) {
   command.option("--dtype", arguments->dtype, "of floating-point tensors; default: as they are")
       .one_of({"float32", "float16", "bfloat16"});
   add_lora_option(command, arguments->loras);
+  add_vae_option(command, arguments->vae);
   command.option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none");
   command.option("--prediction-type", arguments->prediction_type, "what the U-Net of a CompVis file predicts")
       .one_of({"epsilon", "v_prediction", "sample"});

@@ -4,6 +4,7 @@
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
+#include "domainfusion/diffusion/adapted/adapted_source.h"
 #include "domainfusion/evaluation/dsi/dsi_run.h"
 #include "domainfusion/evaluation/tables/result_table.h"
 #include "domainfusion/training/guards/guarded_ldm.h"
@@ -13,8 +14,8 @@ namespace domainfusion {
 namespace {
 
 struct DsiArguments {
-  std::vector<std::string> runs, ldms, overrides;
-  std::string model = kSelectedModel, data, translations, recipe, device = "auto", dtype = "float32";
+  std::vector<std::string> runs, ldms, loras, overrides;
+  std::string model = kSelectedModel, data, translations, recipe, vae, device = "auto", dtype = "float32";
 };
 
 void dsi(const DsiArguments& arguments) {
@@ -30,6 +31,8 @@ void dsi(const DsiArguments& arguments) {
     request.ldms.push_back(with_context("--ldm", [&] { return named_ldm(word); }));
   request.ldm_options.placement = placement_of(arguments.device, arguments.dtype);
   request.ldm_options.hold_weights_once = true;
+  request.ldm_options.loras = lora_choices(arguments.loras);
+  request.ldm_options.vae = arguments.vae;
   request.translations = arguments.translations;
   request.should_stop = [&] { return stop.requested(); };
   try {
@@ -57,6 +60,8 @@ void add_dsi_command(Command& app) {
                  "folder that keeps the translations, which all runs may share; default: RUN/dsi");
   command.option("--model", a->model, kModelHelp).default_shown();
   command.option("--data", a->data, "where the run's images lie now");
+  add_lora_option(command, a->loras);
+  add_vae_option(command, a->vae);
   add_placement_options(command, a->device, a->dtype);
   command.option("--recipe", a->recipe, "TOML file of options");
   command.option("--set", a->overrides, "one option, key=value; may be given often");

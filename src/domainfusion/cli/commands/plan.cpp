@@ -15,7 +15,7 @@ using nlohmann::json;
 using OptionList = std::vector<std::pair<std::string, json>>;
 
 struct PlanArguments {
-  std::string data, test_domain, ldm;
+  std::string data, test_domain, ldm, vae;
   std::vector<std::string> loras, recipes, overrides, runs;
   bool compare = false, as_json = false;
 };
@@ -31,8 +31,9 @@ void flatten(const json& object, const std::string& prefix, OptionList& options)
 
 OptionList arguments_as_options(const PlanArguments& arguments) {
   OptionList options;
-  for (const auto& [key, value] : {std::pair("data.root", arguments.data),
-                                   std::pair("test_domain", arguments.test_domain), std::pair("ldm", arguments.ldm)}) {
+  for (const auto& [key, value] :
+       {std::pair("data.root", arguments.data), std::pair("test_domain", arguments.test_domain),
+        std::pair("ldm", arguments.ldm), std::pair("ldm_vae", arguments.vae)}) {
     if (!value.empty()) options.emplace_back(key, value);
   }
   if (!arguments.loras.empty()) options.emplace_back("ldm_loras", arguments.loras);
@@ -120,6 +121,7 @@ void add_plan_command(Command& app) {
   command.option("--test-domain", arguments->test_domain, "domain to hold out; the first unless given");
   command.option("--ldm", arguments->ldm, "latent diffusion model, to be measured");
   add_lora_option(command, arguments->loras);
+  add_vae_option(command, arguments->vae);
   command.option("--set", arguments->overrides, "one option, key=value; may be given often");
   command.flag("--compare", arguments->compare, "all algorithms beside the recipe's, with the options that they share");
   command.flag("--json", arguments->as_json, "the figures as JSON");

@@ -30,7 +30,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct SweepArguments {
-  std::string recipe, data, algorithm, ldm, targets = "all", out;
+  std::string recipe, data, algorithm, ldm, vae, targets = "all", out;
   std::vector<std::string> loras, overrides;
   std::int64_t trials = 3, hparams = 1, jobs = 1, retries = 1;
   bool cross_validation = false, slurm = false, submit = false, dry_run = false, yes = false;
@@ -126,6 +126,7 @@ std::vector<std::pair<std::string, nlohmann::json>> Sweep::common_options() cons
   add("data.root", arguments_.data.empty() ? "" : fs::absolute(arguments_.data).string());
   add("algorithm", arguments_.algorithm);
   add("ldm", arguments_.ldm.empty() ? "" : fs::absolute(located_weights(arguments_.ldm)).string());
+  add("ldm_vae", arguments_.vae.empty() ? "" : fs::absolute(located_weights(arguments_.vae)).string());
   if (!arguments_.loras.empty()) options.emplace_back("ldm_loras", absolute_loras(arguments_.loras));
   return options;
 }
@@ -273,6 +274,7 @@ void add_sweep_command(Command& app) {
   command.option("--algorithm", arguments->algorithm, "see `domainfusion inspect algorithms`");
   command.option("--ldm", arguments->ldm, "latent diffusion model, for algorithms that use one");
   add_lora_option(command, arguments->loras);
+  add_vae_option(command, arguments->vae);
   command.option("--set", arguments->overrides, "one option of each run, key=value; may be given often");
   command.option("--targets", arguments->targets, "domains to hold out in turn, with commas between; or all")
       .default_shown();

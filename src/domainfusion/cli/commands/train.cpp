@@ -17,7 +17,7 @@ namespace domainfusion {
 namespace {
 
 struct TrainArguments {
-  std::string data, test_domain, algorithm, ldm, tokenizer, candidates, recipe;
+  std::string data, test_domain, algorithm, ldm, vae, tokenizer, candidates, recipe;
   OutputFolder output;
   std::vector<std::string> loras, overrides, source_domains;
   bool dry_run = false, yes = false, skip_broken_images = false;
@@ -35,6 +35,7 @@ std::vector<std::pair<std::string, nlohmann::json>> options_of(const TrainArgume
   if (!arguments.source_domains.empty()) options.emplace_back("source_domains", arguments.source_domains);
   add("ldm", arguments.ldm);
   add("ldm_tokenizer", arguments.tokenizer);
+  add("ldm_vae", arguments.vae);
   if (!arguments.loras.empty()) options.emplace_back("ldm_loras", arguments.loras);
   add("candidates", arguments.candidates);
   if (arguments.skip_broken_images) options.emplace_back("data.skip_broken_images", true);
@@ -91,6 +92,7 @@ void add_train_command(Command& app) {
   command.option("--ldm", arguments->ldm,
                  "latent diffusion model (folder or CompVis file), for algorithms that use one");
   add_lora_option(command, arguments->loras);
+  add_vae_option(command, arguments->vae);
   command.option("--tokenizer", arguments->tokenizer, "tokenizer folder, for a CompVis file, which has none");
   command.option("--candidates", arguments->candidates, "store of generated images that runs share; made if absent");
   command.option("--recipe", arguments->recipe, "TOML file of options");

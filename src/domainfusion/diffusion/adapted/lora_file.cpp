@@ -96,8 +96,12 @@ class ModuleNames {
     if (part == LdmPart::kUnet) {
       places_.emplace("lora_unet_" + with_underscores(module), place);
       const std::string compvis = compvis_unet_name(weight, unet_layers);
-      if (!compvis.empty())
-        places_.emplace("lora_unet_" + with_underscores(compvis.substr(0, compvis.size() - kWeight.size())), place);
+      if (!compvis.empty()) {
+        const std::string flat = "lora_unet_" + with_underscores(compvis.substr(0, compvis.size() - kWeight.size()));
+        places_.emplace(flat, place);
+        // An upsampler stands behind the attention of its level, or, where there is none, in its place.
+        if (flat.ends_with("_2_conv")) places_.emplace(flat.substr(0, flat.size() - 7) + "_1_conv", place);
+      }
       places_.emplace("unet." + module, place);
       places_.emplace(module, place);  // of files of a U-Net alone
       return;
@@ -213,7 +217,7 @@ std::string compvis_unet_name(const std::string& name, std::int64_t layers) {
     return fmt::format("{}.{}.1.{}", blocks, block, rest);
   }
   if (take_front(rest, "downsamplers.0.conv.")) return fmt::format("{}.{}.0.op.{}", blocks, first + layers, rest);
-  // Behind the attention, where there is one; LoRAs of upsamplers know the first form.
+  // Behind the attention; 1 where the level has none.
   if (take_front(rest, "upsamplers.0.conv.")) return fmt::format("{}.{}.2.conv.{}", blocks, first + layers, rest);
   return "";
 }

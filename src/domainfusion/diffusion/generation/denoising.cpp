@@ -9,14 +9,18 @@ namespace domainfusion {
 
 GuidedPrediction::GuidedPrediction(const LatentDiffusion& model, const std::vector<std::string>& prompts,
                                    const std::string& negative_prompt, double guidance_scale)
-    : model_(model), scale_(guidance_scale), guided_(guidance_scale > 1), condition_(model.embed(prompts)) {
+    : model_(model),
+      scale_(guidance_scale),
+      guided_(guidance_scale > 1 && !model.embeds_guidance()),
+      condition_(model.embed(prompts)) {
   if (!guided_) return;
-  condition_ = at::cat({model.embed({negative_prompt}).expand_as(condition_), condition_});
+  condition_ = at::cat({model.embed_negative(negative_prompt).expand_as(condition_), condition_});
 }
 
 at::Tensor GuidedPrediction::operator()(const at::Tensor& z_NChw, double timestep) const {
   const at::Tensor z = guided_ ? at::cat({z_NChw, z_NChw}) : z_NChw;
-  const at::Tensor prediction = model_.predict(z, torch::full({z.size(0)}, timestep, torch::kFloat32), condition_);
+  const at::Tensor prediction =
+      model_.predict(z, torch::full({z.size(0)}, timestep, torch::kFloat32), condition_, scale_);
   if (!guided_) return prediction;
   const auto halves = prediction.chunk(2);
   return halves[0] + scale_ * (halves[1] - halves[0]);

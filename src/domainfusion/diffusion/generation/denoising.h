@@ -14,7 +14,7 @@
 namespace domainfusion {
 
 // The U-Net's prediction under classifier-free guidance (Ho and Salimans 2022): e_negative + scale (e_prompt -
-// e_negative), both in one batch; with a scale up to 1, e_prompt alone.
+// e_negative), both in one batch; with a scale up to 1, and for models that embed the scale, e_prompt alone.
 class GuidedPrediction {
  public:
   // prompts: one per image; negative_prompt: of all. `model` outlives the object.

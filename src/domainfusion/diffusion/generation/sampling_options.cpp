@@ -22,8 +22,11 @@ void SamplingOptions::describe_preset(ConfigFields& fields) {
 
 void SamplingOptions::settle(const Sampling& full, const FewStepKind& kind) {
   const bool few = takes_few_steps(preset, kind);
-  const Sampling values =
-      few ? Sampling{.steps = kind.steps, .strength = 0.5, .guidance_scale = 1, .scheduler = kind.scheduler} : full;
+  const Sampling values = few ? Sampling{.steps = kind.steps,
+                                         .strength = 0.5,
+                                         .guidance_scale = kind.guidance_scale,
+                                         .scheduler = kind.scheduler}
+                              : full;
   steps = steps.value_or(values.steps);
   strength = strength.value_or(values.strength);
   guidance_scale = guidance_scale.value_or(values.guidance_scale);
@@ -57,7 +60,7 @@ void tell_sampling(const std::string& group, const SamplingOptions& settled, con
 }
 
 void warn_of_guidance(const std::string& group, double guidance_scale, const FewStepKind& kind) {
-  if (!kind.few_step || guidance_scale <= 1) return;
+  if (!kind.few_step || guidance_scale <= 1 || kind.guidance_scale > 1) return;
   log_warning(
       "{}guidance_scale = {}: {}, and such models answer as if they were guided already; a second guidance makes "
       "glaring "

@@ -1,5 +1,7 @@
 #include "domainfusion/diffusion/text/clip_text_config.h"
 
+#include <algorithm>
+
 #include "domainfusion/config/model_config.h"
 
 namespace domainfusion {
@@ -22,16 +24,20 @@ ClipTextConfig ClipTextConfig::from_json(const json& object, const std::string& 
   c.bos_token_id = reader.integer("bos_token_id", c.bos_token_id, 0, 1 << 24);
   c.eos_token_id = reader.integer("eos_token_id", c.eos_token_id, 0, 1 << 24);
   c.pad_token_id = reader.integer("pad_token_id", c.pad_token_id, 0, 1 << 24);
+  const auto with_projection = [](const std::string& name) { return name == "CLIPTextModelWithProjection"; };
+  const std::vector<std::string> architectures = reader.texts("architectures", {"CLIPTextModel"});
+  const std::int64_t projection_dim = reader.integer("projection_dim", 512, 1);
+  if (std::any_of(architectures.begin(), architectures.end(), with_projection)) c.projection_dim = projection_dim;
   reader.only("model_type", {"clip_text_model"});
-  // Training-time, bookkeeping, and the projection that the hidden states do not pass.
-  reader.ignore({"architectures", "attention_dropout", "dropout", "dtype", "initializer_factor", "initializer_range",
-                 "projection_dim", "torch_dtype", "transformers_version"});
+  // Training-time and bookkeeping.
+  reader.ignore({"attention_dropout", "dropout", "dtype", "initializer_factor", "initializer_range", "torch_dtype",
+                 "transformers_version"});
   reader.finish();
   return c;
 }
 
 json ClipTextConfig::to_json() const {
-  return {{"architectures", {"CLIPTextModel"}},
+  return {{"architectures", {projection_dim > 0 ? "CLIPTextModelWithProjection" : "CLIPTextModel"}},
           {"model_type", "clip_text_model"},
           {"vocab_size", vocab_size},
           {"hidden_size", hidden_size},
@@ -44,7 +50,7 @@ json ClipTextConfig::to_json() const {
           {"bos_token_id", bos_token_id},
           {"eos_token_id", eos_token_id},
           {"pad_token_id", pad_token_id},
-          {"projection_dim", hidden_size}};
+          {"projection_dim", projection_dim > 0 ? projection_dim : hidden_size}};
 }
 
 }  // namespace domainfusion

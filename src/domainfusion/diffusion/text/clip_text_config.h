@@ -15,7 +15,8 @@ struct ClipTextConfig {
   std::int64_t num_attention_heads = 8;  // divides hidden_size
   std::int64_t max_position_embeddings = 77;
   double layer_norm_eps = 1e-5;
-  std::string hidden_act = "quick_gelu";                                          // or "gelu" (exact)
+  std::int64_t projection_dim = 0;        // of CLIPTextModelWithProjection; 0: a CLIPTextModel, without it
+  std::string hidden_act = "quick_gelu";  // or "gelu" (exact)
   std::int64_t bos_token_id = 49406, eos_token_id = 49407, pad_token_id = 49407;  // kept for the file; not used here
 
   // Absent keys take transformers' defaults. ConfigError naming the field whose value is not supported.

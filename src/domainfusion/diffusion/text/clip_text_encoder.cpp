@@ -76,6 +76,10 @@ ClipTextEncoderImpl::ClipTextEncoderImpl(const ClipTextConfig& config)
   encoder->add("layers", list.ptr());
   model->add("encoder", encoder);
   model->add("final_layer_norm", final_layer_norm_.ptr());
+  if (config.projection_dim > 0) {
+    text_projection_ =
+        register_module("text_projection", Linear(config.hidden_size, config.projection_dim, /*bias=*/false));
+  }
 }
 
 void ClipTextEncoderImpl::check_ids(const at::Tensor& ids_NL) const {
@@ -106,6 +110,7 @@ ClipTextOutput ClipTextEncoderImpl::forward(const at::Tensor& given_ids_NL) {
   output.last_hidden_state_NLC = final_layer_norm_(x);
   const at::Tensor end_N = ids_NL.argmax(1);
   output.pooled_NC = output.last_hidden_state_NLC.index({at::arange(ids_NL.size(0), end_N.options()), end_N});
+  if (text_projection_) output.projected_NP = text_projection_(output.pooled_NC);
   return output;
 }
 

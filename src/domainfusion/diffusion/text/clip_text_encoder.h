@@ -29,6 +29,7 @@ TORCH_MODULE(ClipTextLayer);
 struct ClipTextOutput {
   at::Tensor last_hidden_state_NLC;           // after the final layer norm: what the U-Net is conditioned on
   at::Tensor pooled_NC;                       // last_hidden_state at the highest id of each row (the end token)
+  at::Tensor projected_NP;                    // pooled, projected; undefined without a projection
   std::vector<at::Tensor> hidden_states_NLC;  // the embeddings, then the output of each layer
 };
 
@@ -46,6 +47,7 @@ class ClipTextEncoderImpl : public torch::nn::Module {
   torch::nn::Embedding token_embedding_, position_embedding_;
   std::vector<ClipTextLayer> layers_;
   torch::nn::LayerNorm final_layer_norm_;
+  Linear text_projection_{nullptr};
 };
 TORCH_MODULE(ClipTextEncoder);
 

@@ -146,6 +146,12 @@ std::vector<std::int64_t> ClipTokenizer::encode(std::string_view prompt) const {
   return ids;
 }
 
+ClipTokenizer ClipTokenizer::padding_with(const std::string& token) const {
+  ClipTokenizer other = *this;
+  other.pad_id_ = other.special_tokens_[token] = id_of_special(token);
+  return other;
+}
+
 std::string ClipTokenizer::cut_text(std::string_view prompt) const {
   const std::vector<std::int64_t> tokens = tokenize(prompt);
   const auto kept = static_cast<std::size_t>(length_ - 2);

@@ -40,6 +40,8 @@ class ClipTokenizer {
   std::int64_t start_id() const { return start_id_; }
   std::int64_t end_id() const { return end_id_; }
   std::int64_t pad_id() const { return pad_id_; }
+  // The same tokenizer padding with another token. FormatError for one that the vocabulary lacks.
+  ClipTokenizer padding_with(const std::string& token) const;
   std::int64_t vocabulary_size() const { return static_cast<std::int64_t>(ids_.size()); }
   // Whether tokenizer.json holds tokens that no other file of the folder does.
   bool needs_tokenizer_json() const { return needs_tokenizer_json_; }

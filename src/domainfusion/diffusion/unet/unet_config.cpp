@@ -11,10 +11,9 @@ namespace {
 
 // Features of other U-Nets of the family: each must be absent or switched off.
 void refuse_other_features(ModelConfigReader& reader) {
-  for (const char* key : {"num_attention_heads", "class_embed_type", "num_class_embeds", "addition_embed_type",
-                          "encoder_hid_dim", "encoder_hid_dim_type", "time_embedding_act_fn", "timestep_post_act",
-                          "time_cond_proj_dim", "cross_attention_norm", "reverse_transformer_layers_per_block",
-                          "addition_time_embed_dim", "projection_class_embeddings_input_dim"}) {
+  for (const char* key :
+       {"num_attention_heads", "class_embed_type", "num_class_embeds", "encoder_hid_dim", "encoder_hid_dim_type",
+        "time_embedding_act_fn", "timestep_post_act", "cross_attention_norm", "reverse_transformer_layers_per_block"}) {
     reader.only(key, {nullptr});
   }
   for (const char* key :
@@ -33,6 +32,22 @@ void refuse_other_features(ModelConfigReader& reader) {
   reader.only("conv_in_kernel", {3});
   reader.only("conv_out_kernel", {3});
   reader.ignore({"addition_embed_type_num_heads"});  // belongs to addition_embed_type
+}
+
+// SDXL's: pooled text and six sizes beside the time step.
+void read_addition(ModelConfigReader& reader, const json& object, UNetConfig& c) {
+  reader.only("addition_embed_type", {nullptr, "text_time"});
+  const bool text_time = object.value("addition_embed_type", json()) == "text_time";
+  if (!text_time) {
+    reader.only("addition_time_embed_dim", {nullptr});
+    reader.only("projection_class_embeddings_input_dim", {nullptr});
+    return;
+  }
+  c.addition_time_embed_dim = reader.integers("addition_time_embed_dim", {0}, 1, 1 << 16).front();
+  c.projection_class_embeddings_input_dim = reader.integers("projection_class_embeddings_input_dim", {0}).front();
+  if (c.addition_time_embed_dim < 1) reader.refuse("addition_time_embed_dim", "a width, with text_time");
+  if (c.pooled_channels() < 1)
+    reader.refuse("projection_class_embeddings_input_dim", "more than six times addition_time_embed_dim");
 }
 
 void check_names(const std::vector<std::string>& names, const std::vector<std::string>& known, std::size_t levels,
@@ -74,6 +89,8 @@ UNetConfig UNetConfig::from_json(const json& object, const std::string& subject)
   c.use_linear_projection = reader.boolean("use_linear_projection", c.use_linear_projection);
   c.upcast_attention = reader.boolean("upcast_attention", c.upcast_attention);
   c.time_embedding_dim = reader.integers("time_embedding_dim", {0}).front();
+  c.time_cond_proj_dim = reader.integers("time_cond_proj_dim", {0}, 4).front();
+  read_addition(reader, object, c);
   refuse_other_features(reader);
   reader.finish();
   c.validate(subject);
@@ -115,6 +132,12 @@ json UNetConfig::to_json() const {
                  {"upcast_attention", upcast_attention},
                  {"act_fn", "silu"}};
   if (time_embedding_dim > 0) object["time_embedding_dim"] = time_embedding_dim;
+  if (time_cond_proj_dim > 0) object["time_cond_proj_dim"] = time_cond_proj_dim;
+  if (is_xl()) {
+    object["addition_embed_type"] = "text_time";
+    object["addition_time_embed_dim"] = addition_time_embed_dim;
+    object["projection_class_embeddings_input_dim"] = projection_class_embeddings_input_dim;
+  }
   return object;
 }
 

@@ -31,8 +31,14 @@ struct UNetConfig {
   bool use_linear_projection = false;
   bool upcast_attention = false;        // scores in float32: always so here
   std::int64_t time_embedding_dim = 0;  // 0: four times the first entry of block_out_channels
+  std::int64_t time_cond_proj_dim = 0;  // width of the embedded guidance scale (latent consistency models); 0: none
+  // Of SDXL (addition_embed_type = text_time): widths of each embedded size, and of pooled text and sizes together. 0:
+  // none.
+  std::int64_t addition_time_embed_dim = 0, projection_class_embeddings_input_dim = 0;
 
   std::size_t levels() const { return block_out_channels.size(); }
+  bool is_xl() const { return addition_time_embed_dim > 0; }
+  std::int64_t pooled_channels() const { return projection_class_embeddings_input_dim - 6 * addition_time_embed_dim; }
   std::int64_t time_channels() const { return time_embedding_dim > 0 ? time_embedding_dim : 4 * block_out_channels[0]; }
 
   // Absent keys take diffusers' defaults. ConfigError naming the field whose value is not supported; `subject` opens

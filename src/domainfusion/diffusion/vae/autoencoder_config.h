@@ -18,6 +18,14 @@ struct AutoencoderConfig {
   std::int64_t sample_size_px = 32;   // nominal image size ("sample_size")
   double scaling_factor = 0.18215;    // latents are multiplied by it: about 1 / their standard deviation
   bool mid_block_add_attention = true;
+  bool force_upcast = true;  // its values overflow in float16; heeded where the model is of the SDXL family
+
+  // Of AutoencoderTiny (diffusers' class of that name; TAESD), whose fields above hold too: residual blocks of each
+  // level, channels all the same. Empty: an AutoencoderKL.
+  std::vector<std::int64_t> encoder_blocks;    // from the image's resolution down
+  std::vector<std::int64_t> decoder_blocks;    // from the latent's up
+  std::vector<std::int64_t> decoder_channels;  // likewise
+  bool is_tiny() const { return !encoder_blocks.empty(); }
 
   // Image pixels per latent pixel: 2^(levels - 1).
   std::int64_t downsampling_factor() const { return std::int64_t{1} << (block_out_channels.size() - 1); }

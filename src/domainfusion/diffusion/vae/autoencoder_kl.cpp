@@ -11,19 +11,29 @@
 #include "domainfusion/diffusion/vae/tiling.h"
 
 namespace domainfusion {
+namespace {
+
+// As diffusers. AutoencoderTiny has no posterior: the least variance stands for none.
+constexpr double kLeastLogVariance = -30, kLargestLogVariance = 20;
+
+}  // namespace
 
 at::Tensor LatentPosterior::sample(const at::Tensor& noise_NChw) const {
   return mean_NChw + at::exp(0.5 * log_variance_NChw) * noise_NChw;
 }
 
-AutoencoderKlImpl::AutoencoderKlImpl(const AutoencoderConfig& config)
-    : config_(config),
-      encoder_(register_module("encoder", Encoder(config))),
-      decoder_(register_module("decoder", Decoder(config))),
-      quant_conv_(
-          register_module("quant_conv", Conv2d(one_by_one(2 * config.latent_channels, 2 * config.latent_channels)))),
-      post_quant_conv_(
-          register_module("post_quant_conv", Conv2d(one_by_one(config.latent_channels, config.latent_channels)))) {}
+AutoencoderKlImpl::AutoencoderKlImpl(const AutoencoderConfig& config) : config_(config) {
+  if (config.is_tiny()) {
+    tiny_encoder_ = register_module("encoder", TinyEncoder(config));
+    tiny_decoder_ = register_module("decoder", TinyDecoder(config));
+    return;
+  }
+  encoder_ = register_module("encoder", Encoder(config));
+  decoder_ = register_module("decoder", Decoder(config));
+  const std::int64_t channels = config.latent_channels;
+  quant_conv_ = register_module("quant_conv", Conv2d(one_by_one(2 * channels, 2 * channels)));
+  post_quant_conv_ = register_module("post_quant_conv", Conv2d(one_by_one(channels, channels)));
+}
 
 LatentPosterior AutoencoderKlImpl::encode(const at::Tensor& image11_NCHW) {
   const std::int64_t factor = config_.downsampling_factor();
@@ -36,7 +46,7 @@ LatentPosterior AutoencoderKlImpl::encode(const at::Tensor& image11_NCHW) {
   const at::Tensor both =
       tiled ? map_in_tiles(image11_NCHW, {.in = tile_px_, .out = tile_px_ / factor}, map) : map(image11_NCHW);
   const auto halves = both.chunk(2, 1);
-  return {halves[0], halves[1].clamp(-30.0, 20.0)};
+  return {halves[0], halves[1].clamp(kLeastLogVariance, kLargestLogVariance)};
 }
 
 at::Tensor AutoencoderKlImpl::decode(const at::Tensor& latent_NChw) {
@@ -49,13 +59,31 @@ at::Tensor AutoencoderKlImpl::decode(const at::Tensor& latent_NChw) {
   return tiled ? map_in_tiles(latent_NChw, {.in = tile, .out = tile_px_}, map) : map(latent_NChw);
 }
 
-at::Tensor AutoencoderKlImpl::moments(const at::Tensor& image11_NCHW) { return quant_conv_(encoder_(image11_NCHW)); }
+at::Tensor AutoencoderKlImpl::moments(const at::Tensor& image11_NCHW) {
+  if (!config_.is_tiny()) return quant_conv_(encoder_(image11_NCHW));
+  const at::Tensor latents = tiny_encoder_(image11_NCHW);
+  return at::cat({latents, at::full_like(latents, kLeastLogVariance)}, 1);
+}
 
-at::Tensor AutoencoderKlImpl::image(const at::Tensor& latent_NChw) { return decoder_(post_quant_conv_(latent_NChw)); }
+at::Tensor AutoencoderKlImpl::image(const at::Tensor& latent_NChw) {
+  return config_.is_tiny() ? tiny_decoder_(latent_NChw) : decoder_(post_quant_conv_(latent_NChw));
+}
 
 void AutoencoderKlImpl::use_tiles(std::int64_t tile_px) {
   config_.check_tiles(tile_px);
   tile_px_ = tile_px;
+}
+
+TensorMap with_zero_biases(TensorMap weights) {
+  constexpr std::string_view kWeight = ".weight";
+  TensorMap biases;
+  for (const auto& [name, tensor] : weights) {
+    if (!name.ends_with(kWeight) || tensor.dim() != 4) continue;
+    const std::string bias = name.substr(0, name.size() - kWeight.size()) + ".bias";
+    if (!weights.contains(bias)) biases[bias] = at::zeros({tensor.size(0)}, tensor.options());
+  }
+  weights.merge(biases);
+  return weights;
 }
 
 TensorMap with_current_attention_names(TensorMap weights) {

@@ -8,6 +8,7 @@
 
 #include "domainfusion/diffusion/vae/autoencoder_blocks.h"
 #include "domainfusion/diffusion/vae/autoencoder_config.h"
+#include "domainfusion/diffusion/vae/tiny_autoencoder_blocks.h"
 #include "domainfusion/io/weights/tensor_file.h"
 
 namespace domainfusion {
@@ -39,12 +40,17 @@ class AutoencoderKlImpl : public torch::nn::Module {
   at::Tensor image(const at::Tensor& latent_NChw);
 
   AutoencoderConfig config_;
-  Encoder encoder_;
-  Decoder decoder_;
-  Conv2d quant_conv_, post_quant_conv_;
+  Encoder encoder_{nullptr};
+  Decoder decoder_{nullptr};
+  Conv2d quant_conv_{nullptr}, post_quant_conv_{nullptr};
+  TinyEncoder tiny_encoder_{nullptr};  // in place of the four above
+  TinyDecoder tiny_decoder_{nullptr};
   std::int64_t tile_px_ = 0;
 };
 TORCH_MODULE(AutoencoderKl);
+
+// Weights of AutoencoderTiny with a bias for every convolution, of zeros where the files hold none.
+TensorMap with_zero_biases(TensorMap weights);
 
 // The weights under today's names: the attention names of 2022 files (query, key, value, proj_attn) become to_q, to_k,
 // to_v, to_out.0.

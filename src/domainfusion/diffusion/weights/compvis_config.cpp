@@ -12,6 +12,7 @@ namespace domainfusion {
 namespace {
 
 constexpr std::int64_t kHeadChannels = 64, kUnetHeads = 8, kGroups = 32, kMaxLevels = 16;
+constexpr double kXlScalingFactor = 0.13025;
 constexpr const char* kBaseStep = "875000";  // global_step of Stable Diffusion 2.0-base
 
 // Extent `dimension` of a tensor that must be there.
@@ -83,6 +84,15 @@ UNetConfig unet_config(const TensorShapes& shapes, const CompvisNames& names, st
     c.up_block_types.push_back(*type == "DownBlock2D" ? "UpBlock2D" : "CrossAttnUpBlock2D");
   }
   c.norm_num_groups = groups_of(c.block_out_channels);
+  if (names.is_xl()) {
+    c.projection_class_embeddings_input_dim = extent(shapes, "model.diffusion_model.label_emb.0.0.weight", 1);
+    // Six sizes share what the pooled text leaves: 256 each in the published models.
+    const std::int64_t pooled = extent(shapes, "conditioner.embedders.1.model.text_projection", 1);
+    c.addition_time_embed_dim = (c.projection_class_embeddings_input_dim - pooled) / 6;
+    check<FormatError>(c.addition_time_embed_dim >= 2 && c.pooled_channels() == pooled,
+                       "its label_emb takes {} numbers, its text encoder gives {}: they do not belong together",
+                       c.projection_class_embeddings_input_dim, pooled);
+  }
   return c;
 }
 
@@ -104,25 +114,28 @@ AutoencoderConfig vae_config(const TensorShapes& shapes, const CompvisNames& nam
     ++c.layers_per_block;
   c.norm_num_groups = groups_of(c.block_out_channels);
   c.sample_size_px = sample_size * c.downsampling_factor();
+  if (names.is_xl()) c.scaling_factor = kXlScalingFactor;
   return c;
 }
 
-ClipTextConfig text_config(const TensorShapes& shapes, const CompvisNames& names) {
+ClipTextConfig text_config(const TensorShapes& shapes, const CompvisNames& names, LdmPart part) {
   // Under its new name, so that every spelling of a text encoder counts.
   TensorShapes renamed;
   for (const auto& [name, shape] : shapes) {
     const auto target = names.target_of(name);
-    if (target.use == CompvisNames::Use::kPart && target.part == LdmPart::kTextEncoder) renamed[target.name] = shape;
+    if (target.use == CompvisNames::Use::kPart && target.part == part) renamed[target.name] = shape;
   }
   ClipTextConfig c;
   c.vocab_size = extent(renamed, "text_model.embeddings.token_embedding.weight", 0);
   c.hidden_size = extent(renamed, "text_model.embeddings.token_embedding.weight", 1);
   c.max_position_embeddings = extent(renamed, "text_model.embeddings.position_embedding.weight", 0);
   c.intermediate_size = extent(renamed, "text_model.encoder.layers.0.mlp.fc1.weight", 0);
-  c.num_hidden_layers = names.text_layers();
+  const bool second = part == LdmPart::kTextEncoder2, open_clip = names.is_xl() ? second : names.has_open_clip();
+  c.num_hidden_layers = second ? names.second_text_layers() : names.text_layers();
   c.num_attention_heads = heads_of(c.hidden_size);
-  c.hidden_act = names.has_open_clip() ? "gelu" : "quick_gelu";
-  if (names.has_open_clip()) c.pad_token_id = 0;
+  c.hidden_act = open_clip ? "gelu" : "quick_gelu";
+  if (open_clip) c.pad_token_id = 0;
+  if (second) c.projection_dim = extent(shapes, "conditioner.embedders.1.model.text_projection", 1);
   return c;
 }
 
@@ -139,12 +152,24 @@ nlohmann::json scheduler_config(const std::string& prediction_type) {
           {"steps_offset", 1}};
 }
 
+// Of Stable Diffusion XL.
+nlohmann::json xl_scheduler_config(const std::string& prediction_type) {
+  return {{"_class_name", "EulerDiscreteScheduler"},
+          {"num_train_timesteps", 1000},
+          {"beta_start", 0.00085},
+          {"beta_end", 0.012},
+          {"beta_schedule", "scaled_linear"},
+          {"prediction_type", prediction_type},
+          {"timestep_spacing", "leading"},
+          {"steps_offset", 1}};
+}
+
 std::string compvis_prediction_type(const CompvisNames& names, const TensorMetadata& metadata,
                                     const std::string& wanted) {
   if (!wanted.empty()) return wanted;
   const auto step = metadata.find("global_step");
   const bool base = step != metadata.end() && step->second == kBaseStep;
-  return names.has_open_clip() && !base ? "v_prediction" : "epsilon";
+  return names.has_open_clip() && !names.is_xl() && !base ? "v_prediction" : "epsilon";
 }
 
 }  // namespace
@@ -152,11 +177,12 @@ std::string compvis_prediction_type(const CompvisNames& names, const TensorMetad
 CompvisConfig::CompvisConfig(const TensorShapes& shapes, const CompvisNames& names, const TensorMetadata& metadata,
                              const std::string& prediction_type) {
   const std::string prediction = compvis_prediction_type(names, metadata, prediction_type);
-  const std::int64_t sample_size = prediction == "v_prediction" ? 96 : 64;
+  const std::int64_t sample_size = names.is_xl() ? 128 : prediction == "v_prediction" ? 96 : 64;
   vae_ = vae_config(shapes, names, sample_size).to_json();
   unet_ = unet_config(shapes, names, sample_size).to_json();
-  text_encoder_ = text_config(shapes, names).to_json();
-  scheduler_ = scheduler_config(prediction);
+  text_encoder_ = text_config(shapes, names, LdmPart::kTextEncoder).to_json();
+  if (names.is_xl()) second_text_encoder_ = text_config(shapes, names, LdmPart::kTextEncoder2).to_json();
+  scheduler_ = names.is_xl() ? xl_scheduler_config(prediction) : scheduler_config(prediction);
 }
 
 }  // namespace domainfusion

@@ -18,7 +18,7 @@ void say_unknown(const WeightsFile& file, const CompvisNames& names) {
     if (++count <= kMostListed) unknown.push_back(tensor.name);
   }
   if (count == 0) return;
-  log_warning("'{}': {} tensors belong to no part of Stable Diffusion 1.x or 2.x and are left out: {}{}",
+  log_warning("'{}': {} tensors belong to no part of Stable Diffusion and are left out: {}{}",
               file.paths().front().string(), count, fmt::join(unknown, "; "), count > kMostListed ? "; …" : "");
 }
 
@@ -31,7 +31,8 @@ void check_tokenizer(const LdmOptions& options) {
 // The choice that the file does not state, see compvis_config.h.
 void say_prediction_type(const CompvisNames& names, const TensorMetadata& metadata, const LdmOptions& options,
                          const CompvisConfig& config) {
-  if (!names.has_open_clip() || !options.prediction_type.empty() || metadata.contains("global_step")) return;
+  if (!names.has_open_clip() || names.is_xl() || !options.prediction_type.empty() || metadata.contains("global_step"))
+    return;
   log_info(
       "the file does not state what its U-Net predicts: {} is taken, as diffusers does; --prediction-type names "
       "another",
@@ -64,15 +65,17 @@ nlohmann::json CompvisFile::config(LdmPart part) const {
       return config_.vae();
     case LdmPart::kUnet:
       return config_.unet();
-    default:
+    case LdmPart::kTextEncoder:
       return config_.text_encoder();
+    default:
+      return config_.second_text_encoder();
   }
 }
 
 TensorMap CompvisFile::weights(LdmPart part) const {
   const auto belongs = [&](const std::string& name) {
     const auto target = names_.target_of(name);
-    return target.part == part && (target.use == CompvisNames::Use::kPart || target.use == CompvisNames::Use::kThirds);
+    return target.part == part && target.use != CompvisNames::Use::kUnused && target.use != CompvisNames::Use::kUnknown;
   };
   return compvis_part(load_tensors(file_, belongs), names_, part);
 }

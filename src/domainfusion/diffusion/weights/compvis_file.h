@@ -1,5 +1,5 @@
 #pragma once
-// A whole model in one weights file of CompVis' layout (.safetensors, .ckpt): Stable Diffusion 1.x and 2.x.
+// A whole model in one weights file of CompVis' layout (.safetensors, .ckpt): Stable Diffusion 1.x, 2.x and XL.
 
 #include <filesystem>
 
@@ -15,11 +15,13 @@ class CompvisFile : public ModelSource {
   // options.tokenizer.
   CompvisFile(const std::filesystem::path& path, LdmOptions options);
 
+  std::vector<LdmPart> parts() const override { return names_.parts(); }
   nlohmann::json config(LdmPart part) const override;
   TensorMap weights(LdmPart part) const override;
   std::string subject(LdmPart part) const override;
   nlohmann::json scheduler_config() const override { return config_.scheduler(); }
   std::filesystem::path tokenizer_folder() const override { return options_.tokenizer; }
+  bool zeros_for_empty_prompt() const override { return names_.is_xl(); }
   std::vector<LdmFile> files() const override;
 
  private:

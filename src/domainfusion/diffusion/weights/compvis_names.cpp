@@ -20,6 +20,9 @@ using Renames = std::initializer_list<std::pair<std::string_view, std::string_vi
 
 constexpr std::string_view kUnet = "model.diffusion_model.", kVae = "first_stage_model.",
                            kClip = "cond_stage_model.transformer.", kOpenClip = "cond_stage_model.model.";
+// Of Stable Diffusion XL.
+constexpr std::string_view kXlClip = "conditioner.embedders.0.transformer.",
+                           kXlOpenClip = "conditioner.embedders.1.model.";
 
 // Takes `prefix` off the front of `text`, if it is there.
 bool take(std::string_view& text, std::string_view prefix) {
@@ -166,16 +169,25 @@ bool is_compvis(const TensorShapes& shapes) { return has_prefix(shapes, kUnet); 
 CompvisNames::CompvisNames(const TensorShapes& shapes) {
   check<FormatError>(is_compvis(shapes),
                      "holds no model.diffusion_model.*: it is no latent diffusion model in CompVis' layout");
-  check<FormatError>(!has_prefix(shapes, "conditioner.") && !has_prefix(shapes, std::string(kUnet) + "label_emb."),
-                     "is a Stable Diffusion XL model; versions 1.x and 2.x are supported");
+  xl_ = has_prefix(shapes, "conditioner.") || has_prefix(shapes, std::string(kUnet) + "label_emb.");
+  check<FormatError>(!has_prefix(shapes, "conditioner.embedders.0.model."),
+                     "is the refiner of Stable Diffusion XL, which starts from another model's latents; use the base");
   check<FormatError>(has_prefix(shapes, kVae), "holds a U-Net but no VAE (first_stage_model.*); use a complete file");
-  check<FormatError>(has_prefix(shapes, kClip) || has_prefix(shapes, kOpenClip),
-                     "holds a U-Net but no text encoder (cond_stage_model.*); use a complete file");
+  check<FormatError>(xl_ ? has_prefix(shapes, kXlClip) && has_prefix(shapes, kXlOpenClip)
+                         : has_prefix(shapes, kClip) || has_prefix(shapes, kOpenClip),
+                     "holds a U-Net but {} ({}.*); use a complete file",
+                     xl_ ? "not both text encoders" : "no text encoder", xl_ ? "conditioner" : "cond_stage_model");
   unet_inputs_ = count_numbered(shapes, std::string(kUnet) + "input_blocks.");
   unet_layers_ = first_downsampling(shapes, unet_inputs_) - 1;
   check<FormatError>(unet_layers_ >= 1, "its U-Net has no input_blocks: it is damaged");
   vae_levels_ = count_numbered(shapes, std::string(kVae) + "decoder.up.");
-  open_clip_ = has_prefix(shapes, kOpenClip);
+  open_clip_ = xl_ || has_prefix(shapes, kOpenClip);
+  if (xl_) {
+    text_layers_ = count_numbered(shapes, std::string(kXlClip) + "text_model.encoder.layers.");
+    second_text_layers_ = count_numbered(shapes, std::string(kXlOpenClip) + "transformer.resblocks.");
+    check<FormatError>(text_layers_ >= 2 && second_text_layers_ >= 2, "its text encoders lack layers: it is damaged");
+    return;
+  }
   text_layers_ = open_clip_ ? used_open_clip_layers(shapes)
                             : std::max(count_numbered(shapes, std::string(kClip) + "text_model.encoder.layers."),
                                        count_numbered(shapes, std::string(kClip) + "encoder.layers."));
@@ -187,8 +199,14 @@ Target CompvisNames::target_of(const std::string& name) const {
   if (is_of_training(name)) return {Use::kUnused};
   if (take(rest, kUnet)) return unet_target(std::string(rest));
   if (take(rest, kVae)) return vae_target(std::string(rest));
-  if (take(rest, kOpenClip)) return open_clip_target(std::string(rest));
-  return take(rest, kClip) ? clip_target(std::string(rest)) : Target{};
+  if (take(rest, xl_ ? kXlOpenClip : kOpenClip)) return open_clip_target(std::string(rest));
+  return take(rest, xl_ ? kXlClip : kClip) ? clip_target(std::string(rest)) : Target{};
+}
+
+std::vector<LdmPart> CompvisNames::parts() const {
+  std::vector<LdmPart> parts{LdmPart::kVae, LdmPart::kUnet, LdmPart::kTextEncoder};
+  if (xl_) parts.push_back(LdmPart::kTextEncoder2);
+  return parts;
 }
 
 // Checkpoints written with later versions of transformers lack the level text_model. What else a CLIP may hold (its
@@ -207,6 +225,8 @@ Target CompvisNames::unet_target(const std::string& name) const {
   std::string_view rest = name;
   if (auto fixed = renamed(rest, {{"time_embed.0.", "time_embedding.linear_1."},
                                   {"time_embed.2.", "time_embedding.linear_2."},
+                                  {"label_emb.0.0.", "add_embedding.linear_1."},
+                                  {"label_emb.0.2.", "add_embedding.linear_2."},
                                   {"input_blocks.0.0.", "conv_in."},
                                   {"out.0.", "conv_norm_out."},
                                   {"out.2.", "conv_out."}})) {
@@ -250,9 +270,10 @@ Target CompvisNames::vae_target(const std::string& name) const {
 
 Target CompvisNames::open_clip_target(const std::string& name) const {
   std::string_view rest = name;
-  const auto part = [](std::string new_name) {
-    return Target{Use::kPart, LdmPart::kTextEncoder, "text_model." + new_name};
-  };
+  const LdmPart encoder = xl_ ? LdmPart::kTextEncoder2 : LdmPart::kTextEncoder;
+  const std::int64_t layers = xl_ ? second_text_layers_ : text_layers_;
+  const auto part = [encoder](std::string new_name) { return Target{Use::kPart, encoder, "text_model." + new_name}; };
+  if (xl_ && name == "text_projection") return {Use::kTurned, encoder, "text_projection.weight"};
   if (name == "text_projection" || name == "logit_scale" || name == "attn_mask") return {Use::kUnused};
   if (name.ends_with("embeddings.position_ids")) return {Use::kUnused};  // of a file made from a diffusers folder
   if (name == "positional_embedding") return part("embeddings.position_embedding.weight");
@@ -261,11 +282,11 @@ Target CompvisNames::open_clip_target(const std::string& name) const {
   if (!take(rest, "transformer.resblocks.")) return {};
   const auto layer = take_number(rest);
   if (!layer) return {};
-  if (*layer >= text_layers_) return {Use::kUnused};
+  if (*layer >= layers) return {Use::kUnused};
   const std::string block = fmt::format("encoder.layers.{}.", *layer);
   for (const char* kind : {"weight", "bias"}) {
     if (rest == std::string("attn.in_proj_") + kind) {
-      return {Use::kThirds, LdmPart::kTextEncoder, "text_model." + block + "self_attn.?_proj." + kind};
+      return {Use::kThirds, encoder, "text_model." + block + "self_attn.?_proj." + kind};
     }
   }
   const auto below = renamed(rest, {{"ln_1.", "layer_norm1."},
@@ -291,6 +312,10 @@ TensorMap compvis_part(const TensorMap& tensors, const CompvisNames& names, LdmP
         new_name[target.name.find('?')] = "qkv"[i];
         renamed[new_name] = thirds[i];
       }
+    } else if (target.use == Use::kTurned) {
+      check<FormatError>(tensor.dim() == 2, "tensor '{}' has shape [{}]; expected a matrix", name,
+                         fmt::join(tensor.sizes(), ", "));
+      renamed[target.name] = tensor.t();
     } else if (target.use == Use::kPart) {
       const bool linear =
           part == LdmPart::kVae && target.name.find(".attentions.") != std::string::npos && tensor.dim() == 4;

@@ -20,6 +20,7 @@ class CompvisNames {
   enum class Use {
     kPart,    // a tensor of `part` called `name`
     kThirds,  // rows of query, key and value: `name` has a ? in place of q, k, v
+    kTurned,  // a matrix that stands the other way round
     kUnused,  // in every such file, of no use here: running averages, noise schedules, the last layer of OpenCLIP
     kUnknown
   };
@@ -30,7 +31,7 @@ class CompvisNames {
   };
 
   // Learns from all names of the file where levels begin and how many layers there are. FormatError where it has no
-  // U-Net, VAE or text encoder, or is of another family (Stable Diffusion XL).
+  // U-Net, VAE or text encoder, or is the refiner of Stable Diffusion XL.
   explicit CompvisNames(const TensorShapes& shapes);
 
   Target target_of(const std::string& name) const;
@@ -39,7 +40,11 @@ class CompvisNames {
   std::int64_t unet_inputs() const { return unet_inputs_; }  // input_blocks
   std::int64_t vae_levels() const { return vae_levels_; }
   std::int64_t text_layers() const { return text_layers_; }  // as used: without the last one of OpenCLIP
-  bool has_open_clip() const { return open_clip_; }          // Stable Diffusion 2.x
+  bool has_open_clip() const { return open_clip_; }          // Stable Diffusion 2.x, and XL's second text encoder
+  bool is_xl() const { return xl_; }
+  std::int64_t second_text_layers() const { return second_text_layers_; }  // of XL
+  // The text encoders come last.
+  std::vector<LdmPart> parts() const;
 
  private:
   Target unet_target(const std::string& rest) const;
@@ -47,8 +52,8 @@ class CompvisNames {
   static Target clip_target(const std::string& rest);
   Target open_clip_target(const std::string& rest) const;
 
-  std::int64_t unet_layers_ = 0, unet_inputs_ = 0, vae_levels_ = 0, text_layers_ = 0;
-  bool open_clip_ = false;
+  std::int64_t unet_layers_ = 0, unet_inputs_ = 0, vae_levels_ = 0, text_layers_ = 0, second_text_layers_ = 0;
+  bool open_clip_ = false, xl_ = false;
 };
 
 // Whether a file with these tensors is of CompVis' layout.

@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::vector<std::string> candidates(LdmPart part) {
-  const bool text = part == LdmPart::kTextEncoder;
+  const bool text = part == LdmPart::kTextEncoder || part == LdmPart::kTextEncoder2;
   const std::string safe = text ? "model" : "diffusion_pytorch_model",
                     pickled = text ? "pytorch_model" : "diffusion_pytorch_model";
   return {safe + ".safetensors",
@@ -49,6 +49,13 @@ TensorMap with_level_of_texts(TensorMap weights) {
   return renamed;
 }
 
+// A folder of SDXL has two text encoders.
+std::vector<LdmPart> parts_of_folder(const fs::path& folder) {
+  std::vector<LdmPart> parts{LdmPart::kVae, LdmPart::kUnet, LdmPart::kTextEncoder};
+  if (fs::exists(folder / folder_of(LdmPart::kTextEncoder2))) parts.push_back(LdmPart::kTextEncoder2);
+  return parts;
+}
+
 }  // namespace
 
 fs::path part_weights(const fs::path& folder, LdmPart part) {
@@ -68,7 +75,7 @@ bool is_whole_model(const fs::path& folder) {
     const auto names = candidates(part);
     return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return fs::exists(below / name); });
   };
-  for (const LdmPart part : {LdmPart::kVae, LdmPart::kUnet, LdmPart::kTextEncoder}) {
+  for (const LdmPart part : parts_of_folder(folder)) {
     const fs::path below = folder / folder_of(part);
     if (!fs::exists(below / "config.json") || !has_weights(below, part)) return false;
   }
@@ -93,10 +100,27 @@ TensorMap DiffusersFolder::weights(LdmPart part) const {
     case LdmPart::kVae:
       return with_current_attention_names(std::move(weights));
     case LdmPart::kTextEncoder:
+    case LdmPart::kTextEncoder2:
       return with_level_of_texts(std::move(weights));
     default:
       return weights;
   }
+}
+
+std::vector<LdmPart> DiffusersFolder::parts() const { return parts_of_folder(folder_); }
+
+// A tokenizer that is named replaces both.
+fs::path DiffusersFolder::second_tokenizer_folder() const {
+  const fs::path second = folder_ / "tokenizer_2";
+  return options_.tokenizer.empty() && fs::is_directory(second) ? second : fs::path();
+}
+
+// As SDXL's pipelines: true where model_index.json does not say otherwise.
+bool DiffusersFolder::zeros_for_empty_prompt() const {
+  const fs::path index = folder_ / "model_index.json";
+  if (parts().size() < 4) return false;
+  if (!fs::is_regular_file(index)) return true;
+  return read_json_object(index).value("force_zeros_for_empty_prompt", nlohmann::json(true)) != false;
 }
 
 nlohmann::json DiffusersFolder::scheduler_config() const {
@@ -119,7 +143,7 @@ std::vector<LdmFile> DiffusersFolder::files() const {
   if (!options_.prediction_type.empty()) files.push_back({"prediction_type", {}, options_.prediction_type});
   const nlohmann::json config = read_json_object(folder_ / scheduler), set = as_pipelines_set(config);
   if (set != config) files.push_back({"scheduler as set", {}, json_text(set)});
-  for (const LdmPart part : {LdmPart::kVae, LdmPart::kUnet, LdmPart::kTextEncoder}) {
+  for (const LdmPart part : parts()) {
     const std::string name = folder_of(part) + "/";
     files.push_back({name + "config.json", folder_ / name / "config.json", {}});
     const WeightsFile weights = WeightsFile::open(part_weights(folder_ / folder_of(part), part));
@@ -128,6 +152,11 @@ std::vector<LdmFile> DiffusersFolder::files() const {
     }
   }
   for (LdmFile& file : tokenizer_files(tokenizer_folder())) files.push_back(std::move(file));
+  if (parts().size() < 4) return files;
+  if (!second_tokenizer_folder().empty()) {
+    for (LdmFile& file : tokenizer_files(second_tokenizer_folder(), "tokenizer_2")) files.push_back(std::move(file));
+  }
+  files.push_back({"zeros for the empty prompt", {}, zeros_for_empty_prompt() ? "true" : "false"});
   return files;
 }
 

@@ -11,11 +11,14 @@ class DiffusersFolder : public ModelSource {
  public:
   DiffusersFolder(std::filesystem::path folder, LdmOptions options);
 
+  std::vector<LdmPart> parts() const override;
   nlohmann::json config(LdmPart part) const override;
   TensorMap weights(LdmPart part) const override;
   std::string subject(LdmPart part) const override;
   nlohmann::json scheduler_config() const override;
   std::filesystem::path tokenizer_folder() const override;
+  std::filesystem::path second_tokenizer_folder() const override;
+  bool zeros_for_empty_prompt() const override;
   nlohmann::json provenance() const override;  // domainfusion.json, or null
   std::vector<LdmFile> files() const override;
 

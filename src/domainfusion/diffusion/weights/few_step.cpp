@@ -40,7 +40,8 @@ constexpr std::array<KnownWord, 12> kWords{{{"turbo", "euler:trailing"},
                                             {"flash", "lcm"}}};
 // Fewer of these words stand for a model by themselves: "hyper" and "flash" name many things.
 constexpr std::array<std::string_view, 2> kWithSd{"hyper", "flash"};
-constexpr std::int64_t kMostSteps = 8;  // of a few
+constexpr std::int64_t kMostSteps = 8;   // of a few
+constexpr double kEmbeddedGuidance = 8;  // that latent consistency models of this kind are shown with
 
 std::vector<std::string> words_of_name(const std::string& name) {
   std::vector<std::string> words{""};
@@ -150,6 +151,7 @@ FewStepKind few_step_kind_of_name(const std::string& name) {
 
 FewStepKind few_step_kind(const fs::path& model, const std::vector<LoraChoice>& loras) {
   try {
+    if (const fs::path base = base_of_lora_folder(model); !base.empty()) return few_step_kind(base, loras);
     for (const LoraChoice& lora : loras) {
       for (const std::string& name : names_of_lora(lora.path)) {
         if (FewStepKind kind = few_step_kind_of_name(name); kind.few_step) return kind;
@@ -158,14 +160,19 @@ FewStepKind few_step_kind(const fs::path& model, const std::vector<LoraChoice>& 
     const auto folder = folder_of_model(model);
     const FewStepKind by_scheduler =
         folder ? kind_of_scheduler(small_file(*folder / "scheduler/scheduler_config.json")) : FewStepKind{};
+    FewStepKind kind = by_scheduler;
     for (const std::string& name : names_of(model, folder)) {
-      FewStepKind kind = few_step_kind_of_name(name);
-      if (!kind.few_step) continue;
+      const FewStepKind by_name = few_step_kind_of_name(name);
+      if (!by_name.few_step) continue;
+      kind = by_name;
       // The model's own sampler, where it is one for a few steps.
       if (by_scheduler.few_step) kind.scheduler = by_scheduler.scheduler;
-      return kind;
+      break;
     }
-    return by_scheduler;
+    const json embedded =
+        folder ? small_file(*folder / "unet/config.json").value("time_cond_proj_dim", json()) : json();
+    if (kind.few_step && embedded.is_number_integer()) kind.guidance_scale = kEmbeddedGuidance;
+    return kind;
   } catch (const Error&) {
     return {};
   } catch (const fs::filesystem_error&) {

@@ -15,7 +15,8 @@ struct FewStepKind {
   bool few_step = false;
   std::string reason;              // what says so, for messages: "its sampler is LCMScheduler"
   std::int64_t steps = 4;          // what it is used with: those of its name, else 4
-  std::string scheduler = "auto";  // see prepare_scheduler
+  double guidance_scale = 1;       // likewise: 8 where the U-Net takes the scale as an input, else 1
+  std::string scheduler = "auto";  // see make_scheduler
 };
 
 // What the files of `model` (see open_model) and of the LoRAs merged into it say: the class and spacing of its

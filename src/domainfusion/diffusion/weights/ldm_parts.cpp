@@ -22,16 +22,29 @@ LdmParts::LdmParts(std::shared_ptr<const ModelSource> source, const PartsOptions
       options_(options),
       vae_{LdmPart::kVae, config_of<AutoencoderConfig>(*source_, LdmPart::kVae)},
       unet_{LdmPart::kUnet, config_of<UNetConfig>(*source_, LdmPart::kUnet)},
-      text_encoder_{LdmPart::kTextEncoder, config_of<ClipTextConfig>(*source_, LdmPart::kTextEncoder)} {}
+      text_encoder_{LdmPart::kTextEncoder, config_of<ClipTextConfig>(*source_, LdmPart::kTextEncoder)},
+      second_text_encoder_{LdmPart::kTextEncoder2, unet_.config.is_xl() && source_->parts().size() > 3
+                                                       ? config_of<ClipTextConfig>(*source_, LdmPart::kTextEncoder2)
+                                                       : ClipTextConfig()} {}
+
+at::ScalarType LdmParts::vae_dtype() const {
+  const at::ScalarType type = options_.placement.dtype;
+  return type == at::kHalf && unet_.config.is_xl() && vae_.config.force_upcast ? at::kFloat : type;
+}
 
 template <class Holder, class Config>
 Holder LdmParts::loaded(Slot<Holder, Config>& slot) {
   const std::lock_guard lock(slot.mutex);
   if (!slot.module.is_empty()) return slot.module;
   return slot.module = with_context(fmt::format("'{}'", source_->subject(slot.part)), [&] {
-           const TensorMap weights = source_->weights(slot.part);
+           TensorMap weights = source_->weights(slot.part);
            Holder module(slot.config);
-           adopt_state_dict(*module, weights, "weights", {"embeddings.position_ids"}, options_.placement);
+           Placement placement = options_.placement;
+           if constexpr (std::is_same_v<Holder, AutoencoderKl>) {
+             placement.dtype = vae_dtype();
+             if (slot.config.is_tiny()) weights = with_zero_biases(std::move(weights));
+           }
+           adopt_state_dict(*module, weights, "weights", {"embeddings.position_ids"}, placement);
            for (at::Tensor& parameter : module->parameters()) parameter.set_requires_grad(false);
            module->eval();
            if constexpr (std::is_same_v<Holder, AutoencoderKl>) module->use_tiles(options_.vae_tile_px);
@@ -61,12 +74,24 @@ void LdmParts::use_vae_tiles(std::int64_t tile_px) {
 AutoencoderKl LdmParts::vae() { return loaded(vae_); }
 UNet2dCondition LdmParts::unet() { return loaded(unet_); }
 ClipTextEncoder LdmParts::text_encoder() { return loaded(text_encoder_); }
+ClipTextEncoder LdmParts::second_text_encoder() { return loaded(second_text_encoder_); }
+
+at::Tensor predicted_by(UNet2dCondition unet, const std::vector<at::Tensor>& inputs) {
+  UNetAddition addition;
+  std::size_t next = 3;
+  if (unet->config().is_xl()) {
+    addition.pooled_NP = inputs.at(next++);
+    addition.size_N6 = inputs.at(next++);
+  }
+  if (unet->config().time_cond_proj_dim > 0) addition.guidance_N = inputs.at(next);
+  return unet->forward(inputs[0], inputs[1], inputs[2], addition);
+}
 
 std::shared_ptr<GraphedFunction> LdmParts::unet_pass() {
   const std::lock_guard lock(pass_mutex_);
   if (!unet_pass_) {
     unet_pass_ = std::make_shared<GraphedFunction>(
-        [unet = unet()](const std::vector<at::Tensor>& in) mutable { return unet->forward(in[0], in[1], in[2]); });
+        [unet = unet()](const std::vector<at::Tensor>& in) { return predicted_by(unet, in); });
   }
   return unet_pass_;
 }
@@ -78,12 +103,16 @@ void LdmParts::release(LdmPart part) {
     unet_pass_.reset();
     clear(unet_);
   }
-  if (part == LdmPart::kTextEncoder) clear(text_encoder_);
+  if (part == LdmPart::kTextEncoder || part == LdmPart::kTextEncoder2) {
+    clear(text_encoder_);
+    clear(second_text_encoder_);
+  }
 }
 
 bool LdmParts::is_loaded(LdmPart part) const {
   if (part == LdmPart::kVae) return is_filled(vae_);
-  return part == LdmPart::kUnet ? is_filled(unet_) : is_filled(text_encoder_);
+  if (part == LdmPart::kUnet) return is_filled(unet_);
+  return is_filled(part == LdmPart::kTextEncoder ? text_encoder_ : second_text_encoder_);
 }
 
 }  // namespace domainfusion

@@ -35,17 +35,21 @@ class LdmParts {
   const AutoencoderConfig& vae_config() const { return vae_.config; }
   const UNetConfig& unet_config() const { return unet_.config; }
   const ClipTextConfig& text_encoder_config() const { return text_encoder_.config; }
+  const ClipTextConfig& second_text_encoder_config() const { return second_text_encoder_.config; }  // of SDXL
 
   // The part, loaded now if it is not. Weights of the placement's type stay in the mapped file, others are converted.
   // FormatError, ShapeError that lists all missing, unexpected and mis-shaped tensors.
   AutoencoderKl vae();
   UNet2dCondition unet();
   ClipTextEncoder text_encoder();
-  // unet()->forward of {sample, timesteps, context}, which a GPU is given as one CUDA graph where no gradient is asked
-  // for.
+  ClipTextEncoder second_text_encoder();
+  // The type that the VAE computes in: the placement's, but float32 for float16 where its values overflow (SDXL's
+  // force_upcast).
+  at::ScalarType vae_dtype() const;
+  // predicted_by() of unet(), which a GPU is given as one CUDA graph where no gradient is asked for.
   std::shared_ptr<GraphedFunction> unet_pass();
 
-  // Gives the part's memory back; the next use loads it again.
+  // Gives the part's memory back; the next use loads it again. Both text encoders go together.
   void release(LdmPart part);
   bool is_loaded(LdmPart part) const;
 
@@ -68,9 +72,13 @@ class LdmParts {
   PartsOptions options_;
   Slot<AutoencoderKl, AutoencoderConfig> vae_;
   Slot<UNet2dCondition, UNetConfig> unet_;
-  Slot<ClipTextEncoder, ClipTextConfig> text_encoder_;
+  Slot<ClipTextEncoder, ClipTextConfig> text_encoder_, second_text_encoder_;
   std::mutex pass_mutex_;
   std::shared_ptr<GraphedFunction> unet_pass_;  // of the U-Net that is loaded
 };
+
+// A U-Net's output for {sample, timesteps, context} and, as its config asks for them, pooled text and sizes (SDXL) and
+// guidance (latent consistency models).
+at::Tensor predicted_by(UNet2dCondition unet, const std::vector<at::Tensor>& inputs);
 
 }  // namespace domainfusion

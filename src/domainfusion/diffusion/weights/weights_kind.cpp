@@ -35,7 +35,7 @@ std::string kind_of_compvis(const TensorShapes& shapes) {
     const auto found = shapes.lower_bound(prefix);
     return found != shapes.end() && found->first.starts_with(prefix);
   };
-  if (holds("conditioner.")) return "Stable Diffusion XL model in CompVis' layout, which is not supported";
+  if (holds("conditioner.")) return "Stable Diffusion XL model in CompVis' layout";
   const bool whole = holds("first_stage_model.") && holds("cond_stage_model.");
   return fmt::format("Stable Diffusion {} model in CompVis' layout{}", holds("cond_stage_model.model.") ? "2.x" : "1.x",
                      whole ? "" : ", without VAE or text encoder");

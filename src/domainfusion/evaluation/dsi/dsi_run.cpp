@@ -78,7 +78,7 @@ class DsiRun {
 DsiConfig settled(DsiConfig config, const DsiRequest& request) {
   FewStepKind kind;
   for (const auto& [domain, path] : request.ldms) {
-    kind = few_step_kind(path);
+    kind = few_step_kind(path, request.ldm_options.loras);
     if (!kind.few_step) break;
   }
   config.settle(kind);

@@ -105,7 +105,7 @@ std::vector<std::optional<Image>> DsiTranslator::translate(const DomainDataset& 
 }
 
 void DsiTranslator::release() {
-  for (const LdmPart part : {LdmPart::kVae, LdmPart::kUnet, LdmPart::kTextEncoder}) ldm_.release(part);
+  for (const LdmPart part : ldm_.source().parts()) ldm_.release(part);
 }
 
 }  // namespace domainfusion

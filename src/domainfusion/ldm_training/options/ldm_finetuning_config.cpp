@@ -21,6 +21,10 @@ void LdmFinetuningConfig::describe(ConfigFields& fields) {
   fields.real("ema_decay", ema_decay, {0, 1}, "decay per step of the weight average that is written out");
   fields.integer("checkpoint_every_steps", checkpoint_every_steps, {1, 100000000}, "steps between two checkpoints");
   fields.boolean("half_weights", half_weights, "write the U-Net's weights as float16: half the size");
+  fields.integer(
+      "lora_rank", lora_rank, {0, 1024},
+      "train a LoRA of this rank beside the attentions' weights in place of these: megabytes, and a few GB of "
+      "memory; --lora, dsi and cdga.models take it. lr may be ten times as large. 0: all weights");
 }
 
 }  // namespace domainfusion

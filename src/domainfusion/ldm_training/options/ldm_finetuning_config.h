@@ -22,6 +22,7 @@ struct LdmFinetuningConfig {
   double ema_decay = 0.9999;
   std::int64_t checkpoint_every_steps = 500;
   bool half_weights = false;
+  std::int64_t lora_rank = 0;  // 0: all weights are trained
   void describe(ConfigFields& fields);
 
   LdmStageConfig stage() const { return {.steps = steps, .batch_size = batch_size, .lr = lr, .ema_decay = ema_decay}; }

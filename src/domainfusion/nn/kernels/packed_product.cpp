@@ -110,12 +110,22 @@ void check_depth(const ProductRows& rows, const PackedMatrix& weights) {
 
 const float* shifted(const float* pointer, std::int64_t by) { return pointer ? pointer + by : nullptr; }
 
-// Output n of the panel that begins at `panel`, columns `width` apart.
-void pack_output(const at::TensorAccessor<float, 3>& weight_NSC, std::int64_t n, std::int64_t width, float* panel) {
+constexpr std::int64_t kPackedTogether = 64;  // rows of a panel that stay in the first-level cache while they fill
+
+// Outputs first … end-1 as the columns of the panel that begins at `panel`, `width` numbers a row.
+void pack_outputs(const at::TensorAccessor<float, 3>& weight_NSC, std::int64_t first, std::int64_t end,
+                  std::int64_t width, float* panel) {
+  const std::int64_t channels = weight_NSC.size(2), stride = weight_NSC.stride(2);
   for (std::int64_t s = 0; s < weight_NSC.size(1); ++s) {
-    const float* from = weight_NSC[n][s].data();
-    const std::int64_t channels = weight_NSC.size(2), stride = weight_NSC.stride(2);
-    for (std::int64_t c = 0; c < channels; ++c, panel += width) *panel = from[c * stride];
+    for (std::int64_t begin = 0; begin < channels; begin += kPackedTogether) {
+      const std::int64_t rows = std::min(kPackedTogether, channels - begin);
+      for (std::int64_t n = first; n < end; ++n) {
+        const float* from = weight_NSC[n][s].data() + begin * stride;
+        float* to = panel + n - first;
+        for (std::int64_t c = 0; c < rows; ++c) to[c * width] = from[c * stride];
+      }
+      panel += rows * width;
+    }
   }
 }
 
@@ -129,8 +139,7 @@ PackedMatrix::PackedMatrix(const at::Tensor& weight_NSC)
   for_each_task(panels, [&](std::int64_t p) {
     float* first = panels_PKn_.data_ptr<float>() + p * depth_ * width;
     if ((p + 1) * width > outputs_) std::fill_n(first, depth_ * width, 0.0f);
-    for (std::int64_t n = p * width; n < std::min(outputs_, (p + 1) * width); ++n)
-      pack_output(weight, n, width, first + n % width);
+    pack_outputs(weight, p * width, std::min(outputs_, (p + 1) * width), width, first);
   });
 }
 

@@ -8,6 +8,7 @@
 #include "domainfusion/core/error.h"
 #include "domainfusion/nn/kernels/kernels.h"
 #include "domainfusion/nn/kernels/parallel_tasks.h"
+#include "domainfusion/nn/memory/activation_memory.h"
 
 namespace domainfusion {
 namespace {
@@ -109,11 +110,24 @@ class TileBlock {
   std::vector<float> sums_;   // of one panel: [positions, tiles, tile columns]
 };
 
-// G along one dimension of 3 entries.
-at::Tensor times_g(const at::Tensor& weight, std::int64_t dim) {
-  const auto g = weight.unbind(dim);
-  const at::Tensor ends = g[0] + g[2];
-  return at::stack({g[0], 0.5 * (ends + g[1]), 0.5 * (ends - g[1]), g[2]}, dim);
+// G of three entries, `stride` apart.
+void times_g(const float* g, std::int64_t stride, float* transformed) {
+  const float ends = g[0] + g[2 * stride], middle = g[stride];
+  transformed[0] = g[0];
+  transformed[1] = 0.5F * (ends + middle);
+  transformed[2] = 0.5F * (ends - middle);
+  transformed[3] = g[2 * stride];
+}
+
+// G g G^T of a kernel [3, 3]; entry (i, j) of the result goes to `to` at (4 i + j) * stride.
+void transform_kernel(const float* kernel, float* to, std::int64_t stride) {
+  float columns[3][4];  // [column of the kernel, row of the result]
+  for (std::int64_t x = 0; x < 3; ++x) times_g(kernel + x, 3, columns[x]);
+  for (std::int64_t i = 0; i < 4; ++i) {
+    float row[4];
+    times_g(&columns[0][i], 4, row);
+    for (std::int64_t j = 0; j < 4; ++j) to[(4 * i + j) * stride] = row[j];
+  }
 }
 
 // H with H G = 1.
@@ -129,8 +143,18 @@ at::Tensor weight_of_winograd(const at::Tensor& matrix_NSC) {
   return times_h(times_h(transformed, 2), 3).contiguous();
 }
 
+// In one pass, into memory that the next layer's takes again: temporary tensors of a whole model's weights would be
+// gigabytes of pages for the system to zero.
 at::Tensor winograd_weight(const at::Tensor& weight) {
-  return times_g(times_g(weight, 2), 3).flatten(2).transpose(1, 2);
+  const at::Tensor kernels_NC33 = weight.contiguous();
+  const std::int64_t outputs = weight.size(0), channels = weight.size(1);
+  const at::Tensor matrix_NSC = new_activation({outputs, kPositions, channels});
+  for_each_task(outputs, [&](std::int64_t n) {
+    const float* kernel = kernels_NC33.data_ptr<float>() + n * channels * 9;
+    float* to = matrix_NSC.data_ptr<float>() + n * kPositions * channels;
+    for (std::int64_t c = 0; c < channels; ++c) transform_kernel(kernel + 9 * c, to + c, channels);
+  });
+  return matrix_NSC;
 }
 
 void winograd_convolution(const PaddedPixels& pixels, const PackedMatrix& weights, const ProductTarget& target) {

@@ -26,7 +26,21 @@ at::Tensor result_like(const at::Tensor& x, std::int64_t features) {
 LinearImpl::LinearImpl(std::int64_t in_features, std::int64_t out_features, bool bias)
     : PackedLayer({out_features, in_features}, out_features, bias) {}
 
+void LinearImpl::add_low_rank(at::Tensor down_RI, at::Tensor up_OR) {
+  check<ShapeError>(down_RI.dim() == 2 && up_OR.dim() == 2 && down_RI.size(1) == weight_.size(1) &&
+                        up_OR.size(0) == weight_.size(0) && down_RI.size(0) == up_OR.size(1),
+                    "low rank [{}], [{}] beside a weight [{}]", fmt::join(down_RI.sizes(), ", "),
+                    fmt::join(up_OR.sizes(), ", "), fmt::join(weight_.sizes(), ", "));
+  down_RI_ = std::move(down_RI);
+  up_OR_ = std::move(up_OR);
+}
+
 at::Tensor LinearImpl::forward(const at::Tensor& x, const at::Tensor& residual) {
+  const at::Tensor y = full_rank(x, residual);
+  return down_RI_.defined() ? y + at::linear(at::linear(x, down_RI_), up_OR_) : y;
+}
+
+at::Tensor LinearImpl::full_rank(const at::Tensor& x, const at::Tensor& residual) {
   count_multiply_adds(static_cast<double>(x.numel()) * static_cast<double>(weight_.size(0)));
   if (uses_kernels({x, residual, bias_}, weight_)) return packed(x.contiguous(), residual);
   const at::Tensor y = at::linear(x, plain_weight(), bias_);

@@ -19,6 +19,7 @@ LdmOptions ldm_options_of(const TrainingConfig& config, const std::string& devic
   return {.tokenizer = config.ldm_tokenizer,
           .prediction_type = config.ldm_prediction_type,
           .loras = lora_choices(config.ldm_loras),
+          .vae = config.ldm_vae,
           .placement = placement_of(device, config.ldm_dtype)};
 }
 

@@ -82,6 +82,9 @@ void TrainingConfig::describe(ConfigFields& fields) {
   fields.text("ldm_tokenizer", ldm_tokenizer, "tokenizer folder, for a CompVis file, which has none");
   fields.texts("ldm_loras", ldm_loras,
                "LoRA files merged into the latent diffusion model, each FILE or FILE:SCALE; a scale of 1 unless named");
+  fields.text("ldm_vae", ldm_vae,
+              "folder of a VAE in place of the model's own: AutoencoderKL, or AutoencoderTiny (TAESD) in either of its "
+              "layouts");
   fields.text("ldm_prediction_type", ldm_prediction_type,
               "epsilon, v_prediction or sample; empty: what the model's files say");
   fields.text("ldm_dtype", ldm_dtype, "type in which it computes: float32, bfloat16 or float16 (GPU only)");

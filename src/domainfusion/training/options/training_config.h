@@ -65,6 +65,7 @@ struct TrainingConfig {
   std::string ldm_tokenizer;                // tokenizer folder, for a model in one file
   std::string ldm_prediction_type;          // empty: what the model's files say
   std::vector<std::string> ldm_loras;       // FILE or FILE:SCALE, merged into it
+  std::string ldm_vae;                      // folder of a VAE in place of the model's own (TAESD)
   std::string ldm_dtype = "float32";        // in which its networks compute
   std::string candidates;                   // folder of a candidate store
   std::string device = "auto";

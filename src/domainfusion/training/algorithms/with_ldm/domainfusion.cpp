@@ -61,7 +61,13 @@ void DomainFusion::prepare(TrainingContext& context) {
   options_.validate();
   ldm_ = load_frozen_ldm(context);
   if (options_.domainfusion.online_augmentation) prepare_rounds();
-  if (options_.domainfusion.latent_distillation != AutoSwitch::kOff) prepare_distillation();
+  if (options_.domainfusion.latent_distillation == AutoSwitch::kOff) return;
+  if (!context.config.ldm_vae.empty())
+    log_info(
+        "distillation works on the latents of the VAE '{}' too; curves and gates are those of this pair of VAE and "
+        "U-Net, and are measured for it",
+        context.config.ldm_vae);
+  prepare_distillation();
 }
 
 PromptWords DomainFusion::words() const {
