@@ -48,9 +48,23 @@ TEST(Ranks, SumGatherAndTell) {
   EXPECT_EQ(current_ranks(), nullptr);
 }
 
+TEST(Ranks, ExactSumsAreOfOneTree) {
+  const std::vector<float> values{1e8f, 1.0f, -1e8f, 0.25f};
+  RankSettings settings{std::chrono::seconds(60)};
+  settings.exact_sums = true;
+  expect_no_faults(on_ranks(
+      4,
+      [&](Ranks& ranks) {
+        const at::Tensor sum = torch::full({2}, values[static_cast<std::size_t>(ranks.rank())]);
+        ranks.sum(sum);
+        EXPECT_EQ(sum[0].item<float>(), (values[0] + values[1]) + (values[2] + values[3]));
+      },
+      settings));
+}
+
 TEST(Ranks, WhoDoesNotComeIsNamed) {
   const int port = free_test_port();
-  const RankSettings patience{std::chrono::milliseconds(1500), ""};
+  const RankSettings patience{std::chrono::milliseconds(1500)};
   std::string first, second;
   std::thread other([&] {
     second = message_of<DistributedError>([&] { join_ranks({2, 4, 0, 1, "127.0.0.1", port}, patience); });

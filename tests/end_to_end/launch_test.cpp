@@ -29,7 +29,7 @@ class LaunchCommand : public testing::Test {
   // The losses of the steps.
   std::vector<double> losses(const std::string& run) {
     std::vector<double> list;
-    for (const auto& record : read_json_lines(shell_ / run / "records.jsonl")) {
+    for (const auto& record : read_json_lines((shell_ / run) / "records.jsonl")) {
       if (record.at("type") == "step") list.push_back(record.at("loss"));
     }
     return list;
@@ -71,6 +71,21 @@ TEST_F(LaunchCommand, TwoProcessesTrainAsOneAndTheFirstWritesTheRun) {
   succeed(train("more", "--set steps=12"));
   succeed(train("one", "--set steps=12"));
   expect_equal_runs("one", "more");
+}
+
+TEST_F(LaunchCommand, ExactSumsGiveTheSameBitsForOneTwoAndFourProcesses) {
+  const std::string exact = "--set sum=exact --set classifier.dropout=0.2 ";
+  succeed(train("one", exact));
+  succeed("launch -n 2 -- " + train("two", exact));
+  succeed("launch -n 4 -- " + train("four", exact));
+  for (const char* run : {"two", "four"}) {
+    for (const char* file : {"checkpoint.safetensors", "best.safetensors", "records.jsonl"}) {
+      EXPECT_TRUE(CommandLine::text((shell_ / "one") / file) == CommandLine::text((shell_ / run) / file))
+          << run << file;
+    }
+  }
+  succeed(train("plain"));
+  EXPECT_EQ(shell_.run("launch -n 3 -- " + train("three", exact)).exit_code, 2);
 }
 
 TEST_F(LaunchCommand, TellsWhichRankFailedFirstAndWhatItSaid) {

@@ -21,7 +21,9 @@ namespace domainfusion {
 struct RankSettings {
   // After so long without a sign of life a rank is lost; so long others are waited for at the start.
   std::chrono::milliseconds timeout{120000};
-  std::string interface;  // network interface; empty: that of the route to the master
+  std::string interface = {};  // network interface; empty: that of the route to the master
+  // Sums in one binary tree over the ranks: their bits depend on what the ranks give and how many they are alone.
+  bool exact_sums = false;
 };
 
 class Ranks {
