@@ -79,21 +79,6 @@ TEST(Ranks, WhoDoesNotComeIsNamed) {
   EXPECT_NE(nobody.find("is rank 0 running there"), std::string::npos) << nobody;
 }
 
-TEST(Ranks, WhyARankEndedIsToldToTheOthers) {
-  const auto faults = on_ranks(3, [](Ranks& ranks) {
-    if (ranks.rank() == 1) {
-      ranks.leave("the disk is full");
-      throw IoError("the disk is full");
-    }
-    ranks.meet();
-  });
-  EXPECT_EQ(faults[1], "the disk is full");
-  for (const int rank : {0, 2}) {
-    EXPECT_NE(faults[static_cast<std::size_t>(rank)].find("rank 1 ended: the disk is full"), std::string::npos)
-        << faults[static_cast<std::size_t>(rank)];
-  }
-}
-
 TEST(RowShare, CutsABatchAsItsPartsAreCut) {
   for (const std::int64_t parts : {1, 2, 3}) {
     for (const std::int64_t size : {1, 2, 4}) {

@@ -1,5 +1,7 @@
 #include "domainfusion/cli/ldm_arguments.h"
 
+#include "domainfusion/distributed/device_of_rank.h"
+
 namespace domainfusion {
 
 void add_device_option(Command& command, std::string& device) {
@@ -20,7 +22,10 @@ void LdmArguments::add_to(Command& command) {
 }
 
 LdmOptions LdmArguments::options() const {
-  return {.tokenizer = tokenizer, .prediction_type = prediction_type, .placement = placement_of(device, dtype)};
+  LdmOptions options{
+      .tokenizer = tokenizer, .prediction_type = prediction_type, .placement = placement_of(device, dtype)};
+  options.placement.device = device_of_rank(device);
+  return options;
 }
 
 }  // namespace domainfusion

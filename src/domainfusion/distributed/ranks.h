@@ -40,6 +40,8 @@ class Ranks {
   virtual std::function<void()> sum_later(const at::Tensor& values) = 0;
   // What all ranks gave, by rank; of equal shapes.
   virtual std::vector<at::Tensor> gather(const at::Tensor& values) = 0;
+  // Rank 0's values into all ranks' `values`, of equal shapes.
+  void copy_from_first(const at::Tensor& values);
   // What rank 0 gave.
   virtual std::string from_first(const std::string& text) = 0;
   // Returns when all ranks have come here.
