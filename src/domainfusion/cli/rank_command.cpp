@@ -1,7 +1,9 @@
 #include "domainfusion/cli/rank_command.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <exception>
 #include <thread>
 #include <vector>
@@ -104,6 +106,23 @@ void run_as_rank(const std::function<void()>& work, std::int64_t virtual_ranks) 
   }
   if (!environment) return work();
   run_joined(*environment, rank_settings(), work);
+}
+
+std::vector<std::string> gathered_texts(const std::string& text) {
+  Ranks* const ranks = current_ranks();
+  if (ranks == nullptr) return {text};
+  const auto size = static_cast<std::int64_t>(text.size());
+  std::vector<std::int64_t> sizes;
+  for (const at::Tensor& one : ranks->gather(at::tensor({size}, at::kLong))) sizes.push_back(one.item<std::int64_t>());
+  const at::Tensor bytes = at::zeros({*std::max_element(sizes.begin(), sizes.end())}, at::kByte);
+  std::copy(text.begin(), text.end(), bytes.data_ptr<std::uint8_t>());
+  const std::vector<at::Tensor> all = ranks->gather(bytes);
+  std::vector<std::string> texts;
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    const auto* begin = all[rank].data_ptr<std::uint8_t>();
+    texts.emplace_back(begin, begin + sizes[rank]);
+  }
+  return texts;
 }
 
 }  // namespace domainfusion

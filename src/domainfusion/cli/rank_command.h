@@ -2,6 +2,8 @@
 // Commands that several processes do together.
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "domainfusion/distributed/ranks.h"
 
@@ -19,5 +21,8 @@ int threads_of_process(int threads);
 // one numeric thread each and with exact sums; 0: one a process. ConfigError where the processes do not divide them;
 // DistributedError; what `work` throws, of which the other ranks are told.
 void run_as_rank(const std::function<void()>& work, std::int64_t virtual_ranks = 0);
+
+// What all ranks gave, by rank; of one that is alone, its own.
+std::vector<std::string> gathered_texts(const std::string& text);
 
 }  // namespace domainfusion
