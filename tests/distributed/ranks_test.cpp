@@ -48,9 +48,23 @@ TEST(Ranks, SumGatherAndTell) {
   EXPECT_EQ(current_ranks(), nullptr);
 }
 
+TEST(Ranks, ExactSumsAreOfOneTree) {
+  const std::vector<float> values{1e8f, 1.0f, -1e8f, 0.25f};
+  RankSettings settings{std::chrono::seconds(60)};
+  settings.exact_sums = true;
+  expect_no_faults(on_ranks(
+      4,
+      [&](Ranks& ranks) {
+        const at::Tensor sum = torch::full({2}, values[static_cast<std::size_t>(ranks.rank())]);
+        ranks.sum(sum);
+        EXPECT_EQ(sum[0].item<float>(), (values[0] + values[1]) + (values[2] + values[3]));
+      },
+      settings));
+}
+
 TEST(Ranks, WhoDoesNotComeIsNamed) {
   const int port = free_test_port();
-  const RankSettings patience{std::chrono::milliseconds(1500), ""};
+  const RankSettings patience{std::chrono::milliseconds(1500)};
   std::string first, second;
   std::thread other([&] {
     second = message_of<DistributedError>([&] { join_ranks({2, 4, 0, 1, "127.0.0.1", port}, patience); });
@@ -63,21 +77,6 @@ TEST(Ranks, WhoDoesNotComeIsNamed) {
     join_ranks({1, 2, 0, 1, "127.0.0.1", free_test_port()}, patience);
   });
   EXPECT_NE(nobody.find("is rank 0 running there"), std::string::npos) << nobody;
-}
-
-TEST(Ranks, WhyARankEndedIsToldToTheOthers) {
-  const auto faults = on_ranks(3, [](Ranks& ranks) {
-    if (ranks.rank() == 1) {
-      ranks.leave("the disk is full");
-      throw IoError("the disk is full");
-    }
-    ranks.meet();
-  });
-  EXPECT_EQ(faults[1], "the disk is full");
-  for (const int rank : {0, 2}) {
-    EXPECT_NE(faults[static_cast<std::size_t>(rank)].find("rank 1 ended: the disk is full"), std::string::npos)
-        << faults[static_cast<std::size_t>(rank)];
-  }
 }
 
 TEST(RowShare, CutsABatchAsItsPartsAreCut) {

@@ -29,7 +29,7 @@ inline int free_test_port() {
 
 // Does `work` on `size` threads at once, each a rank. Returns what went wrong on each; empty: nothing.
 inline std::vector<std::string> on_ranks(int size, const std::function<void(Ranks&)>& work,
-                                         const RankSettings& settings = {std::chrono::seconds(60), ""}) {
+                                         const RankSettings& settings = {std::chrono::seconds(60)}) {
   const int port = free_test_port();
   std::vector<std::string> faults(static_cast<std::size_t>(size));
   std::vector<std::thread> threads;

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "domainfusion/io/files/json_lines.h"
@@ -33,6 +35,15 @@ class OwnLdm : public testing::Test {
     EXPECT_EQ(result.exit_code, 0) << arguments << "\n" << result.err;
     return result;
   }
+  // Of a safetensors file of float32, in the order of the file.
+  std::vector<float> values_of(const std::string& file) {
+    const std::string bytes = CommandLine::text(shell_ / file);
+    std::uint64_t header = 0;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    std::vector<float> values((bytes.size() - sizeof header - header) / sizeof(float));
+    std::memcpy(values.data(), bytes.data() + sizeof header + header, values.size() * sizeof(float));
+    return values;
+  }
   std::int64_t files_in(const std::string& folder, const std::string& start) {
     std::int64_t files = 0;
     for (const auto& entry : std::filesystem::directory_iterator(shell_ / folder)) {
@@ -54,6 +65,30 @@ TEST_F(OwnLdm, ShowsWhatItLearnsAndRemembersWhatItSaw) {
   EXPECT_EQ(record.at("alpha"), "drop");
   EXPECT_NE(shell_.run("pretrain --data set --domains cartoon,photo --out ldm").err.find("--overwrite"),
             std::string::npos);
+}
+
+TEST_F(OwnLdm, TwoRanksTrainTheOneOfOneProcess) {
+  const std::string more = " --set half_weights=false --overwrite ";
+  succeed("pretrain --data set --domains cartoon,photo --out ldm " + std::string(kTinyLdm) + more);
+  succeed("launch -n 2 -- pretrain --data set --domains cartoon,photo --out ranked " + std::string(kTinyLdm) + more);
+  for (const char* file : {"vae/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.safetensors"}) {
+    const std::vector<float> one = values_of("ldm/" + std::string(file)),
+                             two = values_of("ranked/" + std::string(file));
+    ASSERT_EQ(one.size(), two.size());
+    double apart = 0, square = 0;
+    for (std::size_t i = 0; i < one.size(); ++i) {
+      apart += std::abs(one[i] - two[i]);
+      square += one[i] * one[i];
+    }
+    const auto count = static_cast<double>(one.size());
+    EXPECT_LT(apart / count, 1e-3 * std::sqrt(square / count)) << file;
+  }
+  EXPECT_EQ(CommandLine::text(shell_ / "ldm/domainfusion.json"),
+            CommandLine::text(shell_ / "ranked/domainfusion.json"));
+  succeed(
+      "launch -n 2 -- finetune --ldm ranked --data set --domain photo --out tuned --set steps=2 --set batch_size=4 "
+      "--set micro_batch_size=2");
+  EXPECT_TRUE(std::filesystem::exists(shell_ / "tuned/model_index.json"));
 }
 
 TEST_F(OwnLdm, IsInspectedBeforeARun) {

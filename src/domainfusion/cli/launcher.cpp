@@ -1,9 +1,5 @@
 #include "domainfusion/cli/launcher.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <cstdlib>
 #include <deque>
 #include <fstream>
@@ -12,7 +8,7 @@
 #include <thread>
 
 #include "domainfusion/core/error.h"
-#include "domainfusion/core/log.h"
+#include "domainfusion/distributed/local_address.h"
 #include "domainfusion/evaluation/sweeps/child_process.h"
 #include "domainfusion/io/folders/scratch_folder.h"
 #include "domainfusion/training/records/stop_signal.h"
@@ -24,18 +20,6 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kLastLines = 12;
-
-std::int64_t free_port() {
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  socklen_t size = sizeof address;
-  const bool found = socket >= 0 && ::bind(socket, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                     ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-  if (socket >= 0) ::close(socket);
-  check<DistributedError>(found, "no free port can be found: name one with --master 127.0.0.1:PORT");
-  return ntohs(address.sin_port);
-}
 
 std::string last_lines(const fs::path& log) {
   std::ifstream file(log);

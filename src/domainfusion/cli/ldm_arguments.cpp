@@ -1,6 +1,7 @@
 #include "domainfusion/cli/ldm_arguments.h"
 
 #include "domainfusion/diffusion/adapted/adapted_source.h"
+#include "domainfusion/distributed/device_of_rank.h"
 
 namespace domainfusion {
 
@@ -33,11 +34,13 @@ void LdmArguments::add_to(Command& command) {
 }
 
 LdmOptions LdmArguments::options() const {
-  return {.tokenizer = tokenizer,
-          .prediction_type = prediction_type,
-          .loras = lora_choices(loras),
-          .vae = vae,
-          .placement = placement_of(device, dtype)};
+  LdmOptions options{.tokenizer = tokenizer,
+                     .prediction_type = prediction_type,
+                     .loras = lora_choices(loras),
+                     .vae = vae,
+                     .placement = placement_of(device, dtype)};
+  options.placement.device = device_of_rank(device);
+  return options;
 }
 
 }  // namespace domainfusion

@@ -1,9 +1,18 @@
 #include "domainfusion/cli/rank_command.h"
 
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <exception>
+#include <thread>
+#include <vector>
+
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/core/machine/cpus.h"
 #include "domainfusion/core/quiet.h"
+#include "domainfusion/distributed/local_address.h"
 #include "domainfusion/training/records/stop_signal.h"
 
 namespace domainfusion {
@@ -19,11 +28,11 @@ int threads_of_process(int threads) {
   return std::max(1, available_cpus() / environment->local_size);
 }
 
-void run_as_rank(const std::function<void()>& work) {
-  const auto environment = rank_environment();
-  if (!environment) return work();
-  if (environment->rank > 0) be_quiet();
-  const std::unique_ptr<Ranks> ranks = join_ranks(*environment, rank_settings());
+namespace {
+
+void run_joined(const RankEnvironment& environment, const RankSettings& settings, const std::function<void()>& work) {
+  if (environment.rank > 0) be_quiet();
+  const std::unique_ptr<Ranks> ranks = join_ranks(environment, settings);
   log_info("{} ranks work together", ranks->size());
   const RanksScope scope(ranks.get());
   try {
@@ -37,7 +46,83 @@ void run_as_rank(const std::function<void()>& work) {
     ranks->leave(error.what());
     throw;
   }
+  log_info("{:.1f} MB a rank went to the others", 1e-6 * static_cast<double>(ranks->bytes_sent()));
   ranks->finish();
+}
+
+// What the first of the threads failed with that did not fail because of another one.
+[[noreturn]] void rethrow_cause(const std::vector<std::exception_ptr>& failures) {
+  std::exception_ptr cause;
+  for (const std::exception_ptr& failure : failures) {
+    if (!failure) continue;
+    if (!cause) cause = failure;
+    try {
+      std::rethrow_exception(failure);
+    } catch (const DistributedError&) {
+    } catch (...) {
+      throw;
+    }
+  }
+  std::rethrow_exception(cause);
+}
+
+void run_as_threads(RankEnvironment process, std::int64_t virtual_ranks, const std::function<void()>& work) {
+  check<ConfigError>(virtual_ranks % process.size == 0, "virtual_ranks = {}: {} processes cannot share them out evenly",
+                     virtual_ranks, process.size);
+  const auto own = static_cast<int>(virtual_ranks / process.size);
+  RankSettings settings = rank_settings();
+  settings.exact_sums = true;
+  std::vector<std::exception_ptr> failures(static_cast<std::size_t>(own));
+  std::vector<std::thread> threads;
+  for (int i = 0; i < own; ++i) {
+    threads.emplace_back([&, i] {
+      RankEnvironment environment = process;
+      environment.rank = process.rank * own + i;
+      environment.size = static_cast<int>(virtual_ranks);
+      at::set_num_threads(1);
+      try {
+        run_joined(environment, settings, work);
+      } catch (...) {
+        failures[static_cast<std::size_t>(i)] = std::current_exception();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) rethrow_cause(failures);
+  }
+}
+
+}  // namespace
+
+void run_as_rank(const std::function<void()>& work, std::int64_t virtual_ranks) {
+  auto environment = rank_environment();
+  if (virtual_ranks > 0) {
+    if (!environment) {
+      environment.emplace();
+      environment->master_port = static_cast<int>(free_port());
+    }
+    return run_as_threads(*environment, virtual_ranks, work);
+  }
+  if (!environment) return work();
+  run_joined(*environment, rank_settings(), work);
+}
+
+std::vector<std::string> gathered_texts(const std::string& text) {
+  Ranks* const ranks = current_ranks();
+  if (ranks == nullptr) return {text};
+  const auto size = static_cast<std::int64_t>(text.size());
+  std::vector<std::int64_t> sizes;
+  for (const at::Tensor& one : ranks->gather(at::tensor({size}, at::kLong))) sizes.push_back(one.item<std::int64_t>());
+  const at::Tensor bytes = at::zeros({*std::max_element(sizes.begin(), sizes.end())}, at::kByte);
+  std::copy(text.begin(), text.end(), bytes.data_ptr<std::uint8_t>());
+  const std::vector<at::Tensor> all = ranks->gather(bytes);
+  std::vector<std::string> texts;
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    const auto* begin = all[rank].data_ptr<std::uint8_t>();
+    texts.emplace_back(begin, begin + sizes[rank]);
+  }
+  return texts;
 }
 
 }  // namespace domainfusion

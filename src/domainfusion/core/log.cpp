@@ -3,8 +3,6 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <atomic>
-
 #include "domainfusion/core/quiet.h"
 
 namespace domainfusion {
@@ -19,7 +17,7 @@ spdlog::logger& logger() {
   return *instance;
 }
 
-std::atomic<bool> quiet{false};
+thread_local bool quiet = false;
 
 }  // namespace
 

@@ -3,7 +3,7 @@
 
 namespace domainfusion {
 
-// From here on this process shows warnings and errors alone: neither lines of information nor progress.
+// From here on this thread shows warnings and errors alone: neither lines of information nor progress.
 void be_quiet();
 bool is_quiet();
 

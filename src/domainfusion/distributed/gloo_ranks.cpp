@@ -70,7 +70,7 @@ MeetingPlace place_of(const Store& store) {
 class GlooRanks final : public Ranks {
  public:
   GlooRanks(const RankEnvironment& environment, const RankSettings& settings)
-      : rank_(environment.rank), size_(environment.size) {
+      : rank_(environment.rank), size_(environment.size), exact_sums_(settings.exact_sums) {
     store_ = open_meeting(environment, environment.rank == 0 && !environment.master_is_served, settings.timeout);
     const std::string own = wait_for_all(environment, settings);
     connect(own);
@@ -95,6 +95,10 @@ class GlooRanks final : public Ranks {
   void sum(const at::Tensor& values) override { sum_later(values)(); }
 
   std::function<void()> sum_later(const at::Tensor& values) override {
+    if (exact_sums_ && values.is_floating_point()) {
+      values.copy_(tree_sum(gather(values)));
+      return [] {};
+    }
     const at::Tensor on_cpu = values.to(at::kCPU).contiguous();
     sent_ += static_cast<std::int64_t>(on_cpu.nbytes());
     return guarded([&] {
@@ -157,6 +161,17 @@ class GlooRanks final : public Ranks {
   }
 
  private:
+  // Neighbours first, then pairs of neighbours, …
+  static at::Tensor tree_sum(std::vector<at::Tensor> values) {
+    while (values.size() > 1) {
+      std::vector<at::Tensor> pairs;
+      for (std::size_t i = 0; i + 1 < values.size(); i += 2) pairs.push_back(values[i] + values[i + 1]);
+      if (values.size() % 2 == 1) pairs.push_back(values.back());
+      values = std::move(pairs);
+    }
+    return values.front();
+  }
+
   // A message of c10d says which socket closed, not which rank is gone.
   template <class Action>
   auto guarded(Action action) -> decltype(action()) {
@@ -218,6 +233,7 @@ class GlooRanks final : public Ranks {
   }
 
   int rank_, size_;
+  bool exact_sums_;
   Store store_;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
   std::unique_ptr<RankWatch> watch_;

@@ -1,6 +1,7 @@
 #pragma once
 // By which of its addresses this machine is reached from others.
 
+#include <cstdint>
 #include <string>
 
 namespace domainfusion {
@@ -11,6 +12,9 @@ std::string address_towards(const std::string& host);
 
 // The address of a network interface ("eth0"), of IPv4 where it has one. ConfigError that lists those there are.
 std::string address_of_interface(const std::string& name);
+
+// A port of this machine that nobody uses now. DistributedError.
+std::int64_t free_port();
 
 // 127.0.0.0/8 and ::1: what no other machine reaches.
 bool is_loopback(const std::string& address);

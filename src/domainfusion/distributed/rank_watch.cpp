@@ -35,6 +35,7 @@ struct RankWatch::State {
   std::vector<std::int64_t> beats;
   std::vector<Clock::time_point> grew;
   std::map<int, std::string> notes;
+  Clock::time_point first_note;
   Clock::time_point last_round = Clock::now();  // when the meeting place last answered
   bool place_is_gone = false;
 
@@ -104,6 +105,7 @@ void RankWatch::beat(const std::shared_ptr<State>& state) {
       state->last_round = now;
       state->noted = state->noted || !note.empty();
       notes.erase(state->rank);
+      if (state->notes.empty()) state->first_note = now;
       state->notes = std::move(notes);
       for (std::size_t i = 0; i < beats.size(); ++i) {
         if (beats[i] != state->beats[i]) state->grew[i] = now;
@@ -124,8 +126,10 @@ void RankWatch::look(const std::shared_ptr<State>& state) {
     const bool late = Clock::now() - state->last_round > state->timeout;
     // A place that is gone closes its connections, which collectives notice first: they have the word for a while.
     const bool gone = state->place_is_gone && Clock::now() - state->last_round > 2 * kSilence;
+    // Who has said why it ends is missed by a collective, unless its connections stay open.
+    const bool told = !state->notes.empty() && Clock::now() - state->first_note > 3 * kSilence;
     std::string why;
-    if (late || gone) {
+    if (late || gone || told) {
       why = state->losses(std::chrono::milliseconds(0));
     } else if (!state->place_is_gone) {
       for (int other = 0; other < state->size && why.empty(); ++other) {

@@ -19,6 +19,11 @@ RanksScope::RanksScope(Ranks* ranks) : before_(of_this_thread) { of_this_thread 
 
 RanksScope::~RanksScope() { of_this_thread = before_; }
 
+void Ranks::copy_from_first(const at::Tensor& values) {
+  if (!is_first()) values.zero_();
+  sum(values);
+}
+
 bool any_rank(bool says) {
   if (current_ranks() == nullptr) return says;
   const at::Tensor count = at::tensor({says ? std::int64_t{1} : std::int64_t{0}}, at::kLong);

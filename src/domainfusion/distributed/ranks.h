@@ -21,7 +21,9 @@ namespace domainfusion {
 struct RankSettings {
   // After so long without a sign of life a rank is lost; so long others are waited for at the start.
   std::chrono::milliseconds timeout{120000};
-  std::string interface;  // network interface; empty: that of the route to the master
+  std::string interface = {};  // network interface; empty: that of the route to the master
+  // Sums in one binary tree over the ranks: their bits depend on what the ranks give and how many they are alone.
+  bool exact_sums = false;
 };
 
 class Ranks {
@@ -38,6 +40,8 @@ class Ranks {
   virtual std::function<void()> sum_later(const at::Tensor& values) = 0;
   // What all ranks gave, by rank; of equal shapes.
   virtual std::vector<at::Tensor> gather(const at::Tensor& values) = 0;
+  // Rank 0's values into all ranks' `values`, of equal shapes.
+  void copy_from_first(const at::Tensor& values);
   // What rank 0 gave.
   virtual std::string from_first(const std::string& text) = 0;
   // Returns when all ranks have come here.

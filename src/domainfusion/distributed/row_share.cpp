@@ -61,6 +61,10 @@ at::Tensor gathered_rows(const at::Tensor& own_n, Ranks& ranks) {
   return GatheredRows::apply(own_n, reinterpret_cast<std::int64_t>(&ranks));
 }
 
+at::Tensor current_rows(const at::Tensor& all_N) {
+  return current_ranks() == nullptr ? all_N : own_rows(all_N, *current_ranks());
+}
+
 at::Tensor own_rows(const at::Tensor& all_N, const Ranks& ranks) {
   return all_N.slice(0, ranks.rank(), all_N.size(0), ranks.size()).contiguous();
 }

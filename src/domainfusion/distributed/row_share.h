@@ -46,5 +46,7 @@ class SharedRowsScope {
 at::Tensor gathered_rows(const at::Tensor& own_n, Ranks& ranks);
 // This rank's of them.
 at::Tensor own_rows(const at::Tensor& all_N, const Ranks& ranks);
+// Those of current_ranks() on this one; all rows where it is alone.
+at::Tensor current_rows(const at::Tensor& all_N);
 
 }  // namespace domainfusion

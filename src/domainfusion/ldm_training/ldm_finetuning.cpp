@@ -11,6 +11,7 @@
 #include "domainfusion/core/random/random_tensor.h"
 #include "domainfusion/diffusion/diffusers_writer.h"
 #include "domainfusion/diffusion/ldm_provenance.h"
+#include "domainfusion/distributed/row_share.h"
 #include "domainfusion/io/files/atomic_file.h"
 #include "domainfusion/ldm_training/ldm_folder.h"
 #include "domainfusion/ldm_training/stages/denoising_loss.h"
@@ -166,9 +167,10 @@ at::Tensor Finetuning::loss(std::int64_t step, std::int64_t part) {
   const Draw& draw = draw_of(step);
   const std::int64_t begin = part * config_.part_size();
   const std::int64_t size = std::min(config_.part_size(), config_.batch_size - begin);
-  const at::Tensor index = draw.images.index_N.narrow(0, begin, size);
+  const auto own = [&](const at::Tensor& of_batch) { return current_rows(of_batch.narrow(0, begin, size)); };
+  const at::Tensor index = own(draw.images.index_N);
   std::vector<std::int64_t> label;
-  for (std::int64_t i = 0; i < size; ++i)
+  for (std::int64_t i = 0; i < index.size(0); ++i)
     label.push_back(images_.label[static_cast<std::size_t>(index[i].item<std::int64_t>())]);
   const at::Device device = latent_2NChw_.device();
   const Autocast autocast(base_.placement());
@@ -177,9 +179,10 @@ at::Tensor Finetuning::loss(std::int64_t step, std::int64_t part) {
   const at::Tensor mean = denoising_loss(
       [&](const at::Tensor& z_t, const at::Tensor& t) { return base_.predict_by(unet_, z_t, t, context); },
       base_.noise_schedule(),
-      {latent_2NChw_.index({draw.images.mirrored_N.narrow(0, begin, size).to(device), index.to(device)}),
-       draw.noise_NChw.narrow(0, begin, size).to(device), draw.t_N.narrow(0, begin, size)});
-  return mean * (static_cast<double>(size) / static_cast<double>(config_.batch_size));
+      {latent_2NChw_.index({own(draw.images.mirrored_N).to(device), index.to(device)}), own(draw.noise_NChw).to(device),
+       own(draw.t_N)});
+  return share_of_batch(mean, index.size(0), size) *
+         (static_cast<double>(size) / static_cast<double>(config_.batch_size));
 }
 
 nlohmann::json Finetuning::provenance(bool finished) const {
@@ -259,7 +262,7 @@ bool Finetuning::run() {
 bool finetune_ldm(const LatentDiffusion& base, const DomainDataset& dataset, const LdmFinetuningConfig& config,
                   const LdmFinetuningRequest& request) {
   check_training_placement(base.placement());
-  if (request.resume && is_finished_ldm(request.out)) {
+  if (any_rank(request.resume && is_finished_ldm(request.out))) {
     log_info("{} is finished already", request.out.string());
     remove_ldm_checkpoints(request.out);
     return true;

@@ -11,6 +11,7 @@
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/diffusion/generation/image_to_image.h"
 #include "domainfusion/diffusion/text/bpe_training.h"
+#include "domainfusion/distributed/ranks.h"
 #include "domainfusion/ldm_training/ldm_folder.h"
 #include "domainfusion/ldm_training/stages/denoiser_training.h"
 #include "domainfusion/ldm_training/stages/ldm_stage_run.h"
@@ -122,7 +123,7 @@ class Pretraining {
 };
 
 bool Pretraining::run() {
-  if (request_.resume && is_finished_ldm(request_.out)) {
+  if (any_rank(request_.resume && is_finished_ldm(request_.out))) {
     log_info("{} is finished already", request_.out.string());
     remove_ldm_checkpoints(request_.out);
     return true;

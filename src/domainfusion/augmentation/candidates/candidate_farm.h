@@ -14,9 +14,9 @@ namespace domainfusion {
 
 struct FarmHooks {
   // Asked before each batch and while others are waited for: true ends the work. May be empty.
-  std::function<bool()> should_stop = {};
+  std::function<bool()> should_stop;
   // How many of the candidates are there. May be empty.
-  std::function<void(std::int64_t done)> progress = {};
+  std::function<void(std::int64_t done)> progress;
 };
 
 class CandidateFarm {

@@ -50,7 +50,7 @@ torch::nn::Sequential projection(int64_t in, int64_t out, int64_t stride) {
 at::Tensor shortcut(torch::nn::Sequential& downsample, const at::Tensor& x) {
   if (downsample.is_empty()) return x;
   torch::nn::BatchNorm2d batch_norm(std::dynamic_pointer_cast<torch::nn::BatchNorm2dImpl>(downsample->ptr(1)));
-  return normalised(batch_norm, downsample->ptr<torch::nn::Conv2dImpl>(0)->forward(x));
+  return normalised(batch_norm, downsample->ptr(0)->as<torch::nn::Conv2d>()->forward(x));
 }
 
 // relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x))

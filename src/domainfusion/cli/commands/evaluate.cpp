@@ -5,6 +5,7 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
+#include "domainfusion/cli/rank_command.h"
 #include "domainfusion/cli/result_tables.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/log.h"
@@ -12,6 +13,7 @@
 #include "domainfusion/core/progress.h"
 #include "domainfusion/data/protocol/split.h"
 #include "domainfusion/data/sets/relabelled_dataset.h"
+#include "domainfusion/distributed/device_of_rank.h"
 #include "domainfusion/evaluation/models/trained_model.h"
 #include "domainfusion/evaluation/plans/run_plan.h"
 #include "domainfusion/evaluation/tables/result_table.h"
@@ -182,6 +184,7 @@ void evaluate_domain(const std::string& run, TrainedModel& model, const DomainDa
   const Figures figures =
       evaluate_images([&](const at::Tensor& image_NCHW) { return model.classifier->forward(image_NCHW); }, dataset,
                       domain, indices, model.config.loader.image_size_px, model.device);
+  if (!writes_results()) return;
   fmt::print("{}: {:.1f} % of {} images of '{}' ({}), cross-entropy {:.3f}\n", run, 100 * figures.accuracy(),
              indices.size(), dataset.domain_names()[static_cast<std::size_t>(domain)], arguments.split,
              figures.mean_loss);
@@ -191,7 +194,7 @@ void evaluate_domain(const std::string& run, TrainedModel& model, const DomainDa
 
 // One domain by name, else all.
 void evaluate_model(const std::string& run, const EvaluateArguments& arguments) {
-  TrainedModel model = load_trained_model(run, arguments.model, device_of(arguments.device));
+  TrainedModel model = load_trained_model(run, arguments.model, device_of_rank(arguments.device));
   const auto dataset = arguments.data.empty() ? dataset_of(model) : other_dataset_of(model, arguments.data);
   check<ConfigError>(arguments.data.empty() || arguments.split == "all" ||
                          dynamic_cast<const RelabelledDataset*>(dataset.get()) == nullptr,
@@ -212,6 +215,7 @@ void evaluate(const EvaluateArguments& arguments) {
     for (const std::string& run : arguments.runs) evaluate_model(run, arguments);
     return;
   }
+  if (!writes_results()) return;
   if (arguments.runs.size() == 1) return fmt::print("{}", describe_run(read_run(arguments.runs[0])));
   std::vector<RunResult> runs;
   std::vector<std::string> unreadable;
@@ -246,7 +250,7 @@ void add_evaluate_command(Command& app) {
       "--cost", arguments->cost,
       "also source validation by held-out domain, and training accuracy of the last epoch, images generated and "
       "time, means over a system's runs");
-  command.run([arguments] { evaluate(*arguments); });
+  command.run([arguments] { run_as_rank([&] { evaluate(*arguments); }); });
 }
 
 }  // namespace domainfusion

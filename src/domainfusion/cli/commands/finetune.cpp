@@ -3,11 +3,13 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/cli/output_folder.h"
+#include "domainfusion/cli/rank_command.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/data/data_config.h"
 #include "domainfusion/data/sets/known_datasets.h"
 #include "domainfusion/fetch/cache/known_weights.h"
+#include "domainfusion/io/folders/scratch_folder.h"
 #include "domainfusion/ldm_training/ldm_finetuning.h"
 #include "domainfusion/training/records/stop_signal.h"
 
@@ -45,20 +47,27 @@ void finetune(const FinetuneArguments& arguments) {
     request.class_words =
         PromptWords(dataset->domain_names(), dataset->class_names(), arguments.descriptions).classes();
   }
-  OwnedFolder folder(out, arguments.output.mode(), {"folder of a finetuned LDM", "finetune.json"});
-  folder.begin_or_continue({{"base_weights_hash", base.weights_hash()},
-                            {"dtype", arguments.base.dtype},
-                            {"data", arguments.data},
-                            {"domain", arguments.domain},
-                            {"class_words", request.class_words},
-                            {"options", fields.to_json()}});
-  request.on_start = [&] { folder.keep(); };
+  std::optional<OwnedFolder> folder;  // rank 0's
+  std::optional<ScratchFolder> scratch;
+  if (writes_results()) {
+    folder.emplace(out, arguments.output.mode(), OwnedFolder::Kind{"folder of a finetuned LDM", "finetune.json"});
+    folder->begin_or_continue({{"base_weights_hash", base.weights_hash()},
+                               {"dtype", arguments.base.dtype},
+                               {"data", arguments.data},
+                               {"domain", arguments.domain},
+                               {"class_words", request.class_words},
+                               {"options", fields.to_json()}});
+    request.on_start = [&] { folder->keep(); };
+  } else {
+    request.out = scratch.emplace("domainfusion-rank").path();
+  }
   const StopSignal stop;
   request.should_stop = [&] { return stop.requested(); };
   if (!finetune_ldm(base, *dataset, config, request)) {
     log_info("stopped; continue with the same command and --resume");
     throw Interrupted();
   }
+  if (!writes_results()) return;
   fmt::print("LDM of '{}' written to {}\n", arguments.domain, out);
 }
 
@@ -80,7 +89,7 @@ void add_finetune_command(Command& app) {
   auto arguments = std::make_shared<FinetuneArguments>();
   add_finetune_options(command, *arguments);
   command.settings("Options of recipes and --set", [] { return settings_of<LdmFinetuningConfig>(); });
-  command.run([arguments] { finetune(*arguments); });
+  command.run([arguments] { run_as_rank([&] { finetune(*arguments); }); });
 }
 
 }  // namespace domainfusion

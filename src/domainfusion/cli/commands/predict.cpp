@@ -3,10 +3,12 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
+#include "domainfusion/cli/rank_command.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/core/machine/placement.h"
 #include "domainfusion/data/data_config.h"
 #include "domainfusion/data/sets/image_files.h"
+#include "domainfusion/distributed/device_of_rank.h"
 #include "domainfusion/evaluation/models/trained_model.h"
 
 namespace domainfusion {
@@ -46,7 +48,8 @@ nlohmann::ordered_json prediction(const std::string& path, const at::Tensor& pro
       {"image", path}, {"class", class_names[best]}, {"probability", all[class_names[best]]}, {"probabilities", all}};
 }
 
-// Pictures are read and classified in batches; those that cannot be read are left out and said at once.
+// Pictures are read and classified in batches; those that cannot be read are left out and said at once. Of ranks each
+// has its stretch of them, and the first prints the lines of all.
 class Predictions {
  public:
   explicit Predictions(TrainedModel model) : model_(std::move(model)) {}
@@ -59,17 +62,24 @@ class Predictions {
       log_info("left out: {}", error.what());
       ++left_out_;
     }
-    if (images_.size() == kBatch) print();
+    if (images_.size() == kBatch) classify();
   }
-  void print() {
+  void classify() {
     if (images_.empty()) return;
     const at::Tensor probability_NK = model_.probabilities(images_);
     for (std::size_t i = 0; i < paths_.size(); ++i) {
       const auto line = prediction(paths_[i], probability_NK[static_cast<std::int64_t>(i)], model_.class_names);
-      fmt::print("{}\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+      lines_ += line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
     }
+    if (current_ranks() == nullptr) print();
     images_.clear();
     paths_.clear();
+  }
+  void print() {
+    for (const std::string& lines : gathered_texts(lines_)) {
+      if (writes_results()) fmt::print("{}", lines);
+    }
+    lines_.clear();
   }
   std::size_t left_out() const { return left_out_; }
 
@@ -77,17 +87,25 @@ class Predictions {
   TrainedModel model_;
   std::vector<Image> images_;
   std::vector<std::string> paths_;
+  std::string lines_;
   std::size_t left_out_ = 0;
 };
 
 void predict(const PredictArguments& arguments) {
-  Predictions predictions(load_trained_model(arguments.run, arguments.model, device_of(arguments.device)));
+  Predictions predictions(load_trained_model(arguments.run, arguments.model, device_of_rank(arguments.device)));
   const std::vector<std::string> files = files_of(arguments.images);
-  for (const std::string& path : files) predictions.add(path);
+  const Ranks* const ranks = current_ranks();
+  const auto rank = static_cast<std::size_t>(ranks != nullptr ? ranks->rank() : 0);
+  const auto size = static_cast<std::size_t>(ranks != nullptr ? ranks->size() : 1);
+  const std::size_t end = files.size() * (rank + 1) / size;
+  for (std::size_t i = files.size() * rank / size; i < end; ++i) predictions.add(files[i]);
+  predictions.classify();
   predictions.print();
-  check<IoError>(predictions.left_out() == 0,
-                 "{} of {} pictures could not be read (named above); the others are classified", predictions.left_out(),
-                 files.size());
+  const auto left_out = at::tensor({static_cast<std::int64_t>(predictions.left_out())}, at::kLong);
+  if (current_ranks() != nullptr) current_ranks()->sum(left_out);
+  check<IoError>(left_out.item<std::int64_t>() == 0 || !writes_results(),
+                 "{} of {} pictures could not be read (named above); the others are classified",
+                 left_out.item<std::int64_t>(), files.size());
 }
 
 }  // namespace
@@ -99,7 +117,7 @@ void add_predict_command(Command& app) {
   command.option("images", arguments->images, "JPEG, PNG, WebP or GIF files, or folders of them").required();
   command.option("--model", arguments->model, kModelHelp).default_shown();
   add_device_option(command, arguments->device);
-  command.run([arguments] { predict(*arguments); });
+  command.run([arguments] { run_as_rank([&] { predict(*arguments); }); });
 }
 
 }  // namespace domainfusion

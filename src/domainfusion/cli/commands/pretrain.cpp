@@ -5,10 +5,13 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/cli/output_folder.h"
+#include "domainfusion/cli/rank_command.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/data/data_config.h"
 #include "domainfusion/data/sets/known_datasets.h"
+#include "domainfusion/distributed/device_of_rank.h"
+#include "domainfusion/io/folders/scratch_folder.h"
 #include "domainfusion/ldm_training/ldm_pretraining.h"
 #include "domainfusion/report/picture_grid.h"
 #include "domainfusion/training/records/stop_signal.h"
@@ -68,6 +71,7 @@ void pretrain(const PretrainArguments& arguments) {
   }
   request.out = arguments.output.out;
   request.placement = placement_of(arguments.device, arguments.dtype);
+  request.placement.device = device_of_rank(arguments.device);
   request.resume = arguments.output.resume;
   request.on_pictures = [&](const LdmPictures& pictures) { write_pictures(request.out / "pictures", pictures); };
   nlohmann::json description = {{"data", arguments.data},
@@ -77,15 +81,24 @@ void pretrain(const PretrainArguments& arguments) {
   if (!arguments.also.empty()) description["also"] = arguments.also;
   if (arguments.dtype != "float32") description["dtype"] = arguments.dtype;
   if (!arguments.descriptions.empty()) description["class_words"] = request.class_words;
-  OwnedFolder folder(request.out, arguments.output.mode(), {"folder of a pretrained LDM", "pretrain.json"});
-  folder.begin_or_continue(description);
-  request.on_start = [&] { folder.keep(); };
+  std::optional<OwnedFolder> folder;  // rank 0's
+  std::optional<ScratchFolder> scratch;
+  if (writes_results()) {
+    folder.emplace(request.out, arguments.output.mode(),
+                   OwnedFolder::Kind{"folder of a pretrained LDM", "pretrain.json"});
+    folder->begin_or_continue(description);
+    request.on_start = [&] { folder->keep(); };
+  } else {
+    request.out = scratch.emplace("domainfusion-rank").path();
+    request.on_pictures = {};
+  }
   const StopSignal stop;
   request.should_stop = [&] { return stop.requested(); };
   if (!pretrain_ldm(*dataset, config, request)) {
     log_info("stopped; continue with the same command and --resume");
     throw Interrupted();
   }
+  if (!writes_results()) return;
   fmt::print("LDM written to {}; pictures of its training lie in {}\n", request.out.string(),
              (request.out / "pictures").string());
 }
@@ -109,7 +122,7 @@ void add_pretrain_command(Command& app) {
   command.option("--set", arguments->overrides, "one option, key=value; may be given often");
   command.flag("--skip-broken-images", arguments->skip_broken_images, "list and leave out images that cannot be read");
   command.settings("Options of recipes and --set", [] { return settings_of<LdmPretrainingConfig>(); });
-  command.run([arguments] { pretrain(*arguments); });
+  command.run([arguments] { run_as_rank([&] { pretrain(*arguments); }); });
 }
 
 }  // namespace domainfusion

@@ -106,7 +106,9 @@ void add_train_command(Command& app) {
   command.settings("Options of recipes and --set", training_settings);
   command.run([arguments] {
     if (arguments->dry_run) return print_budget(*arguments);
-    run_as_rank([&] { train(*arguments); });
+    const TrainingConfig config =
+        make_run_setup(arguments->recipe, arguments->overrides, options_of(*arguments)).config;
+    run_as_rank([&] { train(*arguments); }, config.sum == GradientSum::kExact ? config.virtual_ranks : 0);
   });
 }
 

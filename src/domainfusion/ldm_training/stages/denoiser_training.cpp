@@ -6,6 +6,7 @@
 
 #include "domainfusion/augmentation/prompts.h"
 #include "domainfusion/core/random/random_tensor.h"
+#include "domainfusion/distributed/row_share.h"
 #include "domainfusion/ldm_training/stages/denoising_loss.h"
 #include "domainfusion/ldm_training/stages/vae_training.h"
 #include "domainfusion/nn/initialise.h"
@@ -122,16 +123,20 @@ at::Tensor DenoiserTraining::loss(std::int64_t step) {
     caption.push_back(draw_caption(stream, draw.index_N[i].item<std::int64_t>()));
     t.push_back(static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(schedule_.train_timesteps()))));
   }
-  const at::Tensor t_N = torch::tensor(t, torch::kInt64);
+  const at::Tensor t_N = current_rows(torch::tensor(t, torch::kInt64));
   const at::Device device = latent_2NChw_.device();
-  const at::Tensor z = latent_2NChw_.index({draw.mirrored_N.to(device), draw.index_N.to(device)});
-  const at::Tensor noise = normal_tensor(stream, z.sizes()).to(device);
-  const at::Tensor caption_N = torch::tensor(caption, torch::kInt64).to(device);
-  return denoising_loss(
+  const at::Tensor z =
+      latent_2NChw_.index({current_rows(draw.mirrored_N).to(device), current_rows(draw.index_N).to(device)});
+  std::vector<std::int64_t> shape = z.sizes().vec();
+  shape[0] = size;
+  const at::Tensor noise = current_rows(normal_tensor(stream, shape)).to(device);
+  const at::Tensor caption_N = current_rows(torch::tensor(caption, torch::kInt64)).to(device);
+  const at::Tensor mean = denoising_loss(
       [&](const at::Tensor& z_t, const at::Tensor& t) {
         return prediction_({z_t, t, caption_N});
       },
       schedule_, {z, noise, t_N});
+  return share_of_batch(mean, t_N.size(0), size);
 }
 
 at::Tensor DenoiserTraining::predict(const at::Tensor& z_t_NChw, const at::Tensor& t_N, const at::Tensor& caption_N) {

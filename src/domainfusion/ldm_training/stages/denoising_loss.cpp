@@ -2,6 +2,8 @@
 
 #include <torch/types.h>
 
+#include "domainfusion/core/error.h"
+
 namespace domainfusion {
 namespace {
 
@@ -12,6 +14,11 @@ at::Tensor target_of(const NoiseSchedule& schedule, const DenoisingBatch& batch)
 }
 
 }  // namespace
+
+at::Tensor share_of_batch(const at::Tensor& mean, std::int64_t rows, std::int64_t all) {
+  check<ConfigError>(rows > 0, "a batch of {} images has none for this rank: take fewer ranks, or a larger batch", all);
+  return rows == all ? mean : mean * (static_cast<double>(rows) / static_cast<double>(all));
+}
 
 at::Tensor denoising_loss(const Denoiser& denoiser, const NoiseSchedule& schedule, const DenoisingBatch& batch) {
   const at::Tensor z_t = schedule.add_noise(batch.z_NChw, batch.noise_NChw, batch.t_N);

@@ -22,4 +22,8 @@ using Denoiser = std::function<at::Tensor(const at::Tensor& z_t_NChw, const at::
 // z), as `schedule` has them. Scalar float32.
 at::Tensor denoising_loss(const Denoiser& denoiser, const NoiseSchedule& schedule, const DenoisingBatch& batch);
 
+// Of the mean over `rows` images, what they add to the mean over the `all` images of the batch, whose others are on
+// other ranks. ConfigError for a batch without an image for each rank.
+at::Tensor share_of_batch(const at::Tensor& mean, std::int64_t rows, std::int64_t all);
+
 }  // namespace domainfusion

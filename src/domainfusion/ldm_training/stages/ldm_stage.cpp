@@ -79,12 +79,21 @@ double LdmStage::learning_rate() const {
 }
 
 double LdmStage::train_step(const std::function<at::Tensor(std::int64_t part)>& loss) {
+  Ranks* const ranks = current_ranks();
+  if (ranks != nullptr && !buckets_) buckets_ = std::make_unique<GradientBuckets>(tensors_of(parameters_), *ranks);
   adam_.zero_grad();
   double number = 0;
   for (std::int64_t part = 0; part < pace_.parts; ++part) {
     const at::Tensor value = loss(part);
+    if (buckets_ && part == pace_.parts - 1) buckets_->begin();
     value.backward();
     number += value.item<double>();
+  }
+  if (ranks != nullptr) {
+    buckets_->finish();
+    const at::Tensor sum = torch::tensor({number}, torch::kFloat64);
+    ranks->sum(sum);
+    number = sum.item<double>();
   }
   const double norm = adam_.clip_grad_norm(kMaxGradientNorm);
   check(std::isfinite(number) && std::isfinite(norm),
@@ -104,6 +113,19 @@ void LdmStage::update_average() {
       std::min(config_.ema_decay, (1.0 + static_cast<double>(step_)) / (10.0 + static_cast<double>(step_)));
   const std::vector<at::Tensor> averages = tensors_of(average_);
   at::_foreach_add_(averages, at::_foreach_sub(tensors_of(parameters_), averages), 1 - decay);
+}
+
+void LdmStage::copy_from_first(Ranks& ranks) {
+  const torch::NoGradGuard no_grad;
+  for (const TensorMap& tensors : {parameters_, average_, adam_.state()}) {
+    for (const auto& [name, tensor] : tensors) ranks.copy_from_first(tensor.detach());
+  }
+  const at::Tensor step = torch::tensor({step_}, torch::kInt64);
+  ranks.copy_from_first(step);
+  step_ = step.item<std::int64_t>();
+  TensorMap adam = adam_.state();
+  adam["steps"] = step;
+  adam_.load_state(adam);
 }
 
 void LdmStage::use_average() { assign(parameters_, average_); }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "domainfusion/core/machine/placement.h"
+#include "domainfusion/distributed/gradient_buckets.h"
 #include "domainfusion/io/weights/tensor_file.h"
 #include "domainfusion/ldm_training/options/ldm_pretraining_config.h"
 #include "domainfusion/training/optimizers/adam.h"
@@ -39,8 +40,12 @@ class LdmStage {
 
   // One optimizer step on the sum of the scalars that `loss` returns for the parts 0, 1, … of the batch (each a graph
   // over the parameters, gone before the next is made); gradients are clipped to norm 1. Returns the sum. Error, before
-  // the weights change, if it or the gradient norm is not finite.
+  // the weights change, if it or the gradient norm is not finite. Among ranks (current_ranks()) each gives its share of
+  // the scalars, and all take the step of their sum.
   double train_step(const std::function<at::Tensor(std::int64_t part)>& loss);
+
+  // Takes over what rank 0 holds.
+  void copy_from_first(Ranks& ranks);
 
   // Copies the weight average into the network; the stage is over after that.
   void use_average();
@@ -60,6 +65,7 @@ class LdmStage {
   LdmStagePace pace_;
   Adam adam_;
   std::int64_t step_ = 0;
+  std::unique_ptr<GradientBuckets> buckets_;  // among ranks
 };
 
 }  // namespace domainfusion

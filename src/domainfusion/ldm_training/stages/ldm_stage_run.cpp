@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "domainfusion/core/progress.h"
+#include "domainfusion/distributed/ranks.h"
 #include "domainfusion/nn/memory/tensor_memory.h"
 
 namespace domainfusion {
@@ -11,11 +12,15 @@ bool run_ldm_stage(LdmStage& stage, const LdmStageRun& run) {
   const KeptTensorMemory memory;
   std::filesystem::create_directories(run.checkpoint.parent_path());
   if (run.resume && std::filesystem::exists(run.checkpoint)) stage.load(run.checkpoint);
+  if (current_ranks() != nullptr) stage.copy_from_first(*current_ranks());
+  const auto save = [&] {
+    if (writes_results()) stage.save(run.checkpoint);
+  };
   Progress progress(run.name, run.lengths.steps, "images", static_cast<double>(run.lengths.batch_size), stage.step());
   double average = 0, weight = 0;
   while (!stage.finished()) {
-    if (run.should_stop && run.should_stop()) {
-      stage.save(run.checkpoint);
+    if (any_rank(run.should_stop && run.should_stop())) {
+      save();
       return false;
     }
     const double loss = stage.train_step([&](std::int64_t part) { return run.loss(stage.step(), part); });
@@ -25,7 +30,7 @@ bool run_ldm_stage(LdmStage& stage, const LdmStageRun& run) {
     if (run.show && (stage.finished() || stage.step() % run.show_every_steps == 0)) {
       stage.with_average([&] { run.show(stage.step()); });
     }
-    if (stage.finished() || stage.step() % run.checkpoint_every_steps == 0) stage.save(run.checkpoint);
+    if (stage.finished() || stage.step() % run.checkpoint_every_steps == 0) save();
   }
   progress.finish(weight > 0 ? fmt::format("loss {:.4f}", average / weight) : "done before");
   stage.use_average();

@@ -4,6 +4,8 @@
 #include <torch/utils.h>
 
 #include "domainfusion/core/random/random_tensor.h"
+#include "domainfusion/distributed/row_share.h"
+#include "domainfusion/ldm_training/stages/denoising_loss.h"
 #include "domainfusion/nn/initialise.h"
 
 namespace domainfusion {
@@ -66,11 +68,13 @@ at::Tensor VaeTraining::loss(std::int64_t step) {
   RandomStream stream(static_cast<std::uint64_t>(config_.seed), "pretrain vae", {static_cast<std::uint64_t>(step)});
   const std::int64_t size = config_.vae.training.batch_size;
   const LdmDraw draw = draw_ldm_images(stream, images_, size);
-  const at::Tensor plain = images_.image_N3SS.index_select(0, draw.index_N.to(device()));
-  const at::Tensor image = torch::where(draw.mirrored_N.to(device()).view({-1, 1, 1, 1}) == 1, plain.flip({3}), plain);
+  const at::Tensor index = current_rows(draw.index_N), mirrored = current_rows(draw.mirrored_N);
+  const at::Tensor plain = images_.image_N3SS.index_select(0, index.to(device()));
+  const at::Tensor image = torch::where(mirrored.to(device()).view({-1, 1, 1, 1}) == 1, plain.flip({3}), plain);
   const std::int64_t latent_px = config_.image_size_px / vae_->config().downsampling_factor();
-  const at::Tensor noise = normal_tensor(stream, {size, config_.vae.latent_channels, latent_px, latent_px});
-  return loss_({image, noise.to(device())});
+  const at::Tensor noise =
+      current_rows(normal_tensor(stream, {size, config_.vae.latent_channels, latent_px, latent_px}));
+  return share_of_batch(loss_({image, noise.to(device())}), index.size(0), size);
 }
 
 std::vector<at::Tensor> VaeTraining::pictures(const at::Tensor& image_indices) {

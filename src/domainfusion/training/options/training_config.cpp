@@ -95,6 +95,11 @@ void TrainingConfig::describe(ConfigFields& fields) {
   fields.text("device", device, "auto (CUDA where there is one), cpu, cuda or cuda:N");
   fields.text("precision", precision,
               "of the classifier's products: float32, or bfloat16 (mixed: weights stay float32)");
+  fields.choice(
+      "sum", sum, {{"fast", GradientSum::kFast}, {"exact", GradientSum::kExact}},
+      "how ranks add gradients: fast; or exact: the same bits whatever the number of processes, by virtual_ranks "
+      "threads of which each process runs its share, with a model each");
+  fields.integer("virtual_ranks", virtual_ranks, {1, 1024}, "of sum = exact; the number of processes divides it");
   fields.integer("seed", seed, {0, INT64_C(1) << 62}, "of every draw but the split");
   fields.integer("trial_seed", trial_seed, {0, INT64_C(1) << 31}, "of the IN/OUT split (DomainBed's)");
   fields.real("holdout_fraction", holdout_fraction, {0.01, 0.99}, "share of OUT images per domain");

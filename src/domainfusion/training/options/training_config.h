@@ -56,6 +56,10 @@ struct ReportConfig {
   void describe(ConfigFields& fields);
 };
 
+// How gradients of a batch's parts are added where ranks share it out: as is fastest, or over a fixed number of virtual
+// ranks in one binary tree, so that any number of processes gives the same bits.
+enum class GradientSum { kFast, kExact };
+
 struct TrainingConfig {
   std::string algorithm = "erm";
   std::string test_domain;                  // held out: never seen before the final evaluation
@@ -70,6 +74,8 @@ struct TrainingConfig {
   std::string candidates;                   // folder of a candidate store
   std::string device = "auto";
   std::string precision = "float32";  // of the classifier's products
+  GradientSum sum = GradientSum::kFast;
+  std::int64_t virtual_ranks = 4;  // of kExact
   std::int64_t seed = 0;
   std::int64_t trial_seed = 0;
   double holdout_fraction = 0.2;

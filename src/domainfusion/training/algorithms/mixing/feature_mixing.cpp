@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "domainfusion/core/random/beta_draw.h"
+#include "domainfusion/distributed/row_share.h"
 
 namespace domainfusion {
 namespace {
@@ -93,12 +94,15 @@ void FeatureMixing::check_maps(std::int64_t image_size_px) const {
 at::Tensor FeatureMixing::transformed(std::int64_t step, int stage, const at::Tensor& x_NCHW,
                                       const at::Tensor& domain_N) const {
   if (std::find(config_.layers.begin(), config_.layers.end(), stage) == config_.layers.end()) return x_NCHW;
-  const auto mix =
-      draw_feature_mix(config_, domain_N,
+  Ranks* const ranks = batch_ranks();
+  auto mix =
+      draw_feature_mix(config_, ranks != nullptr ? gathered_rows(domain_N, *ranks) : domain_N,
                        {context().seed, name_, {static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(stage)}});
   if (!mix) return x_NCHW;
   const at::Tensor x = x_NCHW.to(torch::kFloat32);  // sums over bfloat16 maps would lose their last digits
-  const at::Tensor style = x.index_select(0, mix->partner_N.to(x.device()));
+  const at::Tensor all = ranks != nullptr ? gathered_rows(x, *ranks) : x;
+  if (ranks != nullptr) mix = FeatureMix{own_rows(mix->partner_N, *ranks), own_rows(mix->own_share_N, *ranks)};
+  const at::Tensor style = all.index_select(0, mix->partner_N.to(x.device()));
   return mixed(x, style, mix->own_share_N.to(x.device())).to(x_NCHW.scalar_type());
 }
 

@@ -44,6 +44,9 @@ class FeatureMixing : public Algorithm {
     return false;
   }  // a part of a batch has other partners than the whole
 
+  // Ranks exchange the maps of the stages that are mixed, and what gradients these have.
+  bool splits_batches() const override { return true; }
+
  protected:
   // `name` names the group of options and the draws.
   explicit FeatureMixing(std::string name) : name_(std::move(name)) {}

@@ -3,6 +3,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "domainfusion/distributed/row_share.h"
+
 namespace domainfusion {
 namespace {
 
@@ -78,10 +80,18 @@ at::Tensor Mode::styled_images(std::int64_t step, const Batch& raw, StepRecord& 
   const c10::NoGradGuard no_grad;
   const EvalScope eval(context().classifier);
   const StyleContent own = split(raw.image_NCHW);
-  const at::Tensor index_NK =
-      style_index(raw, {context().seed, name_, {static_cast<std::uint64_t>(step)}}).to(own.style.device());
+  Ranks* const ranks = batch_ranks();
+  Batch whole = raw;  // but for its images
+  at::Tensor styles = own.style;
+  if (ranks != nullptr) {
+    for (at::Tensor* rows : {&whole.label_N, &whole.domain_N, &whole.index_N}) *rows = gathered_rows(*rows, *ranks);
+    styles = gathered_rows(own.style, *ranks);
+  }
+  at::Tensor index_NK =
+      style_index(whole, {context().seed, name_, {static_cast<std::uint64_t>(step)}}).to(own.style.device());
+  if (ranks != nullptr) index_NK = own_rows(index_NK, *ranks);
   const auto image_of = [&](const at::Tensor& weight_NK) {
-    const at::Tensor mixture = mixed_styles(own.style, index_NK, weight_NK);
+    const at::Tensor mixture = mixed_styles(styles, index_NK, weight_NK);
     return joined({own.style * (1 - config_.gamma) + mixture * config_.gamma, own.content});
   };
   const StyleSearch search = search_style_weights(

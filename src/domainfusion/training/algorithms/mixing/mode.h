@@ -32,6 +32,7 @@ class Mode : public Algorithm {
   void describe(ConfigFields& fields) override { fields.group("mode", config_); }
   PlannedWork planned_work(const WorkSizes& sizes) const override;
   bool loss_is_mean_over_images() const override { return false; }  // styles come from the whole batch
+  bool splits_batches() const override { return true; }             // whose styles ranks exchange
 
  protected:
   // `name` names the draws.
