@@ -20,6 +20,14 @@ class ResultTable {
   // Makes the cell, empty if nothing is added; a cell of fewer than `runs` runs says so.
   void expect(const std::string& system, const std::string& domain, std::size_t runs);
 
+  struct Cell {
+    std::string system, domain;
+    std::vector<double> accuracies;  // in [0, 1], by run; none where nothing was added
+    std::size_t expected = 0;        // runs: as many as there are where nothing is expected
+  };
+  // Every cell, row by row.
+  std::vector<Cell> entries() const;
+
   std::string text() const;
   std::string markdown() const;
   std::string latex() const;  // a tabular
