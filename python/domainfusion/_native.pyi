@@ -214,8 +214,6 @@ class NativeTeacher:
 
 class NativeRounds:
     steps: List[int]
-    rounds: int
-    folder: "os.PathLike[str]"
     def __init__(
         self,
         sources: NativeSources,

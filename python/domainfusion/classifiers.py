@@ -104,9 +104,7 @@ def _rebuilt(kind: type, classes: int, image_size_px: int, options: Dict[str, An
     classifier = kind.__new__(kind)
     nn.Module.__init__(classifier)
     classifier._take(_native.NativeClassifier(classes, 0, image_size_px, options), classes, image_size_px, options)
-    for tensor in state.values():
-        classifier.to(tensor.device)
-        break
+    classifier.to(next(iter(state.values())).device)
     classifier.load_state_dict(state)
     classifier.__dict__.update(more)
     return classifier.train(training)

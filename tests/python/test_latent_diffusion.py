@@ -1,3 +1,4 @@
+import signal
 import threading
 import time
 
@@ -116,6 +117,25 @@ def test_other_threads_run_while_the_model_works(tiny_ldm, images):
     thread.join()
     gaps = [b - a for a, b in zip([began, *[t for t in ticks if began < t < ended]], ticks)]
     assert len(gaps) > 5, "no other thread ran in %.2f s" % (ended - began)
+
+
+def test_a_signal_ends_a_call_between_its_steps(tiny_ldm, images):
+    class Rang(Exception):
+        pass
+
+    def ring(*_):
+        raise Rang
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        seen = []
+        with pytest.raises(Rang):
+            tiny_ldm.image_to_image(images, "a dog", steps=500, strength=1, on_latents=seen.append)
+        assert len(seen) < 500
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_an_error_in_a_hook_ends_the_call(tiny_ldm, images):

@@ -74,7 +74,9 @@ class TeacherInPython {
     }
     check<ConfigError>(config_.view == DistillationView::kPlain || batch.view01_N3HW.defined(),
                        "view = augmented: give the classifier's views with the call, as `images` in [0, 1]");
-    return teacher_->teach(batch, step);
+    TeacherStep result = teacher_->teach(batch, step);
+    given_.clear();
+    return result;
   }
 
   std::vector<std::string> prompts() const { return teacher_->prompts(); }

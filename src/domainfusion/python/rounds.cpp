@@ -3,7 +3,6 @@
 #include "domainfusion/augmentation/candidates/stored_candidates.h"
 #include "domainfusion/augmentation/rounds/ldm_candidates.h"
 #include "domainfusion/augmentation/rounds/round.h"
-#include "domainfusion/data/data_config.h"
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/python/sources.h"
 #include "domainfusion/training/guards/guarded_ldm.h"
@@ -54,8 +53,6 @@ class RoundsInPython {
   }
 
   const std::vector<std::int64_t>& steps() const { return steps_; }
-  std::int64_t rounds() const { return rounds_->plan().rounds(); }
-  const std::filesystem::path& folder() const { return rounds_->store().folder(); }
 
  private:
   CandidatePrompts candidate_prompts() const {
@@ -105,9 +102,7 @@ void bind_rounds(py::module_& module) {
            py::arg("options"), Unlocked())
       .def("run", &RoundsInPython::run, py::arg("round"), Unlocked())
       .def("loader", &RoundsInPython::loader, py::arg("round"), py::arg("purpose"), py::arg("batch_size"), Unlocked())
-      .def_property_readonly("steps", &RoundsInPython::steps)
-      .def_property_readonly("rounds", &RoundsInPython::rounds)
-      .def_property_readonly("folder", &RoundsInPython::folder);
+      .def_property_readonly("steps", &RoundsInPython::steps);
   py::class_<CandidateStore>(module, "NativeStore",
                              "What is behind domainfusion.CandidateStore, which is the one to be used.")
       .def(py::init<std::filesystem::path>(), py::arg("folder"))
