@@ -25,6 +25,12 @@ void bind_tokenizer(pybind11::module_& module);
 void bind_schedulers(pybind11::module_& module);
 void bind_weights(pybind11::module_& module);
 void bind_latent_diffusion(pybind11::module_& module);
+void bind_classifier(pybind11::module_& module);
+void bind_datasets(pybind11::module_& module);
+void bind_distillation(pybind11::module_& module);
+void bind_rounds(pybind11::module_& module);
+void bind_style_content(pybind11::module_& module);
+void bind_results(pybind11::module_& module);
 
 using Unlocked = pybind11::call_guard<pybind11::gil_scoped_release>;
 

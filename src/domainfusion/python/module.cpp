@@ -24,4 +24,10 @@ PYBIND11_MODULE(_native, module) {
   bind_schedulers(module);
   bind_weights(module);
   bind_latent_diffusion(module);
+  bind_classifier(module);
+  bind_datasets(module);
+  bind_distillation(module);
+  bind_rounds(module);
+  bind_style_content(module);
+  bind_results(module);
 }

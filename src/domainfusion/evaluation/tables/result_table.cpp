@@ -111,28 +111,27 @@ std::string ResultTable::markdown() const { return markdown_table(cells()); }
 
 std::string ResultTable::latex() const { return latex_table(cells()); }
 
-std::vector<TableFigure> ResultTable::figures() const {
-  std::vector<TableFigure> figures;
+std::vector<ResultTable::Cell> ResultTable::entries() const {
+  std::vector<Cell> list;
   for (const std::string& system : systems_) {
     for (const std::string& domain : domains_) {
-      TableFigure& figure = figures.emplace_back(TableFigure{system, domain, {}});
-      if (const auto found = values_.find({system, domain}); found != values_.end()) {
-        figure.accuracy = mean_and_error(found->second);
-        figure.runs = found->second.size();
-      }
+      Cell& cell = list.emplace_back(Cell{system, domain, {}, 0});
+      if (const auto found = values_.find({system, domain}); found != values_.end()) cell.accuracies = found->second;
       const auto expected = expected_.find({system, domain});
-      figure.expected = expected == expected_.end() ? figure.runs : expected->second;
+      cell.expected = expected == expected_.end() ? cell.accuracies.size() : expected->second;
     }
   }
-  return figures;
+  return list;
 }
 
 std::string ResultTable::csv() const {
   std::string text = "system,domain,mean,standard_error,runs,expected\n";
-  for (const auto& [system, domain, accuracy, runs, expected] : figures()) {
-    text += fmt::format("{},{},{},{},{},{}\n", csv_text(system), csv_text(domain),
-                        accuracy ? fmt::format("{}", 100 * accuracy->mean) : "",
-                        accuracy ? fmt::format("{}", 100 * accuracy->standard_error) : "", runs, expected);
+  for (const Cell& cell : entries()) {
+    const std::size_t runs = cell.accuracies.size();
+    const MeanAndError figure = runs ? mean_and_error(cell.accuracies) : MeanAndError{};
+    text += fmt::format("{},{},{},{},{},{}\n", csv_text(cell.system), csv_text(cell.domain),
+                        runs ? fmt::format("{}", 100 * figure.mean) : "",
+                        runs ? fmt::format("{}", 100 * figure.standard_error) : "", runs, cell.expected);
   }
   return text;
 }

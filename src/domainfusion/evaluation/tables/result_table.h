@@ -11,13 +11,6 @@
 
 namespace domainfusion {
 
-// A cell of a ResultTable.
-struct TableFigure {
-  std::string system, domain;
-  std::optional<MeanAndError> accuracy;  // in [0, 1]; nothing where there is no run
-  std::size_t runs = 0, expected = 0;
-};
-
 // Accuracy by system (rows) and target domain (columns) in percent: mean and, from two runs on, standard error over
 // runs (population standard deviation / sqrt(n)). With several domains a last column holds the mean over domains.
 class ResultTable {
@@ -29,14 +22,20 @@ class ResultTable {
   // Makes the cell, empty if nothing is added; a cell of fewer than `runs` runs says so.
   void expect(const std::string& system, const std::string& domain, std::size_t runs);
 
+  struct Cell {
+    std::string system, domain;
+    std::vector<double> accuracies;  // in [0, 1], by run; none where nothing was added
+    std::size_t expected = 0;        // runs: as many as there are where nothing is expected
+  };
+  // Every cell, row by row.
+  std::vector<Cell> entries() const;
+
   std::string text() const;
   std::string markdown() const;
   std::string latex() const;  // a tabular
   // "system,domain,mean,standard_error,runs,expected": one line per cell, accuracy in percent, unrounded; no mean over
   // domains.
   std::string csv() const;
-  // Row by row.
-  std::vector<TableFigure> figures() const;
 
  private:
   std::vector<std::vector<std::string>> cells() const;

@@ -15,14 +15,15 @@ constexpr std::size_t kMostSystemsInPairs = 12;
 
 json table_json(const std::string& set, const ResultTable& table, SelectionRule rule) {
   json cells = json::array();
-  for (const TableFigure& figure : table.figures()) {
-    cells.push_back(
-        {{"system", figure.system},
-         {"domain", figure.domain},
-         {"accuracy", figure.accuracy ? json(figure.accuracy->mean) : json()},
-         {"standard_error", figure.accuracy && figure.runs > 1 ? json(figure.accuracy->standard_error) : json()},
-         {"runs", figure.runs},
-         {"expected", figure.expected}});
+  for (const ResultTable::Cell& cell : table.entries()) {
+    const std::size_t runs = cell.accuracies.size();
+    const MeanAndError figure = runs > 0 ? mean_and_error(cell.accuracies) : MeanAndError{};
+    cells.push_back({{"system", cell.system},
+                     {"domain", cell.domain},
+                     {"accuracy", runs > 0 ? json(figure.mean) : json()},
+                     {"standard_error", runs > 1 ? json(figure.standard_error) : json()},
+                     {"runs", runs},
+                     {"expected", cell.expected}});
   }
   return {{"set", set}, {"rule", name_of(rule)}, {"cells", cells}};
 }
