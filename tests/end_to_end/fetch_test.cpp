@@ -33,7 +33,7 @@ class FetchCommand : public testing::Test {
 }  // namespace
 
 TEST_F(FetchCommand, AModelOfTheHubIsFetchedAndFoundByItsName) {
-  const std::string generate = "generate --ldm hf:owner/tiny --images set/photo --out out --prompt a --steps 1";
+  const std::string generate = "generate --ldm hf:owner/tiny --images set/photo --out out --prompt a --steps 2";
   shell_.make_set();
   const CommandResult before = run(generate);
   EXPECT_EQ(before.exit_code, 3);

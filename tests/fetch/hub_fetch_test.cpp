@@ -310,6 +310,8 @@ TEST_F(HubFetchTest, AnswersThatAreNotTheHubsAreRefused) {
     return message_of<FormatError>([&] { fetch_from_hub(request()); });
   };
   EXPECT_NE(describe("ETag: \"../../x\"\r\n").find("is it a mirror"), std::string::npos);
+  server_.hub.redirect(HubServer::file_path("owner/model", "config.json"), server_.store.url("x"), "ETag: \"1\"\r\n");
+  EXPECT_NE(message_of<FormatError>([&] { fetch_from_hub(request()); }).find("no size"), std::string::npos);
   EXPECT_NE(describe("ETag: \"1\"\r\nX-Repo-Commit: abc\r\n").find("is of commit 'abc'"), std::string::npos);
   EXPECT_FALSE(fs::exists(folder_ / "x"));
 }

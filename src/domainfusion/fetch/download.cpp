@@ -128,8 +128,11 @@ class Ranges {
   void run() {
     const std::int64_t ranges = (bytes_ - part_.size() + options_.range_bytes - 1) / options_.range_bytes;
     std::vector<std::thread> threads;
-    for (std::int64_t i = 1; i < std::min<std::int64_t>(options_.connections, ranges); ++i)
-      threads.emplace_back([this] { work(); });
+    try {
+      for (std::int64_t i = 1; i < std::min<std::int64_t>(options_.connections, ranges); ++i)
+        threads.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {  // fewer threads will do
+    }
     work();
     for (std::thread& thread : threads) thread.join();
     if (error_) std::rethrow_exception(error_);

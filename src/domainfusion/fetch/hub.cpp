@@ -54,9 +54,10 @@ std::string plain_etag(std::string etag) {
   return good ? etag : std::string();
 }
 
+// Of a redirect the length is that of its own body.
 std::int64_t size_of(const HttpAnswer& answer) {
   const std::string linked = answer.header("x-linked-size");
-  if (linked.empty()) return answer.total();
+  if (linked.empty()) return answer.status < 300 ? answer.total() : -1;
   const bool number =
       linked.size() < 16 && std::all_of(linked.begin(), linked.end(), [](unsigned char c) { return std::isdigit(c); });
   return number ? std::stoll(linked) : -1;

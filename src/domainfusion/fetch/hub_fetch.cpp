@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <system_error>
 
 #include "domainfusion/core/error.h"
@@ -13,7 +12,6 @@
 #include "domainfusion/fetch/hub.h"
 #include "domainfusion/fetch/needed_files.h"
 #include "domainfusion/io/files/atomic_file.h"
-#include "domainfusion/io/files/file_bytes.h"
 #include "domainfusion/io/files/json_file.h"
 #include "domainfusion/io/folders/waiting_lock.h"
 

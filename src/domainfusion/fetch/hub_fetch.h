@@ -27,7 +27,7 @@ struct HubFetchResult {
 };
 
 // Asks the hub which files make up the model, whether the disk has room for what the cache lacks, and downloads that. A
-// file comes as blobs/ETAG.incomplete, as other programs of the cache leave and continue it, and gets its name when its
+// file comes as blobs/ETAG.incomplete, which is at any time its beginning, and gets its name when its
 // size is right and its hash is the ETag's (SHA-256, or git's); then the snapshot gets its link, and when all are
 // there, refs/ its revision. Whatever ends it, the same call continues. Two calls at once take turns, file by file.
 // IoError, FormatError (another hash, an answer that is not the hub's), ConfigError (see needed_files()).

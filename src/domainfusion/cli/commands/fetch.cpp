@@ -1,5 +1,4 @@
 // domainfusion fetch: published weights, from the Hugging Face hub or their own address.
-#include <cctype>
 #include <cstdlib>
 
 #include "domainfusion/cli/commands.h"
@@ -93,11 +92,12 @@ void add_fetch_command(Command& app) {
   command.option("--mirror", arguments->mirrors,
                  "address to try before HF_ENDPOINT (a mirror of the hub, without your token) or before a file's own "
                  "address (a folder with files of the same names); may be given often");
-  command.option("--connections", arguments->connections, "ranges of a large file that come at once").within(1, 16);
+  command.option("--connections", arguments->connections, "ranges of a large file that come at once")
+      .within(1, 16)
+      .default_shown();
   command.more_help([] {
-    return "Files of the hub come into HF_HUB_CACHE, HF_HOME/hub or ~/.cache/huggingface/hub. The token for gated "
-           "models "
-           "is HF_TOKEN,\nor what HF_HOME/token holds. What was cut off continues with the same command.";
+    return "Files of the hub come into HF_HUB_CACHE, HF_HOME/hub or ~/.cache/huggingface/hub. The token for gated\n"
+           "models is HF_TOKEN, or what HF_HOME/token holds. What was cut off continues with the same command.";
   });
   command.run([arguments] { fetch_weights(*arguments); });
 }
