@@ -6,7 +6,7 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/exit_status.h"
-#include "domainfusion/cli/rank_command.h"
+#include "domainfusion/cli/processes/rank_command.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/machine/threads.h"
 #include "domainfusion/training/records/stop_signal.h"

@@ -3,7 +3,7 @@
 
 #include "domainfusion/augmentation/candidates/candidate_farm.h"
 #include "domainfusion/cli/commands.h"
-#include "domainfusion/cli/farm_workers.h"
+#include "domainfusion/cli/processes/farm_workers.h"
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"

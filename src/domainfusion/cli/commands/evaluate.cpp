@@ -5,7 +5,7 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
-#include "domainfusion/cli/rank_command.h"
+#include "domainfusion/cli/processes/rank_command.h"
 #include "domainfusion/cli/result_tables.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/log.h"

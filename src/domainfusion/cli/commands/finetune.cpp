@@ -3,7 +3,7 @@
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/cli/output_folder.h"
-#include "domainfusion/cli/rank_command.h"
+#include "domainfusion/cli/processes/rank_command.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/data/data_config.h"

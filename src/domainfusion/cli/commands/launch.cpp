@@ -1,8 +1,8 @@
 // domainfusion launch: one of its own commands as several ranks.
 
 #include "domainfusion/cli/commands.h"
-#include "domainfusion/cli/launcher.h"
-#include "domainfusion/cli/rank_command.h"
+#include "domainfusion/cli/processes/launcher.h"
+#include "domainfusion/cli/processes/rank_command.h"
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/machine/threads.h"
 #include "domainfusion/training/records/stop_signal.h"

@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "domainfusion/cli/commands.h"
-#include "domainfusion/cli/farm_workers.h"
+#include "domainfusion/cli/processes/farm_workers.h"
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/cli/result_tables.h"
 #include "domainfusion/core/json_text.h"

@@ -1,4 +1,4 @@
-#include "domainfusion/cli/launcher.h"
+#include "domainfusion/cli/processes/launcher.h"
 
 #include <cstdlib>
 #include <deque>

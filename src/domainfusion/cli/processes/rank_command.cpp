@@ -1,4 +1,4 @@
-#include "domainfusion/cli/rank_command.h"
+#include "domainfusion/cli/processes/rank_command.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

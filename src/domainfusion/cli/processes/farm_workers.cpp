@@ -1,4 +1,4 @@
-#include "domainfusion/cli/farm_workers.h"
+#include "domainfusion/cli/processes/farm_workers.h"
 
 #include <torch/cuda.h>
 
