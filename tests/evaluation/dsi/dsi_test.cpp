@@ -146,6 +146,7 @@ TEST(Dsi, AnAnswerThatWasNotComputedIsAnErrorAndNoSilentRefusal) {
 
 TEST(Dsi, AThresholdThatEveryAnswerReachesIsRefusedWithItsReason) {
   DsiConfig config;
+  config.settle({});
   config.threshold = 0.1;
   const std::string message = message_of<ConfigError>([&] { config.check_usable(7); });
   EXPECT_NE(message.find("0.143"), std::string::npos) << message;
