@@ -5,7 +5,7 @@
 #include "domainfusion/data/transforms/image_tensor.h"
 #include "domainfusion/evaluation/models/trained_model.h"
 #include "domainfusion/python/bindings.h"
-#include "domainfusion/training/run/make_optimizer.h"
+#include "domainfusion/training/make_optimizer.h"
 
 namespace domainfusion {
 namespace {

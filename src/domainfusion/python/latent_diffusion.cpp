@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include "domainfusion/diffusion/adapted/adapted_source.h"
 #include "domainfusion/diffusion/generation/image_to_image.h"
 #include "domainfusion/diffusion/generation/inversion.h"
 #include "domainfusion/python/bindings.h"
@@ -10,10 +11,14 @@ namespace domainfusion {
 namespace {
 
 LatentDiffusion opened_ldm(const std::filesystem::path& path, const std::filesystem::path& tokenizer,
-                           const std::string& prediction_type, const py::object& device, const py::object& dtype,
+                           const std::string& prediction_type, const std::vector<std::string>& loras,
+                           const std::filesystem::path& vae, const py::object& device, const py::object& dtype,
                            bool lazy) {
-  const LdmOptions options{
-      .tokenizer = tokenizer, .prediction_type = prediction_type, .placement = placement_of_python(device, dtype)};
+  const LdmOptions options{.tokenizer = tokenizer,
+                           .prediction_type = prediction_type,
+                           .loras = lora_choices(loras),
+                           .vae = vae,
+                           .placement = placement_of_python(device, dtype)};
   const py::gil_scoped_release unlocked;
   return lazy ? LatentDiffusion::open(path, options) : LatentDiffusion::load(path, options);
 }
@@ -105,10 +110,12 @@ void bind_networks(py::class_<LatentDiffusion>& ldm) {
           "embed", [](const LatentDiffusion& m, const Texts& prompts) { return m.embed(texts_of(prompts, 1)); },
           py::arg("prompts"), Unlocked(),
           "Text embeddings [N, tokens, width] of N prompts; without gradient, computed once per prompt.")
-      .def("predict", &LatentDiffusion::predict, py::arg("z_t"), py::arg("t"), py::arg("condition"), Unlocked(),
+      .def("predict", &LatentDiffusion::predict, py::arg("z_t"), py::arg("t"), py::arg("condition"),
+           py::arg("guidance_scale") = 1.0, Unlocked(),
            "The U-Net's output in the model's own prediction type. z_t [N, C, h, w], t [N], condition [N, tokens, "
            "width]\n"
-           "as embed() gives it. Differentiable.")
+           "as embed() gives it. guidance_scale: for models that embed it (latent consistency models). "
+           "Differentiable.")
       .def("predict_epsilon", &LatentDiffusion::predict_epsilon, py::arg("z_t"), py::arg("t"), py::arg("condition"),
            Unlocked(), "The same as a prediction of the noise. t: int64 in 0 … T-1.")
       .def("image_to_image", &images_from_images, py::arg("images"), py::arg("prompts"), py::kw_only(),
@@ -175,12 +182,15 @@ void bind_latent_diffusion(py::module_& module) {
       "A frozen text-to-image latent diffusion model: VAE, text encoder, U-Net, noise\n"
       "schedule. Its functions take tensors of any device and floating-point type; results\n"
       "lie on the model's device, in the type of the tensor that they were made from.");
-  ldm.def_static("load", &opened_ldm, py::arg("path"), py::kw_only(), py::arg("tokenizer") = "",
-                 py::arg("prediction_type") = "", py::arg("device") = "cpu", py::arg("dtype") = "float32",
-                 py::arg("lazy") = false,
-                 "path: a diffusers folder, a folder of the hub's cache, or a file in CompVis' layout, which needs a\n"
-                 "`tokenizer` folder. prediction_type: epsilon, v_prediction or sample, where the files do not say.\n"
-                 "lazy: each network is loaded when it is first used.");
+  ldm.def_static(
+      "load", &opened_ldm, py::arg("path"), py::kw_only(), py::arg("tokenizer") = "", py::arg("prediction_type") = "",
+      py::arg("loras") = std::vector<std::string>(), py::arg("vae") = "", py::arg("device") = "cpu",
+      py::arg("dtype") = "float32", py::arg("lazy") = false,
+      "path: a diffusers folder, a folder of the hub's cache, the name of a fetched model (\"sd-turbo\"), or\n"
+      "a file in CompVis' layout, which needs a `tokenizer` folder. prediction_type: epsilon, v_prediction or\n"
+      "sample, where the files do not say. loras: \"FILE\" or \"FILE:SCALE\" each, merged in this order. vae: a\n"
+      "folder of a VAE in place of the model's own, TAESD's too.\n"
+      "lazy: each network is loaded when it is first used.");
   bind_networks(ldm);
   bind_facts(ldm);
 }

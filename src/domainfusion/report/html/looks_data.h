@@ -32,7 +32,6 @@ class RunLooks {
   std::shared_ptr<const DomainDataset> set_;
   std::string run_;   // its folder
   std::string root_;  // of its images
-  std::string run_;
   std::vector<ImageAttention> attention_;
   std::vector<std::pair<std::int64_t, std::int64_t>> places_;  // domain and index of each of data_["images"]
 };
