@@ -9,17 +9,20 @@
 namespace domainfusion {
 namespace {
 
+// Adam turns what rounding leaves of a gradient near zero into a step of its learning rate: a small one keeps that
+// apart from faults.
+const std::vector<std::string> kSmallSteps{"optimizer.lr=0.0005"};
+
 class RanksContract : public testing::TestWithParam<std::string> {
  protected:
   static void SetUpTestSuite() {
     if (!why_no_ranks().empty()) GTEST_SKIP() << why_no_ranks();
   }
   // A run by so many ranks in one folder.
-  void ranked_run(int size, const std::string& folder, RunMode mode = RunMode::kNew,
-                  const std::vector<std::string>& overrides = {}) {
+  void ranked_run(int size, const std::string& folder, RunMode mode = RunMode::kNew) {
     expect_no_faults(on_ranks(size, [&](Ranks&) {
       at::set_num_threads(1);
-      EXPECT_TRUE(toy_run(GetParam(), folder_ / folder, std::make_shared<ToyDataset>(), mode, overrides));
+      EXPECT_TRUE(toy_run(GetParam(), folder_ / folder, std::make_shared<ToyDataset>(), mode, kSmallSteps));
     }));
   }
   // Of all tensors of two models together: the distance, in units of the root mean square.
@@ -42,7 +45,7 @@ class RanksContract : public testing::TestWithParam<std::string> {
 }  // namespace
 
 TEST_P(RanksContract, TwoAndFourRanksEndWithTheWeightsOfOne) {
-  ASSERT_TRUE(toy_run(GetParam(), folder_ / "one", std::make_shared<ToyDataset>()));
+  ASSERT_TRUE(toy_run(GetParam(), folder_ / "one", std::make_shared<ToyDataset>(), RunMode::kNew, kSmallSteps));
   for (const int size : {2, 4}) {
     const std::string folder = "of" + std::to_string(size);
     ranked_run(size, folder);
@@ -60,8 +63,8 @@ TEST_P(RanksContract, TwoAndFourRanksEndWithTheWeightsOfOne) {
 }
 
 TEST_P(RanksContract, ARunGoesOnWithAnotherNumberOfRanks) {
-  ASSERT_TRUE(toy_run(GetParam(), folder_ / "one", std::make_shared<ToyDataset>()));
-  EXPECT_FALSE(toy_run(GetParam(), folder_ / "run", stopped_at_read(40)));
+  ASSERT_TRUE(toy_run(GetParam(), folder_ / "one", std::make_shared<ToyDataset>(), RunMode::kNew, kSmallSteps));
+  EXPECT_FALSE(toy_run(GetParam(), folder_ / "run", stopped_at_read(40), RunMode::kNew, kSmallSteps));
   ranked_run(2, "run", RunMode::kResume);
   for (const char* file : {"checkpoint.safetensors", "best.safetensors"})
     EXPECT_LT(distance(folder_ / "one" / file, folder_ / "run" / file), 1e-4) << file;
@@ -72,8 +75,9 @@ INSTANTIATE_TEST_SUITE_P(Registry, RanksContract, testing::ValuesIn(algorithms()
 
 TEST(RanksOfErm, PartsOfABatchAreThoseOfOneProcess) {
   const TemporaryFolder folder;
-  const std::vector<std::string> parts{"optimizer.accumulation_steps=2", "averaging.method=ema",
-                                       "averaging.batch_norm_steps=2"};
+  const std::vector<std::string> parts{"loader.batch_size=16", "optimizer.name=sgd",
+                                       "optimizer.lr=0.01",    "optimizer.accumulation_steps=2",
+                                       "averaging.method=ema", "averaging.batch_norm_steps=2"};
   ASSERT_TRUE(toy_run("erm", folder / "one", std::make_shared<ToyDataset>(), RunMode::kNew, parts));
   expect_no_faults(on_ranks(2, [&](Ranks&) {
     EXPECT_TRUE(toy_run("erm", folder / "two", std::make_shared<ToyDataset>(), RunMode::kNew, parts));

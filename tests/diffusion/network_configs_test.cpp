@@ -39,7 +39,7 @@ UNetConfig compact_unet() {
 TEST(UNetConfig, EveryUnsupportedFieldIsNamed) {
   const std::vector<std::pair<std::string, json>> unsupported{
       {"class_embed_type", "timestep"},
-      {"addition_embed_type", "text_time"},
+      {"addition_embed_type", "text"},
       {"dual_cross_attention", true},
       {"only_cross_attention", true},
       {"num_attention_heads", 8},

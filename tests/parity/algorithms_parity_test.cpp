@@ -198,8 +198,9 @@ class Replica {
     return setup_.algorithm->update(step, raw);
   }
 
-  // Every weight there after the last update that we have a counterpart of, and the answers.
-  void expect_final() {
+  // Every weight there after the last update that we have a counterpart of, and the answers: up to `tolerance` of
+  // their rms.
+  void expect_final(double tolerance) {
     const TensorMap classifier = state_dict_of(*context_.classifier);
     TensorMap own;
     json state;
@@ -209,15 +210,15 @@ class Replica {
       if (!key.starts_with("final.") || !expected.is_floating_point()) continue;
       const std::string name = key.substr(6), place = place_in(classifier, name);
       if (place.empty() && !own.contains(name)) continue;
-      expect_close(place.empty() ? own.at(name) : classifier.at(place), expected, {.of_rms = 1e-3, .absolute = 1e-7},
-                   name);
+      expect_close(place.empty() ? own.at(name) : classifier.at(place), expected,
+                   {.of_rms = tolerance, .absolute = 1e-7}, name);
       ++compared;
     }
     EXPECT_GE(compared, 4);
     setup_.algorithm->begin_evaluation();
     context_.classifier->eval();
     const torch::NoGradGuard no_grad;
-    expect_close(setup_.algorithm->predict(tensors_.at("probe")), tensors_.at("probe.logits"), {.of_rms = 1e-3},
+    expect_close(setup_.algorithm->predict(tensors_.at("probe")), tensors_.at("probe.logits"), {.of_rms = tolerance},
                  "answers");
   }
 
@@ -285,6 +286,15 @@ Batch recorded_batch(const TensorMap& batches, std::int64_t step, std::int64_t d
   return {torch::cat(x), torch::cat(y), torch::cat(domain), torch::arange(torch::cat(y).size(0))};
 }
 
+// The narrowest of MMD's kernels, exp(-1000 d), sees what float32 rounds off the squared distance d of a row to itself,
+// which depends on the processor's matrix product.
+struct UpdateTolerance {
+  double figures = 1e-4, weights = 1e-3;
+};
+UpdateTolerance tolerance_of(const std::string& algorithm) {
+  return algorithm == "MMD" ? UpdateTolerance{2e-2, 1e-2} : UpdateTolerance{};
+}
+
 class AlgorithmsParity : public testing::TestWithParam<UpdatesCase> {};
 
 }  // namespace
@@ -304,17 +314,19 @@ TEST_P(AlgorithmsParity, LossesWeightsAndAnswersAreDomainBeds) {
   const json& facts = file.at("algorithms").at(one.algorithm);
   const TensorMap batches = load_tensors(one.folder / "batches.safetensors");
   Replica replica(one, plan, facts);
+  const UpdateTolerance tolerance = tolerance_of(one.algorithm);
   for (std::int64_t step = 0; step < plan.at("steps"); ++step) {
     const StepRecord record = replica.update(step, recorded_batch(batches, step, plan.at("domains")));
     for (const auto& [name, expected] : facts.at("updates").at(static_cast<std::size_t>(step)).items()) {
       const std::string figure = our_figure(one.algorithm, name);
       if (name == "first_draw" || figure.empty()) continue;
       ASSERT_TRUE(record.scalars.contains(figure)) << name;
-      EXPECT_NEAR(record.scalars.at(figure), expected.get<double>(), 1e-4 * std::abs(expected.get<double>()) + 1e-6)
+      EXPECT_NEAR(record.scalars.at(figure), expected.get<double>(),
+                  tolerance.figures * std::abs(expected.get<double>()) + 1e-6)
           << name << " of update " << step;
     }
   }
-  replica.expect_final();
+  replica.expect_final(tolerance.weights);
 }
 
 INSTANTIATE_TEST_SUITE_P(Updates, AlgorithmsParity, testing::ValuesIn(updates_cases()));

@@ -146,13 +146,10 @@ void check_ladders(const fs::path& folder, const SchedulerCase& c) {
   for (const auto& [key, tensor] : load_tensors(folder / "ladders.safetensors")) {
     if (!key.starts_with(c.ladder_name() + ".n")) continue;
     const std::string run = key.substr(c.ladder_name().size() + 1);
+    // Shorter ladders of LCM's own pipeline are left out: few_step_parity_test.cpp holds it to the common one's.
+    if (field_of(run, ".strength").value_or(1) < 1) continue;
     const auto scheduler = scheduler_of(c, c.configs.front(), run);
-    const auto steps = static_cast<std::int64_t>(*field_of(run, "n"));
-    if (const auto strength = field_of(run, ".strength")) {
-      EXPECT_EQ(scheduler->set_timesteps_from(steps, *strength), 0u) << key;
-    } else {
-      scheduler->set_timesteps(steps);
-    }
+    scheduler->set_timesteps(static_cast<std::int64_t>(*field_of(run, "n")));
     if (key.ends_with(".timesteps")) {
       expect_same_timesteps(scheduler->timesteps(), numbers_of(tensor), key);
     }

@@ -148,8 +148,8 @@ std::vector<LdmFile> VaeFolder::files() const {
     return files;
   }
   files.push_back({"vae/config.json", folder_ / "config.json", {}});
-  for (const fs::path& path : WeightsFile::open(part_weights(folder_, LdmPart::kVae)).paths())
-    files.push_back({"vae/" + path.filename().string(), path, {}});
+  const WeightsFile weights = WeightsFile::open(part_weights(folder_, LdmPart::kVae));
+  for (const fs::path& path : weights.paths()) files.push_back({"vae/" + path.filename().string(), path, {}});
   return files;
 }
 

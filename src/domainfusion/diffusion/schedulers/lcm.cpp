@@ -30,25 +30,16 @@ LcmScheduler::LcmScheduler(const nlohmann::json& scheduler_config) : schedule_(w
   refuse_thresholding(reader);
 }
 
-std::size_t LcmScheduler::set_timesteps_from(std::int64_t steps, double strength) {
-  set_ladder(steps, strength);
-  return strength > 0 ? 0 : timesteps_.size();
-}
-
-void LcmScheduler::set_ladder(std::int64_t steps, double strength) {
+void LcmScheduler::set_timesteps(std::int64_t steps) {
   check_steps(steps, schedule_.train_timesteps());
+  check<ConfigError>(steps <= original_inference_steps_, "lcm: {} steps of original_inference_steps {}; use fewer",
+                     steps, original_inference_steps_);
   timesteps_.clear();
-  if (strength == 0) return;
-  const auto original = static_cast<std::int64_t>(static_cast<double>(original_inference_steps_) * strength);
-  check<ConfigError>(
-      steps <= original,
-      "lcm: {} steps of int(original_inference_steps {} * strength {}) = {}; use fewer steps or more strength", steps,
-      original_inference_steps_, strength, original);
   const std::int64_t gap = schedule_.train_timesteps() / original_inference_steps_;
-  const double stride = static_cast<double>(original) / static_cast<double>(steps);
+  const double stride = static_cast<double>(original_inference_steps_) / static_cast<double>(steps);
   for (std::int64_t i = 0; i < steps; ++i) {
     const auto from_top = static_cast<std::int64_t>(std::floor(static_cast<double>(i) * stride));
-    timesteps_.push_back(static_cast<double>((original - from_top) * gap - 1));
+    timesteps_.push_back(static_cast<double>((original_inference_steps_ - from_top) * gap - 1));
   }
 }
 

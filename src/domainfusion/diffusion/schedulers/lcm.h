@@ -13,10 +13,9 @@ class LcmScheduler : public Scheduler {
  public:
   explicit LcmScheduler(const nlohmann::json& scheduler_config);
 
-  void set_timesteps(std::int64_t steps) override { set_ladder(steps, 1.0); }
-  // As diffusers' LatentConsistencyModelImg2ImgPipeline: all `steps` are taken, on the lowest
-  // int(original_inference_steps * strength) of the original timesteps. ConfigError if those are fewer than the steps.
-  std::size_t set_timesteps_from(std::int64_t steps, double strength) override;
+  // Up to original_inference_steps; strength leaves the last of them, as diffusers' StableDiffusionImg2ImgPipeline
+  // does.
+  void set_timesteps(std::int64_t steps) override;
   const std::vector<double>& timesteps() const override { return timesteps_; }
   bool needs_noise(std::size_t index) const override { return index + 1 < timesteps_.size(); }
   SchedulerStep step(const at::Tensor& prediction, std::size_t index, const at::Tensor& sample,
@@ -25,7 +24,6 @@ class LcmScheduler : public Scheduler {
 
  private:
   std::int64_t timestep(std::size_t index) const;
-  void set_ladder(std::int64_t steps, double strength);
 
   NoiseSchedule schedule_;
   SampleClipping clipping_;

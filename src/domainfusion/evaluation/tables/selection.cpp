@@ -24,10 +24,13 @@ double mean_of_others(std::vector<double> accuracy, std::size_t target) {
   return mean_of(accuracy);
 }
 
-// Of the domains that the run trained on.
-double mean_of_sources(std::vector<double> accuracy, std::size_t target) {
-  accuracy.erase(accuracy.begin() + static_cast<std::ptrdiff_t>(target));
-  std::erase_if(accuracy, [](double value) { return std::isnan(value); });
+// Of the domains that the run trained on: of others (single-source runs) it has neither figure.
+double mean_of_sources(const ProtocolRecord& record, std::size_t target) {
+  std::vector<double> accuracy;
+  for (std::size_t env = 0; env < record.out_acc.size(); ++env) {
+    const bool unknown = std::isnan(record.out_acc[env]) && std::isnan(record.in_acc[env]);
+    if (env != target && !unknown) accuracy.push_back(record.out_acc[env]);
+  }
   return accuracy.empty() ? std::nan("") : mean_of(accuracy);
 }
 
@@ -35,8 +38,7 @@ std::optional<Choice> by_training_domains(const Records& records, std::size_t ta
   std::optional<Choice> best;
   for (const ProtocolRecord* record : records) {
     if (!record->single_target()) continue;
-    keep_better(best,
-                {record->hparams_seed, record->step, mean_of_sources(record->out_acc, target), record->in_acc[target]});
+    keep_better(best, {record->hparams_seed, record->step, mean_of_sources(*record, target), record->in_acc[target]});
   }
   return best;
 }

@@ -79,6 +79,12 @@ bool lives_here(const json& description) {
 
 fs::path file_of_worker(const fs::path& folder, const std::string& id) { return folder / "workers" / (id + ".json"); }
 
+// Whether nobody has to wait for this worker: its file is gone, or it ran on this machine and ended.
+bool has_left(const fs::path& folder, const std::string& id) {
+  const auto description = description_of(file_of_worker(folder, id));
+  return !description || (ran_here(*description) && !lives_here(*description));
+}
+
 // Who was killed on this machine can remove nothing any more.
 void remove_the_dead(const fs::path& folder) {
   std::error_code none;
@@ -112,6 +118,7 @@ Leases::~Leases() {
   heart_->join();
   std::error_code ignored;
   for (const std::string& name : held_) fs::remove(folder_ / "leases" / name, ignored);
+  remove_what_was_left();
   fs::remove(file_of_worker(folder_, id_), ignored);
   fs::remove(folder_ / "leases", ignored);  // if they are empty
   fs::remove(folder_ / "workers", ignored);
@@ -185,6 +192,17 @@ void Leases::take_away(const fs::path& lease, const std::string& holder) const {
   if (error) return;
   if (try_read(aside).value_or("") != holder) fs::create_hard_link(aside, lease, error);
   fs::remove(aside, error);
+}
+
+// Leases of pieces that their holders finished and did not live to give back: nobody asks for them any more.
+void Leases::remove_what_was_left() const {
+  std::vector<fs::path> leases;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder_ / "leases", none)) leases.push_back(entry.path());
+  for (const fs::path& lease : leases) {
+    const auto holder = try_read(lease);
+    if (holder && !holder->empty() && has_left(folder_, *holder)) take_away(lease, *holder);
+  }
 }
 
 bool Leases::claim(const std::string& name) {

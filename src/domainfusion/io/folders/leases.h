@@ -53,6 +53,7 @@ class Leases {
   void beat();
   bool create(const std::filesystem::path& lease) const;
   void take_away(const std::filesystem::path& lease, const std::string& holder) const;
+  void remove_what_was_left() const;
   Sign sign_of(const std::string& holder);
 
   struct Seen {

@@ -32,7 +32,7 @@ at::Tensor FeatureMatching::penalty(std::int64_t, const std::vector<at::Tensor>&
 }
 
 at::Tensor FeatureMatching::loss(std::int64_t step, const Batch& raw, StepRecord& record) {
-  const DomainAnswers answers = answers_apart(raw, record);
+  const AnswersByDomain answers = answers_apart(raw, record);
   const at::Tensor nll = answers.loss_D.mean(), apart = penalty(step, answers.features_NF);
   record.scalars["nll"] = nll.item<double>();
   record.scalars["penalty"] = apart.item<double>();

@@ -25,7 +25,7 @@ void RiskMatching::prepare(TrainingContext& context) {
 }
 
 at::Tensor RiskMatching::loss(std::int64_t step, const Batch& raw, StepRecord& record) {
-  const DomainAnswers answers = answers_together(raw, record);
+  const AnswersByDomain answers = answers_together(raw, record);
   std::vector<at::Tensor> risks;
   for (std::size_t d = 0; d < answers.domains(); ++d) {
     risks.push_back(torch::cross_entropy_loss(answers.logits_NK[d], answers.label_N[d], {}, at::Reduction::None));

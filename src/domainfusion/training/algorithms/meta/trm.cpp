@@ -63,7 +63,7 @@ void Trm::load(const TensorMap& tensors, const nlohmann::json&) {
   alpha_QP_ = tensors.at("alpha").to(context().device);
 }
 
-void Trm::fit_heads(const DomainAnswers& answers) {
+void Trm::fit_heads(const AnswersByDomain& answers) {
   for (int i = 0; i < kHeadSteps; ++i) {
     at::Tensor sum = torch::zeros({}, answers.loss_D.options());
     for (std::size_t d = 0; d < answers.domains(); ++d) {
@@ -73,7 +73,7 @@ void Trm::fit_heads(const DomainAnswers& answers) {
   }
 }
 
-at::Tensor Trm::transfer_loss(const DomainAnswers& answers) {
+at::Tensor Trm::transfer_loss(const AnswersByDomain& answers) {
   at::Tensor sum = torch::zeros({}, answers.loss_D.options());
   for (std::size_t q = 0; q < answers.domains(); ++q) {
     const at::Tensor weight = heads_[q]->parameters()[0], bias = heads_[q]->parameters()[1];
@@ -99,7 +99,7 @@ at::Tensor Trm::transfer_loss(const DomainAnswers& answers) {
 }
 
 at::Tensor Trm::loss(std::int64_t step, const Batch& raw, StepRecord& record) {
-  const DomainAnswers answers = answers_together(raw, record);
+  const AnswersByDomain answers = answers_together(raw, record);
   const at::Tensor nll = classification_loss(torch::cat(answers.logits_NK), torch::cat(answers.label_N));
   record.scalars["nll"] = nll.item<double>();
   if (step < erm_steps_) return nll;

@@ -21,8 +21,8 @@ class Trm final : public DomainAlgorithm {
   at::Tensor loss(std::int64_t step, const Batch& raw, StepRecord& record) override;
 
  private:
-  void fit_heads(const DomainAnswers& answers);
-  at::Tensor transfer_loss(const DomainAnswers& answers);
+  void fit_heads(const AnswersByDomain& answers);
+  at::Tensor transfer_loss(const AnswersByDomain& answers);
 
   double cos_lambda_ = 1e-4, eta_ = 1e-2;
   std::int64_t erm_steps_ = 200;

@@ -27,7 +27,7 @@ void Fishr::prepare(TrainingContext& context) {
 }
 
 at::Tensor Fishr::loss(std::int64_t step, const Batch& raw, StepRecord& record) {
-  const DomainAnswers answers = answers_together(raw, record);
+  const AnswersByDomain answers = answers_together(raw, record);
   std::vector<at::Tensor> variances;
   for (std::size_t d = 0; d < answers.domains(); ++d)
     variances.push_back(gradient_variance(answers.features_NF[d], answers.logits_NK[d], answers.label_N[d]));

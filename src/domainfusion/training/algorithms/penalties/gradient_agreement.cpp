@@ -14,7 +14,7 @@ constexpr double kTiny = 1e-17;  // in place of what is not a number
 }  // namespace
 
 double MaskedGradients::add_gradients(std::int64_t step, const Batch& raw, StepRecord& record) {
-  const DomainAnswers answers = answers_apart(raw, record);
+  const AnswersByDomain answers = answers_apart(raw, record);
   const auto loss = answers.loss_D.detach().mean().item<double>();
   check_loss(step, loss);
   std::vector<at::Tensor> weights = parameters();
@@ -58,7 +58,7 @@ void Iga::options(ConfigFields& fields) {
 
 at::Tensor Iga::loss(std::int64_t, const Batch& raw, StepRecord& record) {
   const PlainOperations twice_differentiable;
-  const DomainAnswers answers = answers_apart(raw, record);
+  const AnswersByDomain answers = answers_apart(raw, record);
   const std::vector<at::Tensor> weights = parameters();
   const at::Tensor mean = answers.loss_D.mean();
   const auto mean_gradient = torch::autograd::grad({mean}, weights, {}, true);

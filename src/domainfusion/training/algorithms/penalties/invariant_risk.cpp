@@ -44,7 +44,7 @@ std::vector<std::int64_t> InvariantRisk::annealing_steps() const {
 }
 
 at::Tensor InvariantRisk::loss(std::int64_t step, const Batch& raw, StepRecord& record) {
-  const DomainAnswers answers = answers_together(raw, record);
+  const AnswersByDomain answers = answers_together(raw, record);
   const auto mean_over_domains = [&](auto penalty) {
     std::vector<at::Tensor> penalties;
     for (std::size_t d = 0; d < answers.domains(); ++d) penalties.push_back(penalty(d));

@@ -48,10 +48,10 @@ at::Tensor DomainAlgorithm::domain_places(const Batch& raw) const {
   return places.to(raw.label_N.device());
 }
 
-DomainAnswers DomainAlgorithm::answers_together(const Batch& raw, StepRecord& record) {
+AnswersByDomain DomainAlgorithm::answers_together(const Batch& raw, StepRecord& record) {
   const at::Tensor feature_NF = features(raw.image_NCHW), logits_NK = classify(feature_NF);
   count_fit(logits_NK, raw, record);
-  DomainAnswers answers;
+  AnswersByDomain answers;
   std::vector<at::Tensor> losses;
   for (const auto& [first, count] : rows_of_domains(raw.domain_N)) {
     answers.features_NF.push_back(feature_NF.narrow(0, first, count));
@@ -63,8 +63,8 @@ DomainAnswers DomainAlgorithm::answers_together(const Batch& raw, StepRecord& re
   return answers;
 }
 
-DomainAnswers DomainAlgorithm::answers_apart(const Batch& raw, StepRecord& record) {
-  DomainAnswers answers;
+AnswersByDomain DomainAlgorithm::answers_apart(const Batch& raw, StepRecord& record) {
+  AnswersByDomain answers;
   std::vector<at::Tensor> losses;
   for (const Batch& domain : by_domain(raw)) {
     answers.features_NF.push_back(features(domain.image_NCHW));

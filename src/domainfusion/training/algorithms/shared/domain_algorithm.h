@@ -12,7 +12,7 @@
 namespace domainfusion {
 
 // The classifier's answers on a raw batch by source domain, in the batch's order; N_d images of domain d.
-struct DomainAnswers {
+struct AnswersByDomain {
   std::vector<at::Tensor> features_NF;  // before dropout
   std::vector<at::Tensor> logits_NK;
   std::vector<at::Tensor> label_N;
@@ -42,9 +42,9 @@ class DomainAlgorithm : public Algorithm {
   // int64 [N] on the device: the place of each image's domain among those of the batch.
   at::Tensor domain_places(const Batch& raw) const;
   // One pass over all images: batch norm sees the domains together. Counts the fit.
-  DomainAnswers answers_together(const Batch& raw, StepRecord& record);
+  AnswersByDomain answers_together(const Batch& raw, StepRecord& record);
   // A pass for each domain. Counts the fit.
-  DomainAnswers answers_apart(const Batch& raw, StepRecord& record);
+  AnswersByDomain answers_apart(const Batch& raw, StepRecord& record);
   // Of the classifier, in the order of its parameters().
   std::vector<at::Tensor> parameters() const;
   // ConfigError in prepare() if the run has fewer source domains, or fewer images of each in a batch.
