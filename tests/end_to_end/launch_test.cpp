@@ -63,7 +63,7 @@ class LaunchCommand : public testing::Test {
 TEST_F(LaunchCommand, TwoProcessesTrainAsOneAndTheFirstWritesTheRun) {
   succeed(train("one"));
   const CommandResult result = succeed("launch -n 2 -- " + train("two"));
-  EXPECT_NE(result.out.find("held out"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("never seen in training"), std::string::npos) << result.out;
   expect_equal_runs("one", "two");
   EXPECT_FALSE(fs::exists(shell_ / "two/ranks"));
   // One process goes on with what two have begun.

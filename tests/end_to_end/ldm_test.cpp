@@ -122,8 +122,8 @@ TEST_F(OwnLdm, ARunKilledInsideARoundContinuesToTheBitsOfAnUninterruptedOne) {
   succeed(CommandLine::tiny_run("--out whole " + options));
   const std::string killed = CommandLine::tiny_run("--resume --out killed " + options);
   EXPECT_TRUE(shell_.kill_when_exists(killed, "killed/synthetic/round-0000", SIGKILL));
-  EXPECT_EQ(read_json_lines(shell_ / "killed/records.jsonl").size(), 2u)
-      << "killed after the round, not inside: only 'guard' and 'ldm' are known";
+  for (const auto& record : read_json_lines(shell_ / "killed/records.jsonl"))
+    EXPECT_NE(record.at("type"), "round") << "killed after the round, not inside";
   succeed(killed);
   for (const char* file : {"/checkpoint.safetensors", "/best.safetensors"}) {
     EXPECT_TRUE(CommandLine::text(shell_ / (std::string("whole") + file)) ==

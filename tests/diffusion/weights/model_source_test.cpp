@@ -194,8 +194,9 @@ TEST_F(ModelFolder, LatentsAreNotClippedAndTimestepsBeginAtOneWhateverTheFileSay
 TEST_F(ModelFolder, APipelineOfAnotherFamilyIsNamedWithWhatFails) {
   std::ofstream(folder_ / "m/model_index.json") << R"({"_class_name": "StableDiffusionXLPipeline"})";
   EXPECT_NO_THROW(LatentDiffusion::open(folder_ / "m"));
-  std::ofstream(part("unet/config.json")) << R"({"addition_embed_type": "text_time"})";
-  EXPECT_NE(message_of<ConfigError>([&] { LatentDiffusion::open(folder_ / "m"); }).find("StableDiffusionXLPipeline"),
+  std::ofstream(folder_ / "m/model_index.json") << R"({"_class_name": "KandinskyV22Pipeline"})";
+  std::ofstream(part("unet/config.json")) << R"({"addition_embed_type": "image"})";
+  EXPECT_NE(message_of<ConfigError>([&] { LatentDiffusion::open(folder_ / "m"); }).find("KandinskyV22Pipeline"),
             std::string::npos);
 }
 

@@ -80,6 +80,16 @@ std::optional<std::vector<std::string>> keys_in(const fs::path& file) {
   return std::nullopt;
 }
 
+// Its own and those of its units as they stand in the store now.
+std::set<std::string> all_keys(const fs::path& store, const CandidateJob& job) {
+  std::set<std::string> keys(job.keys.begin(), job.keys.end());
+  for (const fs::path& unit : json_files_in(folder_of_jobs(store) / job.id())) {
+    const auto of_unit = keys_in(unit);
+    if (of_unit) keys.insert(of_unit->begin(), of_unit->end());
+  }
+  return keys;
+}
+
 }  // namespace
 
 CandidateFarm::CandidateFarm(const CandidateStore& store, LeaseTimes times)
@@ -177,11 +187,7 @@ std::vector<CandidateJob> jobs_of_store(const fs::path& store) {
     if (!object) continue;
     try {
       CandidateJob job{object->at("what"), object->at("options"), object->at("candidates"), object->at("keys")};
-      std::set<std::string> keys(job.keys.begin(), job.keys.end());
-      for (const fs::path& unit : json_files_in(folder_of_jobs(store) / job.id())) {
-        const auto of_unit = keys_in(unit);
-        if (of_unit) keys.insert(of_unit->begin(), of_unit->end());
-      }
+      const std::set<std::string> keys = all_keys(store, job);
       job.keys.assign(keys.begin(), keys.end());
       jobs.push_back(std::move(job));
     } catch (const json::exception&) {
@@ -192,7 +198,7 @@ std::vector<CandidateJob> jobs_of_store(const fs::path& store) {
 
 std::int64_t missing_of_job(const CandidateStore& store, const CandidateJob& job) {
   std::int64_t there = 0;
-  for (const std::string& key : job.keys) there += fs::exists(store.path(key, ".json"));
+  for (const std::string& key : all_keys(store.folder(), job)) there += fs::exists(store.path(key, ".json"));
   return job.candidates - there;
 }
 

@@ -64,7 +64,7 @@ std::optional<std::vector<std::string>> unit_of_job(const std::filesystem::path&
                                                     const std::string& unit);
 // In the order of file names, with the keys of all units; what is no job is passed over.
 std::vector<CandidateJob> jobs_of_store(const std::filesystem::path& store);
-// How many of a job's candidates are not in the store, by the names of files alone.
+// How many of a job's candidates, those of its units too, are not in the store, by the names of files alone.
 std::int64_t missing_of_job(const CandidateStore& store, const CandidateJob& job);
 
 // What the workers of a store are doing now.
