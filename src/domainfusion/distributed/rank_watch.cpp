@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -122,7 +123,15 @@ void RankWatch::beat(const std::shared_ptr<State>& state) {
 
 void RankWatch::look(const std::shared_ptr<State>& state) {
   std::unique_lock lock(state->mutex);
+  auto last_look = Clock::now();
   while (!state->stop) {
+    // Who stood still itself (a suspended machine, a stopped process) has missed what the others said meanwhile.
+    const auto now = Clock::now();
+    if (now - last_look > std::max<std::chrono::milliseconds>(state->timeout / 2, 4 * kBeat)) {
+      state->last_round = now;
+      std::fill(state->grew.begin(), state->grew.end(), now);
+    }
+    last_look = now;
     const bool late = Clock::now() - state->last_round > state->timeout;
     // A place that is gone closes its connections, which collectives notice first: they have the word for a while.
     const bool gone = state->place_is_gone && Clock::now() - state->last_round > 2 * kSilence;
