@@ -22,8 +22,8 @@ class Autocast {
 };
 
 // While one lives, convolution layers that take gradients on a CPU compute this thread's convolutions in bfloat16, and
-// everything else stays float32. Processors with AMX or AVX-512 multiply faster in it. libtorch 1.13's other products of
-// that type are not to be trusted there (small ones come out not finite); oneDNN's convolutions are: results and
+// everything else stays float32. Processors with AMX or AVX-512 multiply faster in it. libtorch 1.13's other products
+// of that type are not to be trusted there (small ones come out not finite); oneDNN's convolutions are: results and
 // gradients are within 4e-3 of float32's, root mean square.
 class BFloat16Convolutions {
  public:

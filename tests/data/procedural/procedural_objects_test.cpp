@@ -131,8 +131,7 @@ TEST(ProceduralObjects, AFolderBelowARegularFileIsAnIoError) {
 TEST(ProceduralObjects, DomainsOfNoImagesAreLeftOut) {
   const Folder folder("procedural_styles_alone");
   ProceduralObjectsConfig config;
-  fields_of(config).from_json(
-      {{"images_per_class", 0}, {"sketch_images_per_class", 0}, {"style_images_per_class", 1}});
+  fields_of(config).from_json({{"images_per_class", 0}, {"sketch_images_per_class", 0}, {"style_images_per_class", 1}});
   EXPECT_EQ(write_procedural_objects(folder.path, config), 7 * 10);
   EXPECT_TRUE(fs::exists(folder.path / "neon" / "tree" / "0000.png"));
   for (const std::string& domain : procedural_domain_names()) EXPECT_FALSE(fs::exists(folder.path / domain)) << domain;

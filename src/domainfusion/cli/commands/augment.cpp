@@ -3,8 +3,8 @@
 
 #include "domainfusion/augmentation/candidates/candidate_farm.h"
 #include "domainfusion/cli/commands.h"
-#include "domainfusion/cli/processes/farm_workers.h"
 #include "domainfusion/cli/ldm_arguments.h"
+#include "domainfusion/cli/processes/farm_workers.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/core/machine/blas.h"

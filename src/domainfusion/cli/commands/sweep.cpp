@@ -4,8 +4,8 @@
 #include <thread>
 
 #include "domainfusion/cli/commands.h"
-#include "domainfusion/cli/processes/farm_workers.h"
 #include "domainfusion/cli/ldm_arguments.h"
+#include "domainfusion/cli/processes/farm_workers.h"
 #include "domainfusion/cli/result_tables.h"
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/core/log.h"

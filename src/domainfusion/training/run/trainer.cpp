@@ -193,7 +193,8 @@ void Trainer::make_context() {
   context_.make_loader = make_loader;
   const std::int64_t raw_batch = config.loader.batch_size * setup_.algorithm->batch_multiplier();
   context_.train_on = [this, make_loader, raw_batch](std::shared_ptr<const DomainDataset> set) {
-    const SharedRowsScope rows(sharing_ranks(*setup_.algorithm, setup_.config), setup_.config.optimizer.accumulation_steps);
+    const SharedRowsScope rows(sharing_ranks(*setup_.algorithm, setup_.config),
+                               setup_.config.optimizer.accumulation_steps);
     loader_ = make_loader(std::move(set), "raw", raw_batch);
   };
   context_.train_on(raw_images_);
