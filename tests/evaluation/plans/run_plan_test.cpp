@@ -1,7 +1,6 @@
-#include "domainfusion/evaluation/plans/run_plan.h"
-
 #include <gtest/gtest.h>
 
+#include "domainfusion/evaluation/plans/rank_plan.h"
 #include "domainfusion/evaluation/tables/result_table.h"
 #include "domainfusion/io/files/atomic_file.h"
 #include "domainfusion/training/records/run_cost.h"
@@ -80,6 +79,57 @@ TEST(RunPlan, DsiTranslatesEachTestedImageFromEachStartByEachSourcesModel) {
   EXPECT_EQ(dsi.work.unet_images, 2 * 16 * (10 + 20 + 30 + 40) + 3.0 * 2 * 2000 * 48);
   EXPECT_GT(dsi.ldm_seconds.value(), 0);
   EXPECT_FALSE(with_dsi(plan_of("erm")).ldm_seconds);
+}
+
+TEST(RankPlan, ARingSendsTwiceTheValuesButForOnesOwnShare) {
+  EXPECT_EQ(bytes_of_sum(100, 1), 0);
+  EXPECT_EQ(bytes_of_sum(100, 2), 100);
+  EXPECT_EQ(bytes_of_sum(100, 4), 150);
+}
+
+TEST(RankPlan, BackwardHidesAllSumsButTheLastBuckets) {
+  constexpr double kBucket = 25 << 20;
+  // Four buckets between two ranks in a second each: three of them fit into backward's 6 s of 9.
+  EXPECT_DOUBLE_EQ(waited_for_sums(4 * kBucket, 2, kBucket, 9), 1);
+  EXPECT_DOUBLE_EQ(waited_for_sums(4 * kBucket, 2, kBucket, 3), 2);  // 4 s of sums beside 2 s of backward
+  EXPECT_DOUBLE_EQ(waited_for_sums(kBucket / 2, 2, kBucket, 9), 0.5);
+}
+
+TEST(RankPlan, RanksShareBatchesImagesAndValidation) {
+  RunSetup setup = toy_setup("cdga", {});
+  const SetSizes sizes = sizes_of(ToyDataset(), "toy");
+  const RunPlan one = plan_run(setup, sizes);
+  const RankPlan two = plan_ranks(setup, sizes, one, 2, 1e9);
+  EXPECT_TRUE(two.shares_batches);
+  EXPECT_EQ(two.rows_of_step, static_cast<double>(one.budget.images_per_step) / 2);
+  EXPECT_EQ(two.bytes_of_step, one.gradient_bytes);
+  EXPECT_DOUBLE_EQ(two.ldm_seconds.value(), one.ldm_seconds.value() / 2);
+  EXPECT_LE(two.memory_mib, one.peak_memory_mib);
+  EXPECT_THROW(plan_ranks(setup, sizes, one, one.budget.images_per_step + 1, 1e9), ConfigError);
+}
+
+TEST(RankPlan, AStepThatNeedsTheWholeBatchIsNoFaster) {
+  RunSetup setup = toy_setup("domainfusion", {});
+  const SetSizes sizes = sizes_of(ToyDataset(), "toy");
+  const RunPlan one = plan_run(setup, sizes);
+  const RankPlan four = plan_ranks(setup, sizes, one, 4, 1e9);
+  EXPECT_FALSE(four.shares_batches);
+  EXPECT_EQ(four.bytes_of_step, 0);
+  EXPECT_NEAR(four.training_seconds, one.training_seconds - 0.75 * one.evaluation_seconds, 1e-9);
+  // Distillation's passes stay, what makes candidates is shared.
+  EXPECT_LT(four.ldm_seconds.value(), one.ldm_seconds.value());
+  EXPECT_GT(four.ldm_seconds.value(), one.ldm_seconds.value() / 4);
+}
+
+TEST(RankPlan, AFarmIsCountedInWorkersForADeadline) {
+  RunPlan plan = plan_of("cdga");
+  plan.ldm_times = GenerationTimes{.unet_seconds = 1, .vae_seconds = 0.5};
+  plan.work = {};
+  EXPECT_EQ(describe_farm(plan, 1), "");
+  plan.work.generated_images = 3600;
+  plan.work.generation_unet_images = 2 * 3600;
+  EXPECT_EQ(describe_farm(plan, 1),
+            "cdga: 1200 images an hour by a worker like this process; 3 workers make 3600 in 1 h");
 }
 
 TEST(RunPlan, DecodedImagesThatAreKeptCountAsMemory) {

@@ -3,9 +3,10 @@
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
+#include "domainfusion/cli/processes/rank_command.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/json_text.h"
-#include "domainfusion/evaluation/plans/run_plan.h"
+#include "domainfusion/evaluation/plans/rank_plan.h"
 #include "domainfusion/evaluation/tables/result_table.h"
 
 namespace domainfusion {
@@ -18,6 +19,13 @@ struct PlanArguments {
   std::string data, test_domain, ldm, vae;
   std::vector<std::string> loras, recipes, overrides, runs;
   bool compare = false, as_json = false;
+  std::int64_t ranks = 0;
+  double bandwidth = 0, deadline_hours = 24;
+};
+
+struct Plan {
+  RunPlan run;
+  std::optional<RankPlan> ranks{};
 };
 
 void flatten(const json& object, const std::string& prefix, OptionList& options) {
@@ -54,14 +62,32 @@ OptionList known_to(const std::string& algorithm, const OptionList& options) {
   return known;
 }
 
-RunPlan plan_of(RunSetup setup) {
-  const SetSizes sizes = sizes_of(setup.config);
+RunPlan plan_of(RunSetup& setup, const SetSizes& sizes) {
   if (setup.config.test_domain.empty()) setup.config.test_domain = sizes.domain_names.front();
   return plan_run(setup, sizes);
 }
 
-std::vector<RunPlan> plans_of_recipes(const PlanArguments& arguments) {
-  std::vector<RunPlan> plans;
+// What goes between two ranks: given, or measured; of several that were started, between them, else between two threads
+// here.
+double bytes_per_second(const PlanArguments& arguments) {
+  if (arguments.bandwidth > 0) return 1e6 * arguments.bandwidth;
+  if (current_ranks() != nullptr) return measure_rate_of_sums(*current_ranks());
+  double rate = 0;
+  run_as_local_ranks(2, [&](Ranks& ranks) {
+    const double measured = measure_rate_of_sums(ranks);
+    if (ranks.is_first()) rate = measured;
+  });
+  return rate;
+}
+
+std::vector<Plan> plans_of_recipes(const PlanArguments& arguments, double bytes_per_second) {
+  std::vector<Plan> plans;
+  const auto add = [&](RunSetup setup) {
+    const SetSizes sizes = sizes_of(setup.config);
+    plans.push_back({plan_of(setup, sizes)});
+    if (arguments.ranks > 0)
+      plans.back().ranks = plan_ranks(setup, sizes, plans.back().run, arguments.ranks, bytes_per_second);
+  };
   const OptionList options = arguments_as_options(arguments);
   std::vector<std::string> recipes = arguments.recipes;
   if (recipes.empty()) recipes.emplace_back();
@@ -71,14 +97,14 @@ std::vector<RunPlan> plans_of_recipes(const PlanArguments& arguments) {
     OptionList all;
     const auto first = static_cast<std::ptrdiff_t>(plans.size());
     flatten(own.fields().to_json(), "", all);
-    plans.push_back(plan_of(std::move(own)));
+    add(std::move(own));
     if (!arguments.compare) continue;
     for (const std::string& name : algorithms().names()) {
-      if (name != algorithm) plans.push_back(plan_of(make_run_setup({}, {}, known_to(name, all))));
+      if (name != algorithm) add(make_run_setup({}, {}, known_to(name, all)));
     }
     const auto erm =
-        std::find_if(plans.begin() + first, plans.end(), [](const RunPlan& one) { return one.algorithm == "erm"; });
-    if (erm != plans.end()) plans.push_back(with_dsi(*erm));
+        std::find_if(plans.begin() + first, plans.end(), [](const Plan& one) { return one.run.algorithm == "erm"; });
+    if (erm != plans.end()) plans.push_back({with_dsi(erm->run)});
   }
   return plans;
 }
@@ -87,26 +113,49 @@ void plan_runs(const PlanArguments& arguments) {
   for (const std::string& run : arguments.runs) {
     OptionList options;
     flatten(read_run(run).config, "", options);
-    const RunPlan plan = plan_of(make_run_setup({}, {}, options));
+    RunSetup setup = make_run_setup({}, {}, options);
+    const RunPlan plan = plan_of(setup, sizes_of(setup.config));
     fmt::print("{}\n{}", run, text_table(plan_beside_real_cells(plan, real_cost(run))));
   }
 }
 
+void print_ranks(const std::vector<Plan>& plans, double bytes_per_second) {
+  for (const Plan& one : plans) {
+    if (one.ranks) fmt::print("\n{}", text_table(rank_plan_cells(one.run, *one.ranks)));
+  }
+  fmt::print(
+      "each rank with a GPU, or as many threads, like this process; {:.0f} MB/s from rank to rank; where every rank "
+      "computes the whole batch, only images to generate and validation are shared\n",
+      1e-6 * bytes_per_second);
+}
+
 void plan(const PlanArguments& arguments) {
   if (!arguments.runs.empty()) return plan_runs(arguments);
-  const std::vector<RunPlan> plans = plans_of_recipes(arguments);
+  const double rate = arguments.ranks > 0 ? bytes_per_second(arguments) : 0;
+  if (!writes_results()) return;
+  const std::vector<Plan> plans = plans_of_recipes(arguments, rate);
   if (arguments.as_json) {
     json list = json::array();
-    for (const RunPlan& one : plans) list.push_back(one.to_json());
+    for (const Plan& one : plans) {
+      list.push_back(one.run.to_json());
+      if (one.ranks) list.back()["several_ranks"] = one.ranks->to_json();
+    }
     std::cout << json_text(list, 1) << '\n';
     return;
   }
-  const RunPlan& first = plans.front();
+  std::vector<RunPlan> runs;
+  for (const Plan& one : plans) runs.push_back(one.run);
+  const RunPlan& first = runs.front();
   fmt::print("{} images of {} to learn from; CDGA would generate {} images, FDS {}\n{}", first.budget.in_images,
-             fmt::join(first.budget.sources, ", "), first.cdga_images, first.fds_images, text_table(plan_cells(plans)));
+             fmt::join(first.budget.sources, ", "), first.cdga_images, first.fds_images, text_table(plan_cells(runs)));
   fmt::print(
       "times by a short measurement on this machine, without reading images; memory of this machine, not of a "
       "GPU: networks, a training step, the LDM's largest batch, decoded images\n");
+  for (const RunPlan& run : runs) {
+    const std::string farm = describe_farm(run, arguments.deadline_hours);
+    if (!farm.empty()) fmt::print("{}\n", farm);
+  }
+  if (arguments.ranks > 0) print_ranks(plans, rate);
 }
 
 }  // namespace
@@ -124,8 +173,19 @@ void add_plan_command(Command& app) {
   add_vae_option(command, arguments->vae);
   command.option("--set", arguments->overrides, "one option, key=value; may be given often");
   command.flag("--compare", arguments->compare, "all algorithms beside the recipe's, with the options that they share");
+  command
+      .option(
+          "--ranks", arguments->ranks,
+          "beside one process, so many ranks; between two of them is measured what goes from one to the other: here, "
+          "or where `launch` or srun start this command, between those")
+      .within(0, 65536);
+  command.option("--bandwidth", arguments->bandwidth, "between ranks, MB/s, in place of a measurement").within(0, 1e9);
+  command
+      .option("--deadline", arguments->deadline_hours, "hours for the images to generate: how many workers that takes")
+      .within(1e-3, 1e6)
+      .default_shown();
   command.flag("--json", arguments->as_json, "the figures as JSON");
-  command.run([arguments] { plan(*arguments); });
+  command.run([arguments] { run_as_rank([&] { plan(*arguments); }); });
 }
 
 }  // namespace domainfusion

@@ -66,20 +66,19 @@ void run_joined(const RankEnvironment& environment, const RankSettings& settings
   std::rethrow_exception(cause);
 }
 
-void run_as_threads(RankEnvironment process, std::int64_t virtual_ranks, const std::function<void()>& work) {
-  check<ConfigError>(virtual_ranks % process.size == 0, "virtual_ranks = {}: {} processes cannot share them out evenly",
-                     virtual_ranks, process.size);
-  const auto own = static_cast<int>(virtual_ranks / process.size);
-  RankSettings settings = rank_settings();
-  settings.exact_sums = true;
+// Ranks of one numeric thread each, as many threads of this process as `own` says: from rank process.rank * own on, of
+// process.size * own.
+void run_as_threads(const RankEnvironment& process, int own, const RankSettings& settings, bool quietly,
+                    const std::function<void()>& work) {
   std::vector<std::exception_ptr> failures(static_cast<std::size_t>(own));
   std::vector<std::thread> threads;
   for (int i = 0; i < own; ++i) {
     threads.emplace_back([&, i] {
       RankEnvironment environment = process;
       environment.rank = process.rank * own + i;
-      environment.size = static_cast<int>(virtual_ranks);
+      environment.size = process.size * own;
       at::set_num_threads(1);
+      if (quietly) be_quiet();
       try {
         run_joined(environment, settings, work);
       } catch (...) {
@@ -93,19 +92,30 @@ void run_as_threads(RankEnvironment process, std::int64_t virtual_ranks, const s
   }
 }
 
+RankEnvironment only_process() {
+  RankEnvironment environment;
+  environment.master_port = static_cast<int>(free_port());
+  return environment;
+}
+
 }  // namespace
 
 void run_as_rank(const std::function<void()>& work, std::int64_t virtual_ranks) {
-  auto environment = rank_environment();
+  const auto environment = rank_environment();
   if (virtual_ranks > 0) {
-    if (!environment) {
-      environment.emplace();
-      environment->master_port = static_cast<int>(free_port());
-    }
-    return run_as_threads(*environment, virtual_ranks, work);
+    const RankEnvironment process = environment ? *environment : only_process();
+    check<ConfigError>(virtual_ranks % process.size == 0,
+                       "virtual_ranks = {}: {} processes cannot share them out evenly", virtual_ranks, process.size);
+    RankSettings settings = rank_settings();
+    settings.exact_sums = true;
+    return run_as_threads(process, static_cast<int>(virtual_ranks / process.size), settings, false, work);
   }
   if (!environment) return work();
   run_joined(*environment, rank_settings(), work);
+}
+
+void run_as_local_ranks(int size, const std::function<void(Ranks&)>& work) {
+  run_as_threads(only_process(), size, rank_settings(), true, [&] { work(*current_ranks()); });
 }
 
 std::vector<std::string> gathered_texts(const std::string& text) {

@@ -22,6 +22,9 @@ int threads_of_process(int threads);
 // DistributedError; what `work` throws, of which the other ranks are told.
 void run_as_rank(const std::function<void()>& work, std::int64_t virtual_ranks = 0);
 
+// Does `work` on `size` threads of this process, each of them a rank, quietly. The same errors.
+void run_as_local_ranks(int size, const std::function<void(Ranks&)>& work);
+
 // What all ranks gave, by rank; of one that is alone, its own.
 std::vector<std::string> gathered_texts(const std::string& text);
 

@@ -27,14 +27,16 @@ std::optional<LatentDiffusion> ldm_of(const TrainingConfig& config) {
   return LatentDiffusion::open(config.ldm, ldm_options_of(config, config.device));
 }
 
-// Weights twice (best and checkpoint) and the two moments of Adam, float32; three bytes a pixel.
-double disk_mib(const RunSetup& setup, const SetSizes& sizes, const PlannedWork& work, std::int64_t ldm_px) {
+double weight_bytes(const RunSetup& setup, const SetSizes& sizes) {
   ClassifierConfig untrained = setup.config.classifier;
   untrained.weights.clear();
   const Classifier classifier(untrained, std::max<std::int64_t>(sizes.classes, 2), 0);
-  return (static_cast<double>(parameter_count(*classifier)) * 4 * 4 +
-          static_cast<double>(work.stored_images * 3 * ldm_px * ldm_px)) /
-         kMib;
+  return 4 * static_cast<double>(parameter_count(*classifier));
+}
+
+// Weights twice (best and checkpoint) and the two moments of Adam, float32; three bytes a pixel.
+double disk_mib(double weight_bytes, const PlannedWork& work, std::int64_t ldm_px) {
+  return (4 * weight_bytes + static_cast<double>(work.stored_images * 3 * ldm_px * ldm_px)) / kMib;
 }
 
 std::string count(double value) {
@@ -119,7 +121,8 @@ RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
   RunPlan plan =
       count_run(setup, sizes, ldm ? ldm->scheduler_config() : WorkSizes().ldm_scheduler, device_of(config.device));
   const RunBudget& budget = plan.budget;
-  plan.disk_mib = disk_mib(setup, sizes, plan.work, ldm ? ldm->image_size_px() : config.loader.image_size_px);
+  plan.gradient_bytes = weight_bytes(setup, sizes);
+  plan.disk_mib = disk_mib(plan.gradient_bytes, plan.work, ldm ? ldm->image_size_px() : config.loader.image_size_px);
 
   const double kept = kept_images_mib(config.data, sizes);
   const double before_mib = resident_mib();
@@ -129,8 +132,9 @@ RunPlan plan_run(RunSetup& setup, const SetSizes& sizes) {
   // At most as many images again join a step's batch; a search goes through its batch time after time.
   const std::int64_t batch = std::min<std::int64_t>(std::llround(trained), 2 * budget.images_per_step);
   const StepTimes times = measure_step_times(setup, sizes.classes, batch);
-  plan.training_seconds = times.train_seconds_per_image * trained * steps +
-                          times.evaluate_seconds_per_image * static_cast<double>(budget.evaluated_images);
+  plan.evaluation_seconds = times.evaluate_seconds_per_image * static_cast<double>(budget.evaluated_images);
+  plan.train_seconds_per_image = times.train_seconds_per_image;
+  plan.training_seconds = times.train_seconds_per_image * trained * steps + plan.evaluation_seconds;
   plan.step_mib = peak_resident_mib() - before_mib;
   plan.loaded_mib = before_mib + kept;
   plan.peak_memory_mib = plan.loaded_mib + plan.step_mib;
@@ -157,6 +161,7 @@ RunPlan with_dsi(RunPlan plan) {
     work.vae_images += 2 * translated;
     work.generated_images += static_cast<std::int64_t>(translated);
   }
+  work.generation_unet_images = work.unet_images;
   work.stored_images = work.generated_images;
   work.vae_batch = dsi.batch_size;
   work.unet_batch = std::max(dsi.batch_size * rows_per_image(*dsi.guidance_scale), finetuning.part_size());

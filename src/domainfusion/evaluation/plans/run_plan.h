@@ -18,6 +18,9 @@ struct RunPlan {
   std::int64_t cdga_images = 0;                              // what CDGA generates for these sources, one copy a pair
   std::int64_t fds_images = 0;                               // what FDS generates
   double training_seconds = 0;                               // classifier: training, validation, test
+  double evaluation_seconds = 0;                             // of them, validation and test
+  double train_seconds_per_image = 0;                        // of a step at the full batch
+  double gradient_bytes = 0;                                 // of the classifier
   std::optional<double> ldm_seconds{};                       // absent: an LDM is needed and none is given
   nlohmann::json ldm_scheduler = WorkSizes().ldm_scheduler;  // of its folder
   std::optional<GenerationTimes> ldm_times{};                // absent: no LDM is given

@@ -8,6 +8,7 @@ PlannedWork& PlannedWork::operator+=(const PlannedWork& more) {
   generated_images += more.generated_images;
   unet_images += more.unet_images;
   vae_images += more.vae_images;
+  generation_unet_images += more.generation_unet_images;
   classifier_images += more.classifier_images;
   stored_images += more.stored_images;
   unet_batch = std::max(unet_batch, more.unet_batch);
@@ -19,6 +20,11 @@ PlannedWork& PlannedWork::operator+=(const PlannedWork& more) {
 
 double ldm_seconds(const PlannedWork& work, const GenerationTimes& times) {
   return work.unet_images * times.unet_seconds + work.vae_images * times.vae_seconds;
+}
+
+double generation_seconds(const PlannedWork& work, const GenerationTimes& times) {
+  return work.generation_unet_images * times.unet_seconds +
+         2 * static_cast<double>(work.generated_images) * times.vae_seconds;
 }
 
 }  // namespace domainfusion

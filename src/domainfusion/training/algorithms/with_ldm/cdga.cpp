@@ -102,7 +102,8 @@ PlannedWork Cdga::planned_work(const WorkSizes& sizes) const {
   PlannedWork work;
   work.generated_images = sizes.in_images * pairs * config_.copies / sizes.sources;
   const auto generated = static_cast<double>(work.generated_images);
-  work.unet_images = generated * static_cast<double>(unet_passes(sizes.ldm_scheduler, config_.request()));
+  work.unet_images = work.generation_unet_images =
+      generated * static_cast<double>(unet_passes(sizes.ldm_scheduler, config_.request()));
   work.vae_images = 2 * generated;
   work.stored_images = work.generated_images;
   work.unet_batch = config_.batch_images * rows_per_image(config_.request().guidance_scale);
