@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <thread>
 
 #include "domainfusion/core/random/random_tensor.h"
 #include "domainfusion/evaluation/dsi/dsi_answers.h"
@@ -205,18 +206,38 @@ TEST(DsiTranslator, AStoppedOneGoesOnAndFindsWhatWasMade) {
   const auto whole = translated(config, folder / "whole");
   {
     DsiTranslator first(LatentDiffusion::open(kTinySd15), config, folder / "store");
-    EXPECT_THROW(first.translate(ToyDataset(), 1, kFive, 3, [] { return true; }), Interrupted);
-    EXPECT_EQ(first.made(), 2);
-    EXPECT_THROW(translated(config, folder / "store"), IoError) << "one process at a time";
+    const auto stop = [asked = 0]() mutable { return ++asked > 1; };
+    EXPECT_THROW(first.translate(ToyDataset(), 1, kFive, 3, stop), Interrupted);
+    EXPECT_GT(first.made(), 0);
+    EXPECT_LE(first.made(), 2);
   }
   DsiTranslator second(LatentDiffusion::open(kTinySd15), config, folder / "store");
   const auto images = second.translate(ToyDataset(), 1, kFive, 3);
-  EXPECT_EQ(second.found(), 2);
-  EXPECT_EQ(second.made(), 3);
+  EXPECT_GT(second.found(), 0);
+  EXPECT_EQ(second.found() + second.made(), 5);
   for (std::size_t i = 0; i < images.size(); ++i) EXPECT_EQ(images[i]->rgb, whole[i]->rgb) << i;
 }
 
-TEST(DsiTranslator, ALaterStartIsAnotherPictureOfAnotherFolder) {
+TEST(DsiTranslator, TwoOfOneStoreShareTheWork) {
+  const TemporaryFolder folder;
+  const DsiConfig config = toy_config(1);
+  const auto whole = translated(config, folder / "whole");
+  std::vector<std::unique_ptr<DsiTranslator>> two;
+  for (int i = 0; i < 2; ++i)
+    two.push_back(std::make_unique<DsiTranslator>(LatentDiffusion::open(kTinySd15), config, folder / "store"));
+  std::vector<std::vector<std::optional<Image>>> images(2);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < 2; ++i)
+    threads.emplace_back([&, i] { images[i] = two[i]->translate(ToyDataset(), 1, kFive, 3); });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(two[0]->made() + two[1]->made(), 5);
+  for (const auto& of_one : images) {
+    ASSERT_EQ(of_one.size(), whole.size());
+    for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_EQ(of_one[i]->rgb, whole[i]->rgb) << i;
+  }
+}
+
+TEST(DsiTranslator, ALaterStartIsAnotherPicture) {
   const TemporaryFolder folder;
   const DsiConfig config = toy_config(5);
   DsiTranslator translator(LatentDiffusion::open(kTinySd15), config, folder / "store");

@@ -50,25 +50,19 @@ RunSetup setup_of(const AugmentArguments& arguments) {
 
 // The same command for one worker.
 std::vector<std::string> command_of_worker(const AugmentArguments& arguments) {
-  std::vector<std::string> command{"augment", "--yes", "--pictures", "0"};
-  const auto add = [&](const char* name, const std::string& value) {
-    if (!value.empty()) command.insert(command.end(), {name, value});
-  };
-  const auto add_path = [&](const char* name, const std::string& path) {
-    add(name, fs::exists(path) ? fs::absolute(path).string() : path);
-  };
-  add("--algorithm", arguments.algorithm);
-  add_path("--data", arguments.data);
-  add("--test-domain", arguments.test_domain);
-  add_path("--ldm", arguments.ldm);
-  add_path("--vae", arguments.vae);
-  add_path("--tokenizer", arguments.tokenizer);
-  add_path("--recipe", arguments.recipe);
-  add_path("--out", arguments.out);
-  for (const std::string& lora : arguments.loras) add("--lora", lora);
-  for (const std::string& value : arguments.overrides) add("--set", value);
-  if (arguments.skip_broken_images) command.push_back("--skip-broken-images");
-  return command;
+  WorkerOptions options({"augment", "--yes", "--pictures", "0"});
+  options.add("--algorithm", arguments.algorithm);
+  options.add_path("--data", arguments.data);
+  options.add("--test-domain", arguments.test_domain);
+  options.add_path("--ldm", arguments.ldm);
+  options.add_path("--vae", arguments.vae);
+  options.add_path("--tokenizer", arguments.tokenizer);
+  options.add_path("--recipe", arguments.recipe);
+  options.add_path("--out", arguments.out);
+  options.add_each("--lora", arguments.loras);
+  options.add_each("--set", arguments.overrides);
+  if (arguments.skip_broken_images) options.add_word("--skip-broken-images");
+  return options.words();
 }
 
 void check_cost(double seconds, const AugmentArguments& arguments, double limit_hours) {

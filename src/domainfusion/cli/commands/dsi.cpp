@@ -1,7 +1,11 @@
 // domainfusion dsi: translations into the source domains at test time, for the held-out domain of finished runs.
 
+#include <algorithm>
+#include <filesystem>
+
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
+#include "domainfusion/cli/processes/farm_workers.h"
 #include "domainfusion/config/config_file.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/diffusion/adapted/adapted_source.h"
@@ -16,7 +20,42 @@ namespace {
 struct DsiArguments {
   std::vector<std::string> runs, ldms, loras, overrides;
   std::string model = kSelectedModel, data, translations, recipe, vae, device = "auto", dtype = "float32";
+  std::int64_t workers = 1;
 };
+
+// The same command for one worker.
+std::vector<std::string> command_of_worker(const DsiArguments& arguments) {
+  WorkerOptions options({"dsi"});
+  for (const std::string& run : arguments.runs) options.add_word(run);
+  options.add_each("--ldm", arguments.ldms);
+  options.add_each("--lora", arguments.loras);
+  options.add_path("--vae", arguments.vae);
+  options.add_path("--translations", arguments.translations);
+  options.add("--model", arguments.model);
+  options.add_path("--data", arguments.data);
+  options.add("--device", arguments.device);
+  options.add("--dtype", arguments.dtype);
+  options.add_path("--recipe", arguments.recipe);
+  options.add_each("--set", arguments.overrides);
+  return options.words();
+}
+
+void run_dsi_workers(const DsiArguments& arguments, const StopSignal& stop) {
+  namespace fs = std::filesystem;
+  const fs::path store =
+      arguments.translations.empty() ? fs::path(arguments.runs.front()) / "dsi" : fs::path(arguments.translations);
+  const auto begin = fs::file_time_type::clock::now();
+  const auto is_answered = [&](const std::string& run) {
+    std::error_code none;
+    const auto written = fs::last_write_time(dsi_record(run, arguments.model), none);
+    return !none && written >= begin;
+  };
+  run_workers(
+      store / "logs", command_of_worker(arguments), arguments.workers,
+      [&] { return std::all_of(arguments.runs.begin(), arguments.runs.end(), is_answered); },
+      [&] { return stop.requested(); });
+  for (const std::string& run : arguments.runs) fmt::print("{}: {}", run, describe_dsi(read_run(run)));
+}
 
 void dsi(const DsiArguments& arguments) {
   DsiConfig config;
@@ -24,6 +63,7 @@ void dsi(const DsiArguments& arguments) {
   if (!arguments.recipe.empty()) apply_recipe(fields, arguments.recipe);
   for (const std::string& assignment : arguments.overrides) apply_override(fields, assignment);
   const StopSignal stop;
+  if (arguments.workers > 1) return run_dsi_workers(arguments, stop);
   DsiRequest request;
   request.model = arguments.model;
   request.data = arguments.data;
@@ -58,6 +98,13 @@ void add_dsi_command(Command& app) {
       .required();
   command.option("--translations", a->translations,
                  "folder that keeps the translations, which all runs may share; default: RUN/dsi");
+  command
+      .option(
+          "--workers", a->workers,
+          "processes that share the translations; each takes a GPU, or its share of the threads. The same command on "
+          "another machine joins in")
+      .within(1, 1024)
+      .default_shown();
   command.option("--model", a->model, kModelHelp).default_shown();
   command.option("--data", a->data, "where the run's images lie now");
   add_lora_option(command, a->loras);

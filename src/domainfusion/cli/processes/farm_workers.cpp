@@ -19,12 +19,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path logs_of(const fs::path& store) {
-  const fs::path logs = store / "logs";
+fs::path made_folder(const fs::path& folder) {
   std::error_code error;
-  fs::create_directories(logs, error);
-  check<IoError>(!error, "the folder '{}' cannot be made: {}", logs.string(), error.message());
-  return logs;
+  fs::create_directories(folder, error);
+  check<IoError>(!error, "the folder '{}' cannot be made: {}", folder.string(), error.message());
+  return folder;
 }
 
 }  // namespace
@@ -49,16 +48,37 @@ std::vector<std::string> worker_command(std::int64_t workers, const std::vector<
   return command;
 }
 
-void run_workers(const fs::path& store, const std::vector<std::string>& arguments, std::int64_t workers,
-                 const CandidateJob& job, const std::function<bool()>& stop_requested) {
-  const CandidateStore candidates(store);
-  const fs::path logs = logs_of(store);
-  const auto is_finished = [&] { return missing_of_job(candidates, job) == 0; };
+void WorkerOptions::add(const std::string& name, const std::string& value) {
+  if (!value.empty()) words_.insert(words_.end(), {name, value});
+}
+
+void WorkerOptions::add_path(const std::string& name, const std::string& path) {
+  add(name, fs::exists(path) ? fs::absolute(path).string() : path);
+}
+
+void WorkerOptions::add_each(const std::string& name, const std::vector<std::string>& values) {
+  for (const std::string& value : values) add(name, value);
+}
+
+void run_workers(const fs::path& logs, const std::vector<std::string>& arguments, std::int64_t workers,
+                 const std::function<bool()>& is_finished, const std::function<bool()>& stop_requested) {
   std::vector<Job> jobs;
   for (std::int64_t i = 0; i < workers; ++i) {
     jobs.push_back({fmt::format("worker {}", i), worker_command(workers, arguments),
-                    logs / fmt::format("worker-{}.log", i), is_finished});
+                    made_folder(logs) / fmt::format("worker-{}.log", i), is_finished});
   }
+  const JobReport report = run_jobs(jobs, {workers, 1, stop_requested, nullptr, gpus_of_process()});
+  if (report.stopped) {
+    log_info("stopped; the same command continues");
+    throw Interrupted();
+  }
+  check(report.failed.empty() || is_finished(), "{} of {} workers failed:\n  {}\nthe same command goes on",
+        report.failed.size(), workers, fmt::join(report.failed, "\n  "));
+}
+
+void run_workers(const fs::path& store, const std::vector<std::string>& arguments, std::int64_t workers,
+                 const CandidateJob& job, const std::function<bool()>& stop_requested) {
+  const CandidateStore candidates(store);
   Progress progress(job.what, job.candidates, "images", 1, job.candidates - missing_of_job(candidates, job));
   auto last_look = std::chrono::steady_clock::now();
   const auto look = [&] {
@@ -69,18 +89,13 @@ void run_workers(const fs::path& store, const std::vector<std::string>& argument
     }
     return stop_requested();
   };
-  const JobReport report = run_jobs(jobs, {workers, 1, look, nullptr, gpus_of_process()});
-  if (report.stopped) {
-    log_info("stopped; the same command continues");
-    throw Interrupted();
-  }
-  check(report.failed.empty() || is_finished(), "{} of {} workers failed:\n  {}\nthe same command goes on",
-        report.failed.size(), workers, fmt::join(report.failed, "\n  "));
+  run_workers(
+      store / "logs", arguments, workers, [&] { return missing_of_job(candidates, job) == 0; }, look);
   progress.finish();
 }
 
 void write_slurm_workers(const fs::path& store, const std::vector<std::string>& arguments, std::int64_t workers) {
-  logs_of(store);
+  made_folder(store / "logs");
   std::vector<std::string> command{fs::read_symlink("/proc/self/exe").string()};
   command.insert(command.end(), arguments.begin(), arguments.end());
   const fs::path script = write_slurm_script(

@@ -309,12 +309,15 @@ json DsiRun::run() {
     record["failed"] = record["failed"].get<std::int64_t>() + translator.failed();
   }
   record["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  const std::string name = request_.model == kSelectedModel ? "dsi.json" : "dsi-" + request_.model + ".json";
-  write_file_atomically(request_.run / name, json_text(record, 2) + "\n");
+  write_file_atomically(dsi_record(request_.run, request_.model), json_text(record, 2) + "\n");
   return record;
 }
 
 }  // namespace
+
+fs::path dsi_record(const fs::path& run, const std::string& model) {
+  return run / (model == kSelectedModel ? "dsi.json" : "dsi-" + model + ".json");
+}
 
 json run_dsi(const DsiConfig& config, const DsiRequest& request) { return DsiRun(config, request).run(); }
 

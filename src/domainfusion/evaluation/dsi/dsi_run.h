@@ -24,9 +24,11 @@ struct DsiRequest {
   std::function<bool()> should_stop;
 };
 
+// RUN/dsi.json; of another model than the selected one RUN/dsi-MODEL.json.
+std::filesystem::path dsi_record(const std::filesystem::path& run, const std::string& model);
+
 // Classifies the IN images of the held-out domain (DomainBed's rule, as the run's own test), and where the threshold is
-// chosen there the OUT images of the source domains. Returns, and writes to RUN/dsi.json (of another model:
-// RUN/dsi-MODEL.json),
+// chosen there the OUT images of the source domains. Returns, and writes to dsi_record(),
 //   test             a test record with "model": "dsi" (or "MODEL + dsi"): the headline subset's figures
 //   clean_accuracy   of the classifier alone
 //   threshold, threshold_from, candidates (threshold, mean accuracy on source OUT images)
