@@ -63,6 +63,32 @@ class SweepCommand : public testing::Test {
 
 }  // namespace
 
+TEST_F(SweepCommand, ATableHasItsSystemsInOrderAndSaysWhatIsLeftOut) {
+  std::ofstream(shell_ / "table.toml")
+      << "[[systems]]\nname = \"swad\"\ngroup = \"averaged\"\naveraging.method = \"swad\"\n"
+         "[[systems]]\nname = \"coral\"\ngroup = \"aligned\"\nalgorithm = \"coral\"\n"
+         "[[systems]]\nname = \"cdga\"\ngroup = \"generated\"\nalgorithm = \"cdga\"\n";
+  const std::string command = tiny_sweep("--recipe table.toml --trials 1 --targets sketch --ldm 'ldm/{target}'");
+  const CommandResult table = shell_.run(command);
+  expect_success(table);
+  std::size_t last = 0;
+  for (const char* row : {"[averaged]", "\nERM ", "\nERM + swad", "[aligned]", "\nCORAL", "[generated]", "\ncdga"}) {
+    const std::size_t place = table.out.find(row);
+    ASSERT_NE(place, std::string::npos) << row << "\n" << table.out;
+    EXPECT_GT(place, last) << row << "\n" << table.out;
+    last = place;
+  }
+  EXPECT_NE(table.out.find("time of a run"), std::string::npos);
+  EXPECT_NE(table.err.find("1 runs are left out, there is no '" + (shell_ / "ldm/sketch").string() + "': cdga."),
+            std::string::npos)
+      << table.err;
+  EXPECT_NE(table.out.find("cdga, sketch, trial 0: hparams 0 not started"), std::string::npos) << table.out;
+  EXPECT_EQ(shell_.run("tables --cost sweep").out, table.out);
+  const CommandResult again = shell_.run(command);
+  EXPECT_NE(again.err.find("2 of 2 runs are finished, 2 of them before"), std::string::npos) << again.err;
+  EXPECT_EQ(shell_.run(command + " --algorithm erm").exit_code, 2);
+}
+
 TEST_F(SweepCommand, TrainsEveryTargetAndTrialAndPrintsTheirTable) {
   const CommandResult plan = shell_.run(tiny_sweep("--trials 2 --dry-run"));
   expect_success(plan);

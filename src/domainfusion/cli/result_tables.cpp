@@ -5,6 +5,8 @@
 #include <map>
 
 #include "domainfusion/core/error.h"
+#include "domainfusion/core/progress.h"
+#include "domainfusion/evaluation/plans/run_plan.h"
 #include "domainfusion/evaluation/tables/protocol_table.h"
 #include "domainfusion/evaluation/tables/system_names.h"
 
@@ -46,14 +48,36 @@ std::vector<std::string> under_fitted_systems(const std::vector<ProtocolRun>& ru
   return lines;
 }
 
+void add_costs(const std::vector<ProtocolRun>& runs, const std::string& dataset, ResultTable& table) {
+  struct Sum {
+    double generated = 0, seconds = 0;
+    std::int64_t runs = 0;
+  };
+  std::map<std::string, Sum> sums;
+  for (const ProtocolRun& run : runs) {
+    if (run.dataset != dataset || !run.finished || run.config.is_null()) continue;  // DomainBed's do not tell
+    const RealCost cost = real_cost(run.path);
+    Sum& sum = sums[run.algorithm];
+    sum.generated += static_cast<double>(cost.generated_images);
+    sum.seconds += cost.seconds;
+    ++sum.runs;
+  }
+  for (const auto& [system, sum] : sums) {
+    const auto n = static_cast<double>(sum.runs);
+    table.add_fact(system, "images made", fmt::format("{:.0f}", sum.generated / n));
+    table.add_fact(system, "time of a run", sum.seconds > 0 ? format_seconds(sum.seconds / n) : "");
+  }
+}
+
 }  // namespace
 
-void print_result_tables(FoundRuns found, SelectionRule rule, const std::string& format) {
+void print_result_tables(FoundRuns found, SelectionRule rule, const std::string& format, bool with_cost) {
   tell_sets_apart(found.runs);
   tell_systems_apart(found.runs);
   const char* comment = format == "latex" ? "% " : "";
   bool first = true;
-  for (const auto& [dataset, table] : protocol_tables(found.runs, rule)) {
+  for (auto& [dataset, table] : protocol_tables(found.runs, rule)) {
+    if (with_cost) add_costs(found.runs, dataset, table);
     if (!first) fmt::print("\n");
     if (format != "csv") fmt::print("{}{}, {}\n", comment, dataset, name_of(rule));
     if (format == "markdown") fmt::print("\n");

@@ -42,7 +42,22 @@ std::optional<toml::table> toml_value(std::string_view text) {
   return std::nullopt;
 }
 
+void flatten(const json& tree, const std::string& prefix, std::vector<std::pair<std::string, json>>& options) {
+  for (const auto& [key, value] : tree.items()) {
+    if (value.is_object())
+      flatten(value, prefix + key + ".", options);
+    else
+      options.emplace_back(prefix + key, value);
+  }
+}
+
 }  // namespace
+
+std::vector<std::pair<std::string, json>> flat_options(const json& tree) {
+  std::vector<std::pair<std::string, json>> options;
+  flatten(tree, "", options);
+  return options;
+}
 
 json read_recipe(const std::filesystem::path& path) {
   std::error_code ignored;
@@ -66,6 +81,9 @@ json read_recipe(const std::filesystem::path& path) {
 void apply_recipe(const ConfigFields& fields, const std::filesystem::path& path) {
   const json table = read_recipe(path);
   with_context(fmt::format("recipe '{}'", path.string()), [&] {
+    check<ConfigError>(!table.contains(kSystemsOfTable),
+                       "[[{}]]: a recipe of a whole table is for `domainfusion sweep`; name the recipe of one system",
+                       kSystemsOfTable);
     ConfigFields target = fields;
     target.from_json(table);
   });

@@ -4,10 +4,18 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "domainfusion/config/config_fields.h"
 
 namespace domainfusion {
+
+// The list of a recipe for a whole table, each of whose systems has options of its own.
+inline constexpr const char* kSystemsOfTable = "systems";
+
+// {"a": {"b": 1}} -> {("a.b", 1)}: the options that from_json() takes as a tree, one by one.
+std::vector<std::pair<std::string, nlohmann::json>> flat_options(const nlohmann::json& tree);
 
 // A TOML file as JSON. IoError if it cannot be read, FormatError (with line) if it is not TOML.
 nlohmann::json read_recipe(const std::filesystem::path& path);

@@ -27,6 +27,24 @@ TEST(ResultTable, SeveralTargetsHaveAMeanUnlessOneIsMissing) {
             "| 80.0 | - |\n");
 }
 
+TEST(ResultTable, GroupsHeadTheirRowsAndFactsStandBehindTheFigures) {
+  ResultTable table;
+  table.add("erm", "sketch", 0.5);
+  table.add("swad", "sketch", 0.6);
+  table.add("sam", "sketch", 0.7);
+  table.group("swad", "averaging");
+  table.group("sam", "averaging");
+  table.add_fact("swad", "time", "3m");
+  EXPECT_EQ(table.text(),
+            "accuracy, %  sketch  time\n"
+            "erm            50.0\n"
+            "[averaging]\n"
+            "swad           60.0    3m\n"
+            "sam            70.0\n");
+  EXPECT_NE(table.csv().find("runs,expected,time\n"), std::string::npos);
+  EXPECT_NE(table.csv().find("swad,sketch,60,0,1,1,3m\n"), std::string::npos);
+}
+
 TEST(ResultTable, ClassRowsHoldAccuracyAndConfusion) {
   const auto cells = class_cells({{3, 1}, {0, 0}}, {"cat", "dog"});
   EXPECT_EQ(cells[1], (std::vector<std::string>{"cat", "4", "75.0", "3", "1"}));

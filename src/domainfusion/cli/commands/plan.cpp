@@ -28,15 +28,6 @@ struct Plan {
   std::optional<RankPlan> ranks{};
 };
 
-void flatten(const json& object, const std::string& prefix, OptionList& options) {
-  for (const auto& [key, value] : object.items()) {
-    if (value.is_object())
-      flatten(value, prefix + key + ".", options);
-    else
-      options.emplace_back(prefix + key, value);
-  }
-}
-
 OptionList arguments_as_options(const PlanArguments& arguments) {
   OptionList options;
   for (const auto& [key, value] :
@@ -94,9 +85,8 @@ std::vector<Plan> plans_of_recipes(const PlanArguments& arguments, double bytes_
   for (const std::string& recipe : recipes) {
     RunSetup own = make_run_setup(recipe, arguments.overrides, options);
     const std::string algorithm = own.config.algorithm;
-    OptionList all;
     const auto first = static_cast<std::ptrdiff_t>(plans.size());
-    flatten(own.fields().to_json(), "", all);
+    const OptionList all = flat_options(own.fields().to_json());
     add(std::move(own));
     if (!arguments.compare) continue;
     for (const std::string& name : algorithms().names()) {
@@ -111,9 +101,7 @@ std::vector<Plan> plans_of_recipes(const PlanArguments& arguments, double bytes_
 
 void plan_runs(const PlanArguments& arguments) {
   for (const std::string& run : arguments.runs) {
-    OptionList options;
-    flatten(read_run(run).config, "", options);
-    RunSetup setup = make_run_setup({}, {}, options);
+    RunSetup setup = make_run_setup({}, {}, flat_options(read_run(run).config));
     const RunPlan plan = plan_of(setup, sizes_of(setup.config));
     fmt::print("{}\n{}", run, text_table(plan_beside_real_cells(plan, real_cost(run))));
   }

@@ -1,23 +1,28 @@
 // domainfusion sweep: all runs of a table, planned, run side by side, repeated where they fail, continued where they
 // stopped.
 
+#include <algorithm>
+#include <cmath>
 #include <thread>
+#include <tuple>
 
 #include "domainfusion/cli/commands.h"
 #include "domainfusion/cli/ldm_arguments.h"
 #include "domainfusion/cli/processes/farm_workers.h"
 #include "domainfusion/cli/result_tables.h"
+#include "domainfusion/config/config_file.h"
 #include "domainfusion/core/json_text.h"
 #include "domainfusion/core/log.h"
 #include "domainfusion/core/machine/threads.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/diffusion/adapted/adapted_source.h"
-#include "domainfusion/evaluation/plans/run_budget.h"
+#include "domainfusion/evaluation/plans/run_plan.h"
 #include "domainfusion/evaluation/sweeps/child_process.h"
 #include "domainfusion/evaluation/sweeps/config_differences.h"
 #include "domainfusion/evaluation/sweeps/job_queue.h"
 #include "domainfusion/evaluation/sweeps/slurm_script.h"
 #include "domainfusion/evaluation/sweeps/sweep_plan.h"
+#include "domainfusion/evaluation/sweeps/table_recipe.h"
 #include "domainfusion/evaluation/tables/run_result.h"
 #include "domainfusion/fetch/cache/known_weights.h"
 #include "domainfusion/io/folders/folder_lock.h"
@@ -36,25 +41,68 @@ struct SweepArguments {
   bool cross_validation = false, slurm = false, submit = false, dry_run = false, yes = false;
 };
 
+// Where the name of an LDM says so: a model of its own for each held-out domain, which it has never seen.
+constexpr std::string_view kTargetInPath = "{target}";
+
+// What parts take on this machine, measured when it is first asked for.
+class StepClock {
+ public:
+  const StepTimes& of_steps(const RunSetup& setup, std::int64_t classes) {
+    const std::int64_t batch = std::min<std::int64_t>(setup.config.loader.batch_size, 8);
+    auto known = steps_.find(batch);
+    if (known == steps_.end()) known = steps_.emplace(batch, measure_step_times(setup, classes)).first;
+    return known->second;
+  }
+  const GenerationTimes& of_ldm(const TrainingConfig& config) {
+    auto known = ldms_.find(config.ldm);
+    if (known == ldms_.end()) {
+      const LatentDiffusion ldm = LatentDiffusion::open(config.ldm, ldm_options_of(config, config.device));
+      known = ldms_.emplace(config.ldm, measure_generation(ldm)).first;
+    }
+    return known->second;
+  }
+
+ private:
+  std::map<std::int64_t, StepTimes> steps_;      // by batch size: a draw of hyper-parameters changes it
+  std::map<std::string, GenerationTimes> ldms_;  // by path
+};
+
+// The runs of one system.
 class Sweep {
  public:
-  explicit Sweep(const SweepArguments& arguments);
-  void print_plan() const;
-  void write_slurm() const;
-  void run() const;
+  Sweep(const SweepArguments& arguments, const TableSystem* system, std::int64_t place);
+  const std::vector<PlannedRun>& runs() const { return runs_; }
+  // Of the table's rows; empty without a table.
+  const std::string& system() const { return system_; }
+  std::string name_of(const PlannedRun& run) const {
+    return system_.empty() ? run.name : fmt::format("{}.{}", system_, run.name);
+  }
+  // Why a run cannot be; empty: it can.
+  std::string hindrance(const PlannedRun& run) const;
+
+  double seconds_of(const PlannedRun& run, StepClock& clock) const;
+  // Returns how many images are trained on.
+  std::int64_t print_plan(const PlannedRun& run, double seconds) const;
+  std::vector<std::string> command_of(const PlannedRun& run) const;
+  Job job_of(const PlannedRun& run) const;
+  // Makes or continues the sweep's folder, which is this process's as long as the lock lives. Other processes may run
+  // the same sweep: for what lies there each of them waits its turn.
+  FolderLock open_folder() const;
 
  private:
   RunSetup setup_of(const PlannedRun& run) const;
   std::vector<std::pair<std::string, nlohmann::json>> common_options() const;
-  std::vector<std::string> command_of(const PlannedRun& run) const;
+  std::vector<std::pair<std::string, nlohmann::json>> options_of(const PlannedRun& run) const;
+  std::string ldm_of(const PlannedRun& run) const;
   fs::path folder_of(const PlannedRun& run) const { return out_ / "runs" / run.name; }
   fs::path log_of(const PlannedRun& run) const { return out_ / "logs" / (run.name + ".log"); }
   bool is_finished(const PlannedRun& run) const;
   const char* state_of(const PlannedRun& run) const;
   void check_options_of_runs() const;
-  FolderLock open_folder() const;
 
   const SweepArguments& arguments_;
+  std::string system_, recipe_;
+  std::vector<std::string> settings_;  // key=value, over the recipe
   fs::path out_;
   SetSizes sizes_;
   SweepRequest request_;
@@ -97,9 +145,26 @@ FolderLock lock_in_turn(const fs::path& sweep) {
   return FolderLock(sweep, subject);
 }
 
-Sweep::Sweep(const SweepArguments& arguments)
+std::string setting(const std::string& key, const nlohmann::json& value) {
+  return fmt::format("{}={}", key, json_text(value));  // JSON's texts and numbers are TOML's too
+}
+
+std::string absolute_ldm(const std::string& ldm) {
+  const bool is_pattern = ldm.find(kTargetInPath) != std::string::npos;
+  return ldm.empty() ? "" : fs::absolute(is_pattern ? fs::path(ldm) : located_weights(ldm)).string();
+}
+
+Sweep::Sweep(const SweepArguments& arguments, const TableSystem* system, std::int64_t place)
     : arguments_(arguments), out_(fs::absolute(arguments.out).lexically_normal()) {
-  RunSetup setup = make_run_setup(arguments.recipe, arguments.overrides, common_options());
+  if (system != nullptr) {
+    system_ = system->name;
+    out_ /= system_;
+    for (const auto& [key, value] : flat_options(system->options)) settings_.push_back(setting(key, value));
+  } else {
+    recipe_ = arguments.recipe;
+  }
+  settings_.insert(settings_.end(), arguments.overrides.begin(), arguments.overrides.end());
+  RunSetup setup = make_run_setup(recipe_, settings_, common_options());
   sizes_ = sizes_of(setup.config);
   check<ConfigError>(
       arguments.hparams == 1 || setup.config.hparams == HparamSource::kDomainbed,
@@ -114,7 +179,9 @@ Sweep::Sweep(const SweepArguments& arguments)
               arguments.trials,
               arguments.hparams,
               arguments.cross_validation,
-              setup.fields().to_json()};
+              setup.fields().to_json(),
+              system == nullptr ? "" : system->group,
+              place};
   runs_ = plan_sweep(request_);
 }
 
@@ -125,16 +192,35 @@ std::vector<std::pair<std::string, nlohmann::json>> Sweep::common_options() cons
   };
   add("data.root", arguments_.data.empty() ? "" : fs::absolute(arguments_.data).string());
   add("algorithm", arguments_.algorithm);
-  add("ldm", arguments_.ldm.empty() ? "" : fs::absolute(located_weights(arguments_.ldm)).string());
+  add("ldm", absolute_ldm(arguments_.ldm));
   add("ldm_vae", arguments_.vae.empty() ? "" : fs::absolute(located_weights(arguments_.vae)).string());
   if (!arguments_.loras.empty()) options.emplace_back("ldm_loras", absolute_loras(arguments_.loras));
   return options;
 }
 
-RunSetup Sweep::setup_of(const PlannedRun& run) const {
+std::string Sweep::ldm_of(const PlannedRun& run) const {
+  std::string ldm = absolute_ldm(arguments_.ldm);
+  const auto place = ldm.find(kTargetInPath);
+  return place == std::string::npos ? ldm : ldm.replace(place, kTargetInPath.size(), run.test_domain);
+}
+
+std::vector<std::pair<std::string, nlohmann::json>> Sweep::options_of(const PlannedRun& run) const {
   auto options = common_options();
+  if (!arguments_.ldm.empty()) options.emplace_back("ldm", ldm_of(run));
   for (const auto& option : run.options()) options.push_back(option);
-  return make_run_setup(arguments_.recipe, arguments_.overrides, options);
+  return options;
+}
+
+RunSetup Sweep::setup_of(const PlannedRun& run) const { return make_run_setup(recipe_, settings_, options_of(run)); }
+
+// A row of a table needs not be there; a sweep of one system says so itself, as each run would.
+std::string Sweep::hindrance(const PlannedRun& run) const {
+  if (system_.empty()) return {};
+  RunSetup setup = setup_of(run);
+  const PlannedWork work = count_run(setup, sizes_).work;
+  if (work.unet_images == 0 && work.vae_images == 0) return {};
+  if (setup.config.ldm.empty()) return "it needs a diffusion model (--ldm)";
+  return fs::exists(setup.config.ldm) ? "" : fmt::format("there is no '{}'", setup.config.ldm);
 }
 
 std::vector<std::string> Sweep::command_of(const PlannedRun& run) const {
@@ -147,14 +233,10 @@ std::vector<std::string> Sweep::command_of(const PlannedRun& run) const {
                                    "--out",
                                    folder_of(run).string()};
   if (arguments_.yes) command.push_back("--yes");
-  if (!arguments_.recipe.empty()) command.insert(command.end(), {"--recipe", fs::absolute(arguments_.recipe).string()});
-  std::vector<std::string> settings = arguments_.overrides;
-  auto options = common_options();
-  for (const auto& option : run.options()) options.push_back(option);
-  for (const auto& [key, value] : options) {
-    settings.push_back(fmt::format("{}={}", key, json_text(value)));  // JSON's texts and numbers are TOML's too
-  }
-  for (const std::string& setting : settings) command.insert(command.end(), {"--set", setting});
+  if (!recipe_.empty()) command.insert(command.end(), {"--recipe", fs::absolute(recipe_).string()});
+  std::vector<std::string> settings = settings_;
+  for (const auto& [key, value] : options_of(run)) settings.push_back(setting(key, value));
+  for (const std::string& one : settings) command.insert(command.end(), {"--set", one});
   return command;
 }
 
@@ -188,8 +270,6 @@ void Sweep::check_options_of_runs() const {
   }
 }
 
-// Makes or continues the sweep's folder, which is this process's as long as the lock lives. Other processes may run the
-// same sweep: for what lies there each of them waits its turn.
 FolderLock Sweep::open_folder() const {
   fs::create_directories(out_);
   FolderLock lock = lock_in_turn(out_);
@@ -200,32 +280,126 @@ FolderLock Sweep::open_folder() const {
   return lock;
 }
 
-void Sweep::print_plan() const {
-  std::map<std::int64_t, StepTimes> times;  // by batch size: a draw of hyper-parameters changes it
-  double seconds = 0;
-  std::int64_t images = 0;
-  for (const PlannedRun& run : runs_) {
-    RunSetup setup = setup_of(run);
-    const RunBudget budget = run_budget(setup, sizes_);
-    const std::int64_t batch = std::min<std::int64_t>(setup.config.loader.batch_size, 8);
-    if (!times.count(batch)) times[batch] = measure_step_times(setup, sizes_.classes);
-    const double own = estimated_seconds(budget, times[batch]);
-    fmt::print("{:<40} {:>7} steps of {:>4} images, lr {:<10.3g} {:>8}{}\n", run.name, budget.steps,
-               budget.images_per_step, setup.config.optimizer.lr, format_seconds(own), state_of(run));
-    seconds += own;
-    images += budget.steps * budget.images_per_step;
-  }
-  fmt::print(
-      "{} runs, {} training images; about {} of plain training with this machine's threads, without reading images\n",
-      runs_.size(), images, format_seconds(seconds));
+double Sweep::seconds_of(const PlannedRun& run, StepClock& clock) const {
+  RunSetup setup = setup_of(run);
+  const RunPlan plan = count_run(setup, sizes_);
+  const StepTimes& times = clock.of_steps(setup, sizes_.classes);
+  double seconds =
+      estimated_seconds(plan.budget, times) + plan.work.classifier_images / 3 * times.train_seconds_per_image;
+  if ((plan.work.unet_images > 0 || plan.work.vae_images > 0) && !setup.config.ldm.empty())
+    seconds += ldm_seconds(plan.work, clock.of_ldm(setup.config));
+  return seconds;
 }
 
-void Sweep::write_slurm() const {
-  const FolderLock lock = open_folder();
+std::int64_t Sweep::print_plan(const PlannedRun& run, double seconds) const {
+  RunSetup setup = setup_of(run);
+  const RunBudget budget = run_budget(setup, sizes_);
+  fmt::print("{:<40} {:>7} steps of {:>4} images, lr {:<10.3g} {:>8}{}\n", name_of(run), budget.steps,
+             budget.images_per_step, setup.config.optimizer.lr, format_seconds(seconds), state_of(run));
+  return budget.steps * budget.images_per_step;
+}
+
+Job Sweep::job_of(const PlannedRun& run) const {
+  return {name_of(run), command_of(run), log_of(run), [this, &run] { return is_finished(run); }};
+}
+
+// One sweep, or those of all systems of a table.
+class SweepTable {
+ public:
+  explicit SweepTable(const SweepArguments& arguments);
+  void print_plan() const;
+  void write_slurm() const;
+  void run() const;
+
+ private:
+  struct Entry {
+    const Sweep* sweep = nullptr;
+    const PlannedRun* run = nullptr;
+    double seconds = 0;
+  };
+  void order_runs();
+  void tell_left_out() const;
+  std::vector<FolderLock> open_folders() const;
+
+  const SweepArguments& arguments_;
+  fs::path out_;
+  std::vector<std::unique_ptr<Sweep>> sweeps_;
+  std::vector<Entry> entries_;                                // in the order of work
+  std::map<std::string, std::vector<std::string>> left_out_;  // runs, by why
+};
+
+SweepTable::SweepTable(const SweepArguments& arguments)
+    : arguments_(arguments), out_(fs::absolute(arguments.out).lexically_normal()) {
+  const auto systems =
+      arguments.recipe.empty() ? std::optional<std::vector<TableSystem>>() : read_table_recipe(arguments.recipe);
+  if (!systems) {
+    sweeps_.push_back(std::make_unique<Sweep>(arguments, nullptr, 0));
+  } else {
+    check<ConfigError>(arguments.algorithm.empty(), "--algorithm: the recipe '{}' names those of its systems",
+                       arguments.recipe);
+    for (const TableSystem& system : *systems) {
+      const std::int64_t place = std::ssize(sweeps_);
+      with_context(fmt::format("system '{}'", system.name),
+                   [&] { sweeps_.push_back(std::make_unique<Sweep>(arguments, &system, place)); });
+    }
+  }
+  order_runs();
+}
+
+// Of a table, whole trials first, within them the cheap runs: as many cells as can be have figures early.
+void SweepTable::order_runs() {
+  StepClock clock;
+  for (const auto& sweep : sweeps_) {
+    for (const PlannedRun& run : sweep->runs()) {
+      const std::string hindrance = sweep->hindrance(run);
+      if (hindrance.empty())
+        entries_.push_back({sweep.get(), &run, 0});
+      else
+        left_out_[hindrance].push_back(sweep->name_of(run));
+    }
+  }
+  if (sweeps_.size() < 2 && !arguments_.dry_run) return;
+  for (Entry& entry : entries_) entry.seconds = entry.sweep->seconds_of(*entry.run, clock);
+  if (sweeps_.size() < 2) return;
+  const auto key = [](const Entry& entry) {
+    const auto cost =
+        std::lround(2 * std::log2(std::max(entry.seconds, 1.0)));  // about equal ones in the table's order
+    return std::tuple(entry.run->trial_seed, entry.run->hparams_seed, cost);
+  };
+  std::stable_sort(entries_.begin(), entries_.end(), [&](const Entry& a, const Entry& b) { return key(a) < key(b); });
+}
+
+void SweepTable::tell_left_out() const {
+  for (const auto& [hindrance, runs] : left_out_)
+    log_warning("{} runs are left out, {}: {}", runs.size(), hindrance, fmt::join(runs, ", "));
+}
+
+void SweepTable::print_plan() const {
+  double seconds = 0;
+  std::int64_t images = 0;
+  for (const Entry& entry : entries_) {
+    images += entry.sweep->print_plan(*entry.run, entry.seconds);
+    seconds += entry.seconds;
+  }
+  fmt::print("{} runs, {} training images; about {} of training with this machine's threads, without reading images\n",
+             entries_.size(), images, format_seconds(seconds));
+  tell_left_out();
+}
+
+std::vector<FolderLock> SweepTable::open_folders() const {
+  std::vector<FolderLock> locks;
+  for (const auto& sweep : sweeps_) locks.push_back(sweep->open_folder());
+  return locks;
+}
+
+void SweepTable::write_slurm() const {
+  const std::vector<FolderLock> locks = open_folders();
+  fs::create_directories(out_ / "logs");
   std::vector<std::vector<std::string>> commands;
-  for (const PlannedRun& run : runs_) commands.push_back(command_of(run));
+  for (const Entry& entry : entries_) commands.push_back(entry.sweep->command_of(*entry.run));
   const fs::path script = write_slurm_script(out_, commands, arguments_.jobs);
-  log_info("{} runs in {}; started with: sbatch {}", runs_.size(), script.string(), shell_quoted(script.string()));
+  log_info("{} runs in {}; started with: sbatch {}", entries_.size(), script.string(), shell_quoted(script.string()));
+  tell_left_out();
   if (!arguments_.submit) return;
   const fs::path log = out_ / "logs" / "sbatch.log";
   const int code =
@@ -233,18 +407,17 @@ void Sweep::write_slurm() const {
   check(code == 0, "sbatch ended with exit code {} (see {})", code, log.string());
 }
 
-void Sweep::run() const {
-  open_folder();
+void SweepTable::run() const {
+  open_folders();
   Leases leases(out_);
   std::vector<Job> jobs;
-  for (const PlannedRun& run : runs_) {
-    jobs.push_back({run.name, command_of(run), log_of(run), [this, &run] { return is_finished(run); }});
-  }
+  for (const Entry& entry : entries_) jobs.push_back(entry.sweep->job_of(*entry.run));
   const StopSignal stop;
   const JobReport report = run_jobs(
       jobs, {arguments_.jobs, arguments_.retries, [&stop] { return stop.requested(); }, &leases, gpus_of_process()});
-  log_info("{} of {} runs are finished, {} of them before", report.finished, runs_.size(), report.skipped);
-  print_result_tables(find_runs({out_}), SelectionRule::kTrainingDomain, "text");
+  log_info("{} of {} runs are finished, {} of them before", report.finished, jobs.size(), report.skipped);
+  print_result_tables(find_runs({out_}), SelectionRule::kTrainingDomain, "text", sweeps_.size() > 1);
+  tell_left_out();
   if (report.stopped) {
     log_info("stopped; the same command continues");
     throw Interrupted();
@@ -255,10 +428,10 @@ void Sweep::run() const {
 
 void sweep(const SweepArguments& arguments) {
   check<ConfigError>(!arguments.submit || arguments.slurm, "--submit belongs to --slurm");
-  const Sweep sweep(arguments);
-  if (arguments.dry_run) return sweep.print_plan();
-  if (arguments.slurm) return sweep.write_slurm();
-  sweep.run();
+  const SweepTable table(arguments);
+  if (arguments.dry_run) return table.print_plan();
+  if (arguments.slurm) return table.write_slurm();
+  table.run();
 }
 
 }  // namespace
@@ -269,10 +442,13 @@ void add_sweep_command(Command& app) {
                             "and extends it, and on "
                             "another machine that sees the folder takes its share");
   auto arguments = std::make_shared<SweepArguments>();
-  command.option("--recipe", arguments->recipe, "TOML file of options of each run");
+  command.option("--recipe", arguments->recipe,
+                 "TOML file of options of each run; with [[systems]], of a whole table of them");
   command.option("--data", arguments->data, "folder <domain>/<class>/<image>");
   command.option("--algorithm", arguments->algorithm, "see `domainfusion inspect algorithms`");
-  command.option("--ldm", arguments->ldm, "latent diffusion model, for algorithms that use one");
+  command.option(
+      "--ldm", arguments->ldm,
+      "latent diffusion model, for algorithms that use one; {target} in its path is the held-out domain's name");
   add_lora_option(command, arguments->loras);
   add_vae_option(command, arguments->vae);
   command.option("--set", arguments->overrides, "one option of each run, key=value; may be given often");

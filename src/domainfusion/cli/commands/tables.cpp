@@ -14,6 +14,7 @@ struct TablesArguments {
   std::vector<std::string> folders;
   std::string format = "text", out;
   SelectionArgument selection;
+  bool cost = false;
 };
 
 void tables(const TablesArguments& arguments) {
@@ -22,7 +23,7 @@ void tables(const TablesArguments& arguments) {
                  "no run is in {}: expected folders with run.json (ours) or results.jsonl (DomainBed's)",
                  fmt::join(arguments.folders, ", "));
   if (arguments.format != "domainbed") {
-    print_result_tables(found, arguments.selection.rule(), arguments.format);
+    print_result_tables(found, arguments.selection.rule(), arguments.format, arguments.cost);
     return check_all_readable(found.unreadable, found.runs.size());
   }
   check<ConfigError>(!arguments.out.empty(), "--format domainbed writes a folder: name it with --out");
@@ -44,6 +45,7 @@ void add_tables_command(Command& app) {
       .one_of({"text", "markdown", "latex", "csv", "domainbed"})
       .default_shown();
   arguments->selection.add_to(command);
+  command.flag("--cost", arguments->cost, "images that a run has generated, and its time, beside the figures");
   command.option("--out", arguments->out, "folder for --format domainbed");
   command.run([arguments] { tables(*arguments); });
 }

@@ -136,7 +136,8 @@ void write_sweep_request(const fs::path& folder, const SweepRequest& request) {
                          {"averaging", joined.averaging}, {"environments", joined.environments},
                          {"targets", joined.targets},     {"trials", joined.trials},
                          {"hparams", joined.hparams},     {"cross_validation", joined.cross_validation},
-                         {"options", joined.options}};
+                         {"options", joined.options},     {"group", joined.group},
+                         {"place", joined.place}};
   write_file_atomically(folder / "sweep.json", json_text(description, 2) + "\n");
 }
 
@@ -144,10 +145,17 @@ SweepRequest read_sweep_request(const fs::path& folder) {
   const fs::path file = folder / "sweep.json";
   const json description = read_json(file);
   return with_json_context(fmt::format("'{}'", file.string()), [&] {
-    return SweepRequest{
-        description.at("dataset"),      description.at("algorithm"),        description.at("averaging"),
-        description.at("environments"), description.at("targets"),          description.at("trials"),
-        description.at("hparams"),      description.at("cross_validation"), description.value("options", json())};
+    return SweepRequest{description.at("dataset"),
+                        description.at("algorithm"),
+                        description.at("averaging"),
+                        description.at("environments"),
+                        description.at("targets"),
+                        description.at("trials"),
+                        description.at("hparams"),
+                        description.at("cross_validation"),
+                        description.value("options", json()),
+                        description.value("group", ""),
+                        description.value("place", std::int64_t{0})};
   });
 }
 

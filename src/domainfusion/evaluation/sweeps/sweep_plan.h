@@ -20,6 +20,9 @@ struct SweepRequest {
   std::int64_t hparams = 1;
   bool cross_validation = false;     // with the runs that leave-one-domain-out selection needs
   nlohmann::json options = nullptr;  // those of all runs (a run's configuration); null in sweeps of older versions
+  // In a table of several sweeps: what its rows stand under, and how many systems stand before it.
+  std::string group = {};
+  std::int64_t place = 0;
 };
 
 struct PlannedRun {

@@ -235,8 +235,7 @@ void add_domainbed_runs(const fs::path& file, std::vector<ProtocolRun>& runs) {
 
 // ---- runs that a sweep has not begun
 
-void add_planned_runs(const fs::path& folder, std::vector<ProtocolRun>& runs) {
-  const SweepRequest request = read_sweep_request(folder);
+void add_planned_runs(const fs::path& folder, const SweepRequest& request, std::vector<ProtocolRun>& runs) {
   for (const PlannedRun& planned : plan_sweep(request)) {
     ProtocolRun run;
     run.path = folder / "runs" / planned.name;
@@ -270,11 +269,29 @@ class Search {
     std::error_code error;
     const fs::path real = fs::canonical(folder, error);
     if (!visited_.insert(error ? folder : real).second) return;
-    if (holds(folder, "sweep.json")) guarded([&] { add_planned_runs(folder, found_.runs); });
+    if (holds(folder, "sweep.json")) return look_into_sweep(folder);
+    look_further(folder);
+  }
+
+  void look_further(const fs::path& folder) {
     if (holds(folder, "run.json")) return guarded([&] { add_our_runs(folder, found_.runs); });
     if (holds(folder, "results.jsonl"))
       return guarded([&] { add_domainbed_runs(folder / "results.jsonl", found_.runs); });
     for (const fs::path& inner : folders_in(folder)) look_into(inner);
+  }
+
+  void look_into_sweep(const fs::path& folder) {
+    SweepRequest request;
+    const std::size_t before = found_.runs.size();
+    guarded([&] {
+      request = read_sweep_request(folder);
+      add_planned_runs(folder, request, found_.runs);
+    });
+    look_further(folder);
+    for (std::size_t i = before; i < found_.runs.size(); ++i) {
+      found_.runs[i].group = request.group;
+      found_.runs[i].place = request.place;
+    }
   }
 
   static bool holds(const fs::path& folder, const char* name) {

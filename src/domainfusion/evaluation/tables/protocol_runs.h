@@ -19,7 +19,9 @@ struct ProtocolRun {
   std::map<std::string, std::int64_t> images;  // by domain; likewise
   std::vector<std::int64_t> test_envs;
   std::int64_t trial_seed = 0, hparams_seed = 0;
-  std::int64_t seed = 0;  // of training
+  std::int64_t seed = 0;   // of training
+  std::string group;       // of the sweep (SweepRequest)
+  std::int64_t place = 0;  // likewise
   bool finished = false;
   bool under_fitted = false;     // FitRecord of a finished run; false where it is not known
   std::int64_t last_step = -1;   // from 0; -1 before the first record

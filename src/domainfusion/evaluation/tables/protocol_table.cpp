@@ -16,6 +16,8 @@ struct System {
   std::set<std::int64_t> trials, hparams;
   std::map<std::tuple<Envs, std::int64_t, std::int64_t>, const ProtocolRun*>
       runs;  // by held-out domains, trial, hparams seed
+  std::string group;
+  std::int64_t place = 0;
 };
 
 // Of one set.
@@ -33,7 +35,8 @@ Envs sorted(Envs envs) {
 void add_to_system(const ProtocolRun& run, DatasetRuns& set) {
   auto system = std::find_if(set.systems.begin(), set.systems.end(),
                              [&](const System& known) { return known.algorithm == run.algorithm; });
-  if (system == set.systems.end()) system = set.systems.insert(system, {run.dataset, run.algorithm, {}, {}, {}});
+  if (system == set.systems.end())
+    system = set.systems.insert(system, {run.dataset, run.algorithm, {}, {}, {}, run.group, run.place});
   system->trials.insert(run.trial_seed);
   system->hparams.insert(run.hparams_seed);
   const ProtocolRun*& place = system->runs[{sorted(run.test_envs), run.trial_seed, run.hparams_seed}];
@@ -47,6 +50,10 @@ std::map<std::string, DatasetRuns> by_dataset(const std::vector<ProtocolRun>& ru
     if (run.environments.size() > set.environments.size()) set.environments = run.environments;
     if (run.test_envs.size() == 1) set.targets.insert(run.test_envs.front());
     add_to_system(run, set);
+  }
+  for (auto& [dataset, set] : sets) {
+    std::stable_sort(set.systems.begin(), set.systems.end(),
+                     [](const System& a, const System& b) { return a.place < b.place; });
   }
   return sets;
 }
@@ -109,6 +116,7 @@ std::map<std::string, ResultTable> protocol_tables(const std::vector<ProtocolRun
   const auto sets = by_dataset(runs);
   for (const auto& [dataset, set] : sets) {
     for (const System& system : set.systems) {
+      if (!system.group.empty()) tables[dataset].group(system.algorithm, system.group);
       for (const std::int64_t target : set.targets) {
         tables[dataset].expect(system.algorithm, environment_name(target, set.environments), system.trials.size());
       }

@@ -12,7 +12,8 @@
 namespace domainfusion {
 
 // By set: systems (rows) and held-out domains (columns, those that any run of the set has), mean and standard error
-// over trials of the accuracy of the models that `rule` selects. Every system is expected to have, in each column, the
+// over trials of the accuracy of the models that `rule` selects; rows of a table of several sweeps in its order, under
+// their groups. Every system is expected to have, in each column, the
 // trials that it has anywhere.
 std::map<std::string, ResultTable> protocol_tables(const std::vector<ProtocolRun>& runs, SelectionRule rule);
 

@@ -98,12 +98,30 @@ Cells ResultTable::cells() const {
   Cells rows(1, {head_});
   for (const std::string& domain : domains_) rows[0].push_back(domain);
   if (domains_.size() > 1) rows[0].push_back("mean");
+  rows[0].insert(rows[0].end(), facts_.begin(), facts_.end());
+  std::string group;
   for (const std::string& system : systems_) {
+    const auto own_group = groups_.find(system);
+    if (own_group != groups_.end() && own_group->second != group) {
+      group = own_group->second;
+      rows.emplace_back(rows[0].size())[0] = fmt::format("[{}]", group);
+    }
     auto& row = rows.emplace_back(1, system);
     for (const std::string& domain : domains_) row.push_back(cell(system, domain));
     if (domains_.size() > 1) row.push_back(mean_cell(system));
+    for (const std::string& head : facts_) row.push_back(fact(system, head));
   }
   return rows;
+}
+
+void ResultTable::add_fact(const std::string& system, const std::string& head, const std::string& text) {
+  add_once(facts_, head);
+  fact_of_[{system, head}] = text;
+}
+
+std::string ResultTable::fact(const std::string& system, const std::string& head) const {
+  const auto found = fact_of_.find({system, head});
+  return found == fact_of_.end() ? "" : found->second;
 }
 
 std::string ResultTable::text() const { return text_table(cells()); }
@@ -125,13 +143,17 @@ std::vector<ResultTable::Cell> ResultTable::entries() const {
 }
 
 std::string ResultTable::csv() const {
-  std::string text = "system,domain,mean,standard_error,runs,expected\n";
+  std::string text = "system,domain,mean,standard_error,runs,expected";
+  for (const std::string& head : facts_) text += "," + csv_text(head);
+  text += '\n';
   for (const Cell& cell : entries()) {
     const std::size_t runs = cell.accuracies.size();
     const MeanAndError figure = runs ? mean_and_error(cell.accuracies) : MeanAndError{};
-    text += fmt::format("{},{},{},{},{},{}\n", csv_text(cell.system), csv_text(cell.domain),
+    text += fmt::format("{},{},{},{},{},{}", csv_text(cell.system), csv_text(cell.domain),
                         runs ? fmt::format("{}", 100 * figure.mean) : "",
                         runs ? fmt::format("{}", 100 * figure.standard_error) : "", runs, cell.expected);
+    for (const std::string& head : facts_) text += "," + csv_text(fact(cell.system, head));
+    text += '\n';
   }
   return text;
 }

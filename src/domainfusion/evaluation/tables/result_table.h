@@ -22,6 +22,11 @@ class ResultTable {
   // Makes the cell, empty if nothing is added; a cell of fewer than `runs` runs says so.
   void expect(const std::string& system, const std::string& domain, std::size_t runs);
 
+  // A line above the first of the rows that follow one another with the same group; not in CSV.
+  void group(const std::string& system, const std::string& name) { groups_[system] = name; }
+  // A further column `head` behind all others, of the rows that have it.
+  void add_fact(const std::string& system, const std::string& head, const std::string& text);
+
   struct Cell {
     std::string system, domain;
     std::vector<double> accuracies;  // in [0, 1], by run; none where nothing was added
@@ -33,19 +38,22 @@ class ResultTable {
   std::string text() const;
   std::string markdown() const;
   std::string latex() const;  // a tabular
-  // "system,domain,mean,standard_error,runs,expected": one line per cell, accuracy in percent, unrounded; no mean over
-  // domains.
+  // "system,domain,mean,standard_error,runs,expected", and the heads of facts: one line per cell, accuracy in percent,
+  // unrounded; no mean over domains.
   std::string csv() const;
 
  private:
   std::vector<std::vector<std::string>> cells() const;
   std::string cell(const std::string& system, const std::string& domain) const;
   std::string mean_cell(const std::string& system) const;
+  std::string fact(const std::string& system, const std::string& head) const;
 
   std::string head_;
-  std::vector<std::string> systems_, domains_;
+  std::vector<std::string> systems_, domains_, facts_;
+  std::map<std::string, std::string> groups_;
   std::map<std::pair<std::string, std::string>, std::vector<double>> values_;
   std::map<std::pair<std::string, std::string>, std::size_t> expected_;
+  std::map<std::pair<std::string, std::string>, std::string> fact_of_;
 };
 
 // Rows of cells as columns of equal width (the first row is the head), or as a Markdown table.
