@@ -163,6 +163,7 @@ def check_sweep():
     opened(name)
     rows = "document.querySelectorAll('#runs-table tbody tr').length"
     check(value(rows) == 40, f"{name}: lists {value(rows)} runs")
+    check(value("[ticksOf(0, 0), ticksOf(3, 3)].every((ticks) => ticks.length > 1)"), "figures that are all equal have no scale")
     check(value("document.querySelectorAll('#missing li').length") > 0, f"{name}: does not say what is missing")
     check(value("document.querySelectorAll('#sweep figure').length") == 2, f"{name}: lacks differences or accuracy against images")
     check("±" in text("#sweep table"), f"{name}: no standard errors")

@@ -112,7 +112,7 @@ void print_costs(const std::vector<RunResult>& runs, const Systems& systems, boo
     const std::string name = systems.name(run);
     if (!costs.contains(name)) order.push_back(name);
     SystemCost& sum = costs[name];
-    const RealCost real = real_cost(run.path);
+    const RealCost real = real_cost(run);
     sum.generated += static_cast<double>(real.generated_images);
     sum.seconds += real.seconds;
     sum.timed += real.seconds > 0;

@@ -9,8 +9,6 @@
 #include "domainfusion/core/machine/process_memory.h"
 #include "domainfusion/core/progress.h"
 #include "domainfusion/evaluation/dsi/dsi_config.h"
-#include "domainfusion/evaluation/tables/run_result.h"
-#include "domainfusion/io/files/json_lines.h"
 #include "domainfusion/ldm_training/options/ldm_finetuning_config.h"
 #include "domainfusion/nn/memory/activation_memory.h"
 #include "domainfusion/nn/state_dict.h"
@@ -214,15 +212,11 @@ std::vector<std::vector<std::string>> plan_cells(const std::vector<RunPlan>& pla
   return cells;
 }
 
-RealCost real_cost(const std::filesystem::path& run) {
-  read_run(run);  // says so if it is none
-  const RunCost cost = read_run_cost(run);
-  RealCost real{0, cost.seconds, cost.peak_memory_mib, folder_mib(run)};
-  for (const auto& record : read_json_lines(run / "records.jsonl")) {
-    real.generated_images += record.value("generated", 0);
-    if (record.at("type") == "cdga") real.generated_images += record.at("images").get<std::int64_t>();
-  }
-  return real;
+RealCost real_cost(const std::filesystem::path& run) { return real_cost(read_run(run)); }
+
+RealCost real_cost(const RunResult& run) {
+  const RunCost cost = read_run_cost(run.path);
+  return {run.generated_images, cost.seconds, cost.peak_memory_mib, folder_mib(run.path)};
 }
 
 std::vector<std::vector<std::string>> plan_beside_real_cells(const RunPlan& plan, const RealCost& real) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "domainfusion/evaluation/plans/run_budget.h"
+#include "domainfusion/evaluation/tables/run_result.h"
 
 namespace domainfusion {
 
@@ -63,6 +64,7 @@ struct RealCost {
   double seconds = 0, peak_memory_mib = 0, disk_mib = 0;
 };
 RealCost real_cost(const std::filesystem::path& run);
+RealCost real_cost(const RunResult& run);
 
 // The plan of a run's own options beside its real cost, made now on this machine.
 std::vector<std::vector<std::string>> plan_beside_real_cells(const RunPlan& plan, const RealCost& real);

@@ -35,6 +35,7 @@ struct RunResult {
   std::map<std::string, std::int64_t> images;  // by domain
   std::vector<double> step_losses;             // of training, by step
   std::vector<ValidationRecord> validations;   // in the order of the file
+  std::int64_t generated_images = 0;           // by the LDM, candidates included
   bool ldm_of_unknown_origin = false;          // the LDM does not say what it was trained on
   std::optional<GuardRecord> guard;            // absent in runs of older versions
   std::vector<CrossValidationRecord> cross_validations;

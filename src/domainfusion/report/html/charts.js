@@ -6,7 +6,7 @@ function ticksOf(low, high, count = 5) {
   const raw = (high - low || Math.abs(high) || 1) / count, power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= raw);
   const ticks = [];
-  for (let at = Math.floor(low / step); at * step < high + step; ++at) ticks.push(at * step);
+  for (let at = Math.floor(low / step); at * step < high + step || ticks.length < 2; ++at) ticks.push(at * step);
   return ticks;
 }
 

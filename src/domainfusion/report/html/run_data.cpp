@@ -103,8 +103,8 @@ json changed_options(const json& config) {
   return options;
 }
 
-json cost_json(const std::filesystem::path& path) {
-  const RealCost cost = real_cost(path);
+json cost_json(const RunResult& result) {
+  const RealCost cost = real_cost(result);
   return {{"seconds", short_number(cost.seconds)},
           {"peak_memory_mib", short_number(cost.peak_memory_mib)},
           {"disk_mib", short_number(cost.disk_mib)},
@@ -160,7 +160,7 @@ void add_records(const RunResult& result, std::size_t most_points, json& data) {
   data["guard"] = guard_json(result);
   data["provenance"] = result.provenance;
   data["options"] = changed_options(result.config);
-  data["cost"] = records.empty() ? json() : cost_json(path);
+  data["cost"] = records.empty() ? json() : cost_json(result);
   data["plan"] = plan_json(result, read_run_description(path));
   data["dsi"] = dsi_json(result);
   add_ldm_records(records, data);
