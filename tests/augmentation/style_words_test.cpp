@@ -61,6 +61,13 @@ TEST(StyleWords, AnOptionAllowsNearSynonymsButNotTheTargetsOwnWords) {
   EXPECT_EQ(message.find("near_styles"), std::string::npos) << message;
 }
 
+TEST(StyleWords, ATargetOfWhichNoNearSynonymIsKnownIsNamed) {
+  const StyleWords words = words_for({"mosaic"}, TargetGuard({{"x-ray", ""}}, {{"x-ray", {}}}));
+  EXPECT_EQ(words.record().at("targets_without_near"), nlohmann::json::array({"x-ray"}));
+  EXPECT_NE(words.text().find("no near synonyms of 'x-ray' are known"), std::string::npos) << words.text();
+  EXPECT_EQ(words_for({"mosaic"}, guard_without("PACS", "sketch")).text().find("no near"), std::string::npos);
+}
+
 TEST(StyleWords, OfListsWhatTheGuardRefusesIsLeftOutAndSaid) {
   const TargetGuard guard = guard_without("PACS", "sketch");
   const StyleWords words = words_for({"stock", "mosaic"}, guard);

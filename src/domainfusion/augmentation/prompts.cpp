@@ -111,6 +111,7 @@ TargetGuard::TargetGuard(const std::map<std::string, std::string>& description_o
   }
   for (std::string_view word : kFunctionWords) forbidden_.erase(std::string(word));
   for (const auto& [name, phrases] : near_of_target) {
+    if (phrases.empty()) without_near_.push_back(name);
     for (const std::string& phrase : phrases) near_.push_back({words_of(phrase), name});
   }
 }

@@ -53,6 +53,8 @@ class TargetGuard {
   // Whether a style, which may do without, is refused: for a forbidden word and, unless these are allowed, for a near
   // synonym of a target. Words match in singular and plural ("s", "es"), phrases as words that follow one another.
   std::optional<StyleRefusal> refusal_of_style(std::string_view style, bool near_allowed) const;
+  // Held-out domains of which no near synonym is known: styles are held to their names and descriptions alone.
+  const std::vector<std::string>& targets_without_near() const { return without_near_; }
 
  private:
   struct NearPhrase {
@@ -62,6 +64,7 @@ class TargetGuard {
 
   std::set<std::string> forbidden_;
   std::vector<NearPhrase> near_;
+  std::vector<std::string> without_near_;
 };
 
 // Where the candidates of an image are led to if there are styles: to styles alone, or to other source domains too.

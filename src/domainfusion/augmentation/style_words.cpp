@@ -95,7 +95,7 @@ const std::vector<std::string>& stock_styles() {
 
 StyleWords style_words(const StyleConfig& config, const std::string& group, std::string_view prompt_template,
                        const TargetGuard& guard, const std::vector<std::string>& taken) {
-  StyleWords words{group + ".styles", {}, {}, config.near};
+  StyleWords words{group + ".styles", {}, {}, config.near, guard.targets_without_near()};
   if (config.styles.empty()) return words;
   check<ConfigError>(prompt_template.find("{domain}") != std::string_view::npos,
                      "{}: the prompt '{}' has no place for styles: put {{domain}} into {}.prompt_template",
@@ -118,15 +118,25 @@ StyleWords style_words(const StyleConfig& config, const std::string& group, std:
 json StyleWords::record() const {
   json out = json::array();
   for (const auto& [style, reason] : left_out) out.push_back({{"style", style}, {"reason", reason}});
-  return {{"type", "styles"}, {"step", 0},       {"option", option},
-          {"used", used},     {"left_out", out}, {"near_styles", name_of_near(near)}};
+  return {{"type", "styles"},
+          {"step", 0},
+          {"option", option},
+          {"used", used},
+          {"left_out", out},
+          {"near_styles", name_of_near(near)},
+          {"targets_without_near", targets_without_near}};
 }
 
 std::string StyleWords::text() const {
   std::string text =
       fmt::format("{}: {} beside the source domains': {}", option,
                   used.size() == 1 ? "1 style" : fmt::format("{} styles", used.size()), fmt::join(used, "; "));
-  if (near == NearStyles::kAllow) text += "; near synonyms of the held-out domain were allowed";
+  if (near == NearStyles::kAllow)
+    text += "; near synonyms of the held-out domain were allowed";
+  else if (!targets_without_near.empty())
+    text += fmt::format(
+        "; no near synonyms of '{}' are known, only its own words were refused: list some in data.descriptions",
+        fmt::join(targets_without_near, "', '"));
   for (const auto& [style, reason] : left_out) text += fmt::format("\n  left out: {} ({})", style, reason);
   return text;
 }

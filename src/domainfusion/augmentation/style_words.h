@@ -35,6 +35,7 @@ struct StyleWords {
   std::vector<std::string> used;  // in the order of the option; no two have the same words
   std::vector<LeftOut> left_out;  // of lists: what the guard refuses; and what a source domain is called already
   NearStyles near = NearStyles::kRefuse;
+  std::vector<std::string> targets_without_near = {};  // TargetGuard
 
   // What the records say of them: type "styles".
   nlohmann::json record() const;
