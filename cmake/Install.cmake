@@ -4,22 +4,26 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 install(TARGETS domainfusion COMPONENT runtime)
+install(TARGETS domainfusion_whole DESTINATION libexec/domainfusion COMPONENT runtime)
 install(DIRECTORY recipes assets DESTINATION ${CMAKE_INSTALL_DATADIR}/domainfusion COMPONENT runtime)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright COMPONENT runtime)
 
-# The program writes its own manual. Each shell looks in a folder of its own.
+# The program writes its own manual, and the help that is answered without starting it. Each shell looks in a folder of its own.
 set(manual ${PROJECT_BINARY_DIR}/manual)
+set(help ${PROJECT_BINARY_DIR}/share/domainfusion/help)
 add_custom_command(
   OUTPUT ${manual}/written
-  COMMAND domainfusion manual ${manual}/man1
-  COMMAND domainfusion completions bash > ${manual}/domainfusion
-  COMMAND domainfusion completions zsh > ${manual}/_domainfusion
-  COMMAND domainfusion completions fish > ${manual}/domainfusion.fish
+  COMMAND ${CMAKE_COMMAND} -E rm -rf ${help}
+  COMMAND domainfusion_whole manual ${manual}/man1 --help-texts ${help}
+  COMMAND domainfusion_whole completions bash > ${manual}/domainfusion
+  COMMAND domainfusion_whole completions zsh > ${manual}/_domainfusion
+  COMMAND domainfusion_whole completions fish > ${manual}/domainfusion.fish
   COMMAND ${CMAKE_COMMAND} -E touch ${manual}/written
-  DEPENDS domainfusion
+  DEPENDS domainfusion_whole
   COMMENT "Writing manual pages and completions")
 add_custom_target(df_manual ALL DEPENDS ${manual}/written)
+install(DIRECTORY ${help} DESTINATION ${CMAKE_INSTALL_DATADIR}/domainfusion COMPONENT runtime)
 install(DIRECTORY ${manual}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT runtime)
 install(FILES ${manual}/domainfusion DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT runtime)
 install(FILES ${manual}/_domainfusion DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT runtime)

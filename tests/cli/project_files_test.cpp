@@ -9,7 +9,7 @@ namespace domainfusion {
 
 TEST(ProjectFiles, OfAnInstalledProgramLieBesideItWhereverItWasPut) {
   const TemporaryFolder prefix;
-  const auto program = prefix.write("bin/domainfusion", "");
+  const auto program = prefix.write("libexec/domainfusion/domainfusion", "");
   const auto own = prefix.write("share/domainfusion/recipes/demo_erm.toml", "");
   EXPECT_EQ(project_file("recipes/demo_erm.toml", program), own);
   // What the installation lacks comes from where the program was built.

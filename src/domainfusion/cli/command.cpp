@@ -208,6 +208,20 @@ CommandPage Command::page() const {
   return page;
 }
 
+std::vector<std::pair<std::string, std::string>> Command::help_texts() const {
+  const std::string name = full_name(app_), program = app_->get_parent() == nullptr ? app_->get_name() : "domainfusion";
+  std::string file = name.empty() ? program : name;
+  std::replace(file.begin(), file.end(), ' ', '-');
+  // help() of the program would be that of the command that runs now.
+  const std::string line = name.empty() ? program : program + " " + name;
+  std::vector<std::pair<std::string, std::string>> texts{
+      {file, app_->get_formatter()->make_help(app_, line, CLI::AppFormatMode::Normal)}};
+  for (CLI::App* below : app_->get_subcommands([](const CLI::App*) { return true; })) {
+    for (auto& text : Command(below, texts_).help_texts()) texts.push_back(std::move(text));
+  }
+  return texts;
+}
+
 CommandLine::CommandLine(const std::string& name, const std::string& description, const std::string& version)
     : app_(std::make_unique<CLI::App>(description, name)) {
   app_->set_version_flag("--version", version);

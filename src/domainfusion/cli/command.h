@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "domainfusion/cli/manual/command_page.h"
@@ -77,6 +78,8 @@ class Command {
   void run(std::function<void()> action);
   // All of this, and of the commands below it, for manuals and completions.
   CommandPage page() const;
+  // What --help says of it and of the commands below it: ("bench-ldm", text); the program's is named as it is.
+  std::vector<std::pair<std::string, std::string>> help_texts() const;
 
  private:
   CLI::App* app_;

@@ -11,8 +11,8 @@ namespace domainfusion {
 namespace fs = std::filesystem;
 
 fs::path project_file(std::string_view path, const fs::path& program) {
-  const std::array<fs::path, 3> places{program.parent_path().parent_path() / "share/domainfusion" / path,
-                                       fs::path(DOMAINFUSION_SOURCE_DIR) / path,
+  const fs::path prefix = program.parent_path().parent_path().parent_path();  // of <prefix>/libexec/domainfusion/
+  const std::array<fs::path, 3> places{prefix / "share/domainfusion" / path, fs::path(DOMAINFUSION_SOURCE_DIR) / path,
                                        fs::path(DOMAINFUSION_DATA_DIR) / path};
   std::error_code ignored;
   for (const fs::path& place : places) {

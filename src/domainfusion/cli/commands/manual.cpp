@@ -23,10 +23,16 @@ void add_manual_commands(Command& app, const std::string& version) {
   Command manual = app.add("manual", "write the manual pages, one for each command");
   auto folder = std::make_shared<std::string>();
   manual.option("out", *folder, "folder to write them to; pages of the same names are replaced").required();
-  manual.run([app, folder, version] {
+  auto help = std::make_shared<std::string>();
+  manual.option("--help-texts", *help, "folder for what --help says of each command, made anew");
+  manual.run([app, folder, help, version] {
     std::filesystem::create_directories(*folder);
     for (const auto& [name, page] : man_pages(app.page(), version))
       write_file_atomically(std::filesystem::path(*folder) / name, page);
+    if (help->empty()) return;
+    std::filesystem::create_directories(*help);
+    for (const auto& [name, text] : app.help_texts())
+      write_file_atomically(std::filesystem::path(*help) / (name + ".txt"), text);
   });
 }
 
