@@ -215,7 +215,8 @@ RealCost real_cost(const std::filesystem::path& run) {
   RealCost real{0, cost.seconds, cost.peak_memory_mib, folder_mib(run)};
   for (const auto& record : read_json_lines(run / "records.jsonl")) {
     real.generated_images += record.value("generated", 0);
-    if (record.at("type") == "cdga") real.generated_images += record.at("images").get<std::int64_t>();
+    if (record.at("type") == "cdga" || record.at("type") == "fds")
+      real.generated_images += record.at("images").get<std::int64_t>();
   }
   return real;
 }
