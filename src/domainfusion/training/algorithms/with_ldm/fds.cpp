@@ -84,7 +84,8 @@ void Fds::make_environments() {
            images_->store().folder().string(), report->made, format_seconds(report->seconds), report->failed);
   if (!kept_.defined()) choose();
   const std::vector<std::int64_t> kept(kept_.data_ptr<std::int64_t>(), kept_.data_ptr<std::int64_t>() + kept_.numel());
-  context().train_on(kept_in_memory(images_->with_environments(kept), context().config.data));
+  context().train_on(kept_in_memory(images_->with_environments(kept), context().config.data,
+                                    context().source_in->number_of_domains()));
   images_.reset();
   judge_ = nullptr;
 }
