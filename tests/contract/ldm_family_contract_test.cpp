@@ -42,7 +42,7 @@ TEST_P(LdmFamilyContract, AStoppedAndResumedRunEqualsAnUninterruptedOne) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, LdmFamilyContract,
-                         testing::Combine(testing::Values("cdga", "domainfusion", "mode_a"),
+                         testing::Combine(testing::Values("cdga", "domainfusion", "fds", "mode_a"),
                                           testing::Values("few_step", "sdxl", "taesd")),
                          [](const auto& info) { return std::get<0>(info.param) + "_" + std::get<1>(info.param); });
 

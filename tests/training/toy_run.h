@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <optional>
+#include <thread>
 
 #include "domainfusion/io/files/file_bytes.h"
 #include "domainfusion/training/run/trainer.h"
@@ -14,11 +15,16 @@
 
 namespace domainfusion {
 
+// The folder of a finished run of ERM on the toy set, made when it is first asked for and kept to the end.
+inline std::string toy_judge();
+
 // What an algorithm needs beyond the run's own options to work on the toy set.
 inline std::vector<std::string> needs_of(const std::string& algorithm) {
   const std::string ldm = "ldm=" + kTinySd15.string();
   if (algorithm == "mode_a") return {ldm, "mode.move_steps=2"};
   if (algorithm == "cdga") return {ldm, "cdga.steps=2"};
+  if (algorithm == "fds")
+    return {ldm, "fds.steps=2", "fds.images_per_class=6", "fds.kept_per_class=2", "fds.judge=" + toy_judge()};
   if (algorithm == "irm") return {"irm.irm_penalty_anneal_iters=5"};
   if (algorithm == "vrex") return {"vrex.vrex_penalty_anneal_iters=5"};
   if (algorithm == "ib_erm") return {"ib_erm.ib_penalty_anneal_iters=5"};
@@ -60,6 +66,18 @@ inline std::optional<TestRecord> toy_run(const std::string& algorithm, const std
                                          std::vector<std::string> overrides = {}) {
   Trainer trainer(toy_setup(algorithm, std::move(overrides)), std::move(dataset), {.run_folder = folder, .mode = mode});
   return trainer.run();
+}
+
+inline std::string toy_judge() {
+  static const TemporaryFolder folder;
+  static const bool trained = [] {
+    bool done = false;
+    // In a thread of its own, which belongs to no ranks.
+    std::thread([&] { done = toy_run("erm", folder / "judge", std::make_shared<ToyDataset>()).has_value(); }).join();
+    return done;
+  }();
+  EXPECT_TRUE(trained);
+  return folder / "judge";
 }
 
 // A set whose `reads`th image, counted over all threads, comes with a SIGTERM.

@@ -82,9 +82,9 @@ std::shared_ptr<const DomainDataset> open_dataset(const DataConfig& config, std:
 }
 
 std::shared_ptr<const DomainDataset> kept_in_memory(std::shared_ptr<const DomainDataset> images,
-                                                    const DataConfig& config) {
+                                                    const DataConfig& config, std::int64_t first_domain) {
   if (config.cache == ImageCache::kNone) return images;
-  return std::make_shared<CachedDataset>(std::move(images), config.cache_mb << 20);
+  return std::make_shared<CachedDataset>(std::move(images), config.cache_mb << 20, first_domain);
 }
 
 Image read_image(const fs::path& path, const DataConfig& config) {

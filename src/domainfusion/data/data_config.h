@@ -38,8 +38,8 @@ std::shared_ptr<const DomainDataset> open_dataset(const DataConfig& config, std:
 Image read_image(const std::filesystem::path& path, const DataConfig& config);
 
 // `images`, which a run has made for itself, behind a memory like that of the set: config.cache_mb, unless the cache is
-// "none".
+// "none". Domains before `first_domain` are those of the set itself, which has its memory.
 std::shared_ptr<const DomainDataset> kept_in_memory(std::shared_ptr<const DomainDataset> images,
-                                                    const DataConfig& config);
+                                                    const DataConfig& config, std::int64_t first_domain = 0);
 
 }  // namespace domainfusion

@@ -222,4 +222,13 @@ TEST(CachedDataset, GivesTheSameImagesAndKeepsToItsLimit) {
   EXPECT_LE(cached.bytes_held(), limit);
 }
 
+TEST(CachedDataset, KeepsNothingOfDomainsThatHaveTheirOwnMemory) {
+  const auto made = std::make_shared<MadeDataset>(std::vector<std::int64_t>{8, 8});
+  const CachedDataset cached(made, 1 << 20, /*first_domain=*/1);
+  EXPECT_EQ(cached.image(0, 3), made->image(0, 3));
+  EXPECT_EQ(cached.bytes_held(), 0);
+  EXPECT_EQ(cached.image(1, 3), made->image(1, 3));
+  EXPECT_GT(cached.bytes_held(), 0);
+}
+
 }  // namespace domainfusion

@@ -128,6 +128,7 @@ TEST(RankPlan, AFarmIsCountedInWorkersForADeadline) {
   EXPECT_EQ(describe_farm(plan, 1), "");
   plan.work.generated_images = 3600;
   plan.work.generation_unet_images = 2 * 3600;
+  plan.work.generation_vae_images = 2 * 3600;
   EXPECT_EQ(describe_farm(plan, 1),
             "cdga: 1200 images an hour by a worker like this process; 3 workers make 3600 in 1 h");
 }

@@ -56,7 +56,7 @@ TEST(Recipes, MethodsThatAreHeldAgainstErmOnPacs128TrainItsNetworkForItsSteps) {
     options.erase("algorithm");
     return options;
   };
-  for (const char* method : {"mixstyle", "efdmix", "mode_f", "mode_a"})
+  for (const char* method : {"mixstyle", "efdmix", "mode_f", "mode_a", "fds"})
     EXPECT_EQ(options_of(method), options_of("erm")) << method;
 }
 

@@ -1,5 +1,5 @@
-// domainfusion augment: makes the images of CDGA, or the candidates of DomainFusion's rounds, ahead of the runs that
-// train on them or beside these.
+// domainfusion augment: makes the images of CDGA or FDS, or the candidates of DomainFusion's rounds, ahead of the runs
+// that train on them or beside these.
 
 #include "domainfusion/augmentation/candidates/candidate_farm.h"
 #include "domainfusion/cli/commands.h"
@@ -14,6 +14,7 @@
 #include "domainfusion/report/picture_grid.h"
 #include "domainfusion/training/algorithms/with_ldm/cdga.h"
 #include "domainfusion/training/algorithms/with_ldm/domainfusion.h"
+#include "domainfusion/training/algorithms/with_ldm/fds.h"
 #include "domainfusion/training/guards/guarded_ldm.h"
 #include "domainfusion/training/guards/source_split.h"
 #include "domainfusion/training/run/trainer.h"
@@ -104,10 +105,30 @@ PictureGrid contact_sheet(const CdgaImages& images, const DomainDataset& source_
   return grid;
 }
 
-void write_sheet(const CdgaImages& images, const SourceSplit& split, const AugmentArguments& arguments) {
+// Rows of the first images of a class between two domains, spread evenly over classes and pairs.
+PictureGrid contact_sheet(const FdsImages& images, const DomainDataset& source_in, std::size_t rows) {
+  constexpr std::int64_t kCells = 6;
+  const std::int64_t groups = images.pairs() * source_in.number_of_classes(), in_group = images.size() / groups;
+  PictureGrid grid;
+  const auto count = std::min(static_cast<std::int64_t>(rows), groups);
+  for (std::int64_t row = 0; row < count; ++row) {
+    const std::int64_t first = row * groups / count * in_group;
+    const std::string& name = source_in.class_names()[static_cast<std::size_t>(images.image(first).label)];
+    grid.rows.push_back({name + ", " + images.pair_name(first / in_group / source_in.number_of_classes()), {}});
+    for (std::int64_t place = first; place < first + std::min(kCells, in_group); ++place) {
+      const bool good = images.store().state(images.key(place)) == CandidateStore::State::kGood;
+      grid.rows.back().cells.push_back({good ? images.store().image(images.key(place)) : Image{}, ""});
+    }
+  }
+  return grid;
+}
+
+template <class Images>
+void write_sheet(const std::string& name, const Images& images, const SourceSplit& split,
+                 const AugmentArguments& arguments) {
   if (arguments.pictures == 0) return;
   PictureGrid grid = contact_sheet(images, *split.source_in, arguments.pictures);
-  grid.title = "CDGA without " + split.guard->target_name();
+  grid.title = name + " without " + split.guard->target_name();
   const fs::path file =
       fs::path(arguments.out) / "pictures" / fmt::format("without-{}.png", split.guard->target_name());
   fs::create_directories(file.parent_path());
@@ -133,25 +154,40 @@ bool is_left_to_others(const CandidateJob& job, const AugmentArguments& argument
   throw Interrupted();
 }
 
-void augment_cdga(RunSetup& setup, const SourceSplit& split, const AugmentArguments& arguments) {
-  const auto& algorithm = dynamic_cast<const Cdga&>(*setup.algorithm);
-  const LatentDiffusion ldm = load_ldm(setup.config, device_of(setup.config.device));
-  check_ldm_provenance(ldm, *split.guard);
-  CdgaImages images = algorithm.images(ldm, split.source_in, *split.guard, setup.config, arguments.out);
-  log_info("{} images, of which {} are to be made", images.images().size(), images.missing());
+// Makes what `images` lacks by `generate` and tells of it. `name`: of the system, to people.
+template <class Images>
+void augment_images(const std::string& name, Images images, const auto& generate, const RunSetup& setup,
+                    const SourceSplit& split, const AugmentArguments& arguments) {
+  log_info("{} images, of which {} are to be made", images.job(name).candidates, images.missing());
   check_cost(images.estimated_seconds(), arguments, setup.config.cost_limit_hours);
   const StopSignal stop;
   const auto stop_requested = [&] { return stop.requested(); };
-  if (ldm.placement().device.is_cpu()) warn_of_slow_blas();
-  if (is_left_to_others(images.job(fmt::format("cdga without {}", split.guard->target_name())), arguments,
-                        stop_requested))
+  if (images.model().placement().device.is_cpu()) warn_of_slow_blas();
+  if (is_left_to_others(images.job(fmt::format("{} without {}", setup.config.algorithm, split.guard->target_name())),
+                        arguments, stop_requested))
     return;
-  const auto report = images.generate(stop_requested);
+  const auto report = generate(images, stop_requested);
   if (!report) end_stopped();
   fmt::print("{} images made here, {} by others or before, {} made again in float32, {} failed; in {}, {}\n",
              report->made, report->found(), report->retried, report->failed, arguments.out,
              format_seconds(report->seconds));
-  write_sheet(images, split, arguments);
+  write_sheet(name, images, split, arguments);
+}
+
+void augment_sources(RunSetup& setup, const SourceSplit& split, const AugmentArguments& arguments) {
+  const LatentDiffusion ldm = load_ldm(setup.config, device_of(setup.config.device));
+  check_ldm_provenance(ldm, *split.guard);
+  if (const auto* fds = dynamic_cast<const Fds*>(setup.algorithm.get())) {
+    augment_images(
+        "FDS", fds->images(ldm, split.source_in, *split.guard, setup.config, arguments.out),
+        [](FdsImages& images, const auto& stop) { return images.generate(images.all_places(), stop); }, setup, split,
+        arguments);
+  } else {
+    const auto& cdga = dynamic_cast<const Cdga&>(*setup.algorithm);
+    augment_images(
+        "CDGA", cdga.images(ldm, split.source_in, *split.guard, setup.config, arguments.out),
+        [](CdgaImages& images, const auto& stop) { return images.generate(stop); }, setup, split, arguments);
+  }
 }
 
 // What an algorithm has in a run of these options, but for its classifier.
@@ -196,7 +232,8 @@ void augment_rounds(RunSetup& setup, const SourceSplit& split, const AugmentArgu
 void augment(const AugmentArguments& arguments) {
   RunSetup setup = setup_of(arguments);
   const SourceSplit split = split_sources(open_dataset(setup.config.data), setup.config);
-  arguments.algorithm == "cdga" ? augment_cdga(setup, split, arguments) : augment_rounds(setup, split, arguments);
+  arguments.algorithm == "domainfusion" ? augment_rounds(setup, split, arguments)
+                                        : augment_sources(setup, split, arguments);
 }
 
 }  // namespace
@@ -209,9 +246,9 @@ void add_augment_command(Command& app) {
   command
       .option(
           "--algorithm", arguments->algorithm,
-          "cdga: every source image towards every other source domain and style; domainfusion: the candidates of all "
-          "rounds")
-      .one_of({"cdga", "domainfusion"})
+          "cdga: every source image towards every other source domain and style; fds: images between each two source "
+          "domains; domainfusion: the candidates of all rounds")
+      .one_of({"cdga", "fds", "domainfusion"})
       .default_shown();
   command.option("--data", arguments->data, "folder <domain>/<class>/<image>");
   command.option("--test-domain", arguments->test_domain, "domain that is left out altogether");
@@ -235,7 +272,7 @@ void add_augment_command(Command& app) {
   command.flag("--skip-broken-images", arguments->skip_broken_images, "list and leave out images that cannot be read");
   command.settings("Options of recipes and --set, beside those of `train`", [] {
     std::vector<SettingGroup> groups;
-    for (const char* name : {"cdga", "domainfusion"}) {
+    for (const char* name : {"cdga", "fds", "domainfusion"}) {
       SettingGroup group{fmt::format("Of the algorithm {}", name), {}};
       algorithms().make(name)->describe(group.fields);
       groups.push_back(group);

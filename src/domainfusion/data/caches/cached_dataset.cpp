@@ -2,14 +2,16 @@
 
 namespace domainfusion {
 
-CachedDataset::CachedDataset(std::shared_ptr<const DomainDataset> dataset, std::int64_t byte_limit)
-    : WrappedDataset(std::move(dataset)), byte_limit_(byte_limit) {
+CachedDataset::CachedDataset(std::shared_ptr<const DomainDataset> dataset, std::int64_t byte_limit,
+                             std::int64_t first_domain)
+    : WrappedDataset(std::move(dataset)), byte_limit_(byte_limit), first_domain_(first_domain) {
   for (std::int64_t d = 0; d < inner().number_of_domains(); ++d) {
     slots_.emplace_back(static_cast<std::size_t>(inner().size(d)));
   }
 }
 
 Image CachedDataset::image(std::int64_t domain, std::int64_t index) const {
+  if (domain < first_domain_) return inner().image(domain, index);
   Slot held;
   {
     const std::lock_guard lock(mutex_);

@@ -26,8 +26,19 @@ ImageToImageRequest part_of(const ImageToImageRequest& whole, const std::vector<
   return part;
 }
 
-template <class Make>
-CheckedValues checked(const LatentDiffusion& model, const ImageToImageRequest& request, double range, Make make) {
+MixtureRequest part_of(const MixtureRequest& whole, const std::vector<std::int64_t>& indices) {
+  MixtureRequest part = whole;
+  part.mixtures.clear();
+  part.noise_streams.clear();
+  for (const std::int64_t i : indices) {
+    part.mixtures.push_back(whole.mixtures.at(static_cast<std::size_t>(i)));
+    part.noise_streams.push_back(whole.noise_streams.at(static_cast<std::size_t>(i)));
+  }
+  return part;
+}
+
+template <class Request, class Make>
+CheckedValues checked(const LatentDiffusion& model, const Request& request, double range, Make make) {
   return check_and_retry(make(model, request), range, model.placement().dtype,
                          [&](const std::vector<std::int64_t>& indices) {
                            return make(model.computing_in(at::kFloat), part_of(request, indices));
@@ -42,6 +53,10 @@ CheckedValues checked_image_to_image(const LatentDiffusion& model, const ImageTo
 
 CheckedValues checked_image_to_image_latents(const LatentDiffusion& model, const ImageToImageRequest& request) {
   return checked(model, request, kConstantLatents, image_to_image_latents);
+}
+
+CheckedValues checked_mixed_images(const LatentDiffusion& model, const MixtureRequest& request) {
+  return checked(model, request, kConstantPixels, mixed_images);
 }
 
 }  // namespace domainfusion

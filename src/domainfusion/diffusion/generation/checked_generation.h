@@ -3,6 +3,7 @@
 
 #include "domainfusion/diffusion/generation/image_checks.h"
 #include "domainfusion/diffusion/generation/image_to_image.h"
+#include "domainfusion/diffusion/generation/prompt_mixtures.h"
 
 namespace domainfusion {
 
@@ -12,5 +13,8 @@ CheckedValues checked_image_to_image(const LatentDiffusion& model, const ImageTo
 
 // The same for image_to_image_latents.
 CheckedValues checked_image_to_image_latents(const LatentDiffusion& model, const ImageToImageRequest& request);
+
+// The same for mixed_images.
+CheckedValues checked_mixed_images(const LatentDiffusion& model, const MixtureRequest& request);
 
 }  // namespace domainfusion

@@ -2,6 +2,8 @@
 
 #include <torch/types.h>
 
+#include <algorithm>
+
 #include "domainfusion/core/error.h"
 #include "domainfusion/core/random/random_tensor.h"
 
@@ -26,10 +28,10 @@ at::Tensor GuidedPrediction::operator()(const at::Tensor& z_NChw, double timeste
   return halves[0] + scale_ * (halves[1] - halves[0]);
 }
 
-at::Tensor take_steps(Scheduler& scheduler, std::size_t start, const GuidedPrediction& predict, at::Tensor z_NChw,
-                      std::vector<RandomStream>& streams, const LatentsHook& on_latents) {
+at::Tensor take_steps(Scheduler& scheduler, std::size_t start, const Prediction& predict, at::Tensor z_NChw,
+                      std::vector<RandomStream>& streams, const LatentsHook& on_latents, std::size_t end) {
   const std::vector<double> timesteps = scheduler.timesteps();
-  for (std::size_t i = start; i < timesteps.size(); ++i) {
+  for (std::size_t i = start; i < std::min(end, timesteps.size()); ++i) {
     const at::Tensor prediction = predict(scheduler.scale_model_input(z_NChw, i), timesteps[i]);
     const at::Tensor noise = scheduler.needs_noise(i) ? noise_from(streams, z_NChw) : at::Tensor();
     z_NChw = scheduler.step(prediction, i, z_NChw, noise).sample;

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -30,13 +31,15 @@ class GuidedPrediction {
   at::Tensor condition_;
 };
 
+using Prediction = std::function<at::Tensor(const at::Tensor& z_NChw, double timestep)>;
 using LatentsHook = std::function<void(const at::Tensor& z_NChw)>;
 
-// Takes the scheduler's steps from `start` to the last and returns the latents after it. Image i draws the noise of
-// stochastic steps from stream i, so that grouping images into batches changes nothing. on_latents, if any, sees the
-// latents after each step.
-at::Tensor take_steps(Scheduler& scheduler, std::size_t start, const GuidedPrediction& predict, at::Tensor z_NChw,
-                      std::vector<RandomStream>& streams, const LatentsHook& on_latents = {});
+// Takes the scheduler's steps from `start` to the last, or to the one before `end`, and returns the latents after it.
+// Image i draws the noise of stochastic steps from stream i, so that grouping images into batches changes nothing.
+// on_latents, if any, sees the latents after each step.
+at::Tensor take_steps(Scheduler& scheduler, std::size_t start, const Prediction& predict, at::Tensor z_NChw,
+                      std::vector<RandomStream>& streams, const LatentsHook& on_latents = {},
+                      std::size_t end = std::numeric_limits<std::size_t>::max());
 
 // Whether one of the steps from `start` on adds noise.
 bool adds_noise(const Scheduler& scheduler, std::size_t start);

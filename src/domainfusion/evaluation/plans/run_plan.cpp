@@ -160,6 +160,7 @@ RunPlan with_dsi(RunPlan plan) {
     work.generated_images += static_cast<std::int64_t>(translated);
   }
   work.generation_unet_images = work.unet_images;
+  work.generation_vae_images = work.vae_images;
   work.stored_images = work.generated_images;
   work.vae_batch = dsi.batch_size;
   work.unet_batch = std::max(dsi.batch_size * rows_per_image(*dsi.guidance_scale), finetuning.part_size());

@@ -112,7 +112,7 @@ RunResult read_run(const std::filesystem::path& run) {
       if (type == "test") add_test(test_record(line), result);
       if (type == "step") result.step_losses.push_back(loss_of(line));
       if (type == "cross_validation") result.cross_validations.push_back(cross_validation_record(line));
-      if (type == "cdga") result.generated_images += line.at("images").get<std::int64_t>();
+      if (type == "cdga" || type == "fds") result.generated_images += line.at("images").get<std::int64_t>();
       if (line.is_object()) result.generated_images += line.value("generated", std::int64_t{0});
       if (type == "oracle") result.oracles.push_back(oracle_record(line));
     }

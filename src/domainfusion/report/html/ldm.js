@@ -30,8 +30,8 @@ function dsiTable(dsi) {
 
 function ldmSection() {
   const run = chosenRun();
-  const { ldm: { ldm, premise_gate: premise, curve_gate: gate, styles, cdga, samples = [] } = {}, dsi = [] } = run;
-  const records = [['LDM', ldm], ['Styles', styles], ['CDGA', cdga]].filter(([, record]) => record);
+  const { ldm: { ldm, premise_gate: premise, curve_gate: gate, styles, cdga, fds, samples = [] } = {}, dsi = [] } = run;
+  const records = [['LDM', ldm], ['Styles', styles], ['CDGA', cdga], ['FDS', fds]].filter(([, record]) => record);
   if (!records.length && !premise && !gate && !dsi.length && !samples.length) return el('p', { class: 'faint' }, 'This run has used no LDM.');
   return [samples.length > 0 && [el('h3', {}, 'Its last pictures from training'), el('div', { class: 'plots' }, samples.map(({ file, picture }) => el('div', { class: 'sheet' }, item(picture, `Pictures of the LDM: ${file}`, el('code', {}, file)))))],
     premise && premisePlot(premise), gate && gatePlot(gate), dsi.map(dsiTable),

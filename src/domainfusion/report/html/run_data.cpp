@@ -134,7 +134,8 @@ void add_ldm_records(const std::vector<json>& records, json& data) {
   for (const json& record : records) {
     const std::string type = record.value("type", "");
     if (type == "round") rounds.push_back(record);
-    if (type == "ldm" || type == "premise_gate" || type == "curve_gate" || type == "styles" || type == "cdga")
+    if (type == "ldm" || type == "premise_gate" || type == "curve_gate" || type == "styles" || type == "cdga" ||
+        type == "fds")
       ldm[type] = record;
   }
   data["ldm"] = std::move(ldm);

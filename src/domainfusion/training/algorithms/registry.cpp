@@ -27,6 +27,7 @@
 #include "domainfusion/training/algorithms/penalties/risk_penalties.h"
 #include "domainfusion/training/algorithms/with_ldm/cdga.h"
 #include "domainfusion/training/algorithms/with_ldm/domainfusion.h"
+#include "domainfusion/training/algorithms/with_ldm/fds.h"
 
 namespace domainfusion {
 
@@ -75,6 +76,8 @@ const AlgorithmRegistry& algorithms() {
     r.add<ModeF>("mode_f", "MODE-F: mixtures of Fourier amplitudes, searched where the classifier loses most");
     r.add<ModeA>("mode_a", "MODE-A: the same with channel statistics, of an LDM's latents in place of VGG's maps");
     r.add<Cdga>("cdga", "cross-entropy on source images and their translations to the other source domains by an LDM");
+    r.add<Fds>("fds",
+               "images between each two source domains by an LDM, those that ERM is right and unsure of (WACV 2025)");
     r.add<DomainFusion>("domainfusion",
                         "latent distillation and online lightweight augmentation with a frozen LDM (ECCV 2024)");
     return r;

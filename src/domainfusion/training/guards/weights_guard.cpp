@@ -10,8 +10,6 @@
 namespace domainfusion {
 namespace {
 
-constexpr const char* kJudge = "domainfusion.fidelity_weights";
-
 // Options of the run in whose folder the weights lie; nothing if they lie elsewhere.
 std::optional<TrainingConfig> config_of_trainer(const std::filesystem::path& weights) {
   const auto path = located_weights(weights).parent_path() / "run.json";
@@ -61,15 +59,16 @@ bool check_weights_provenance(const std::string& option, const std::filesystem::
   return true;
 }
 
-void check_judge_provenance(const std::filesystem::path& weights, const HoldoutGuard& holdout,
-                            const TrainingConfig& config) {
+void check_judge_provenance(const std::string& option, const std::filesystem::path& weights,
+                            const HoldoutGuard& holdout, const TrainingConfig& config) {
   const auto trainer = config_of_trainer(weights);
-  check<ConfigError>(trainer.has_value(),
-                     "{}: no run.json stands beside '{}', so nobody can tell what it was trained on; with "
-                     "augmentation.combine = mode name the best.safetensors in the folder of a run",
-                     kJudge, weights.string());
-  check_held_out(kJudge, weights, *trainer, holdout);
-  const std::string other = other_split(kJudge, weights, *trainer, config);
+  check<ConfigError>(
+      trainer.has_value(),
+      "{}: no run.json stands beside '{}', so nobody can tell what it was trained on, and it has a say in "
+      "what this run learns from: name the best.safetensors in the folder of a run",
+      option, weights.string());
+  check_held_out(option, weights, *trainer, holdout);
+  const std::string other = other_split(option, weights, *trainer, config);
   check<ConfigError>(other.empty(), "{}: name a run with the same split", other);
 }
 

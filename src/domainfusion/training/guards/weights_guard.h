@@ -17,9 +17,9 @@ namespace domainfusion {
 bool check_weights_provenance(const std::string& option, const std::filesystem::path& weights,
                               const HoldoutGuard& holdout, const TrainingConfig& config);
 
-// For a classifier that has a say in what the run learns from (augmentation.combine = mode): ConfigError also if nobody
-// can tell, and for another split.
-void check_judge_provenance(const std::filesystem::path& weights, const HoldoutGuard& holdout,
-                            const TrainingConfig& config);
+// For a classifier that has a say in what the run learns from (augmentation.combine = mode, fds.judge): ConfigError
+// also if nobody can tell, and for another split.
+void check_judge_provenance(const std::string& option, const std::filesystem::path& weights,
+                            const HoldoutGuard& holdout, const TrainingConfig& config);
 
 }  // namespace domainfusion

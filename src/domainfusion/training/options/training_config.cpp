@@ -90,8 +90,8 @@ void TrainingConfig::describe(ConfigFields& fields) {
   fields.text("ldm_dtype", ldm_dtype, "type in which it computes: float32, bfloat16 or float16 (GPU only)");
   fields.text(
       "candidates", candidates,
-      "candidate store: a folder of generated images that runs share, so that none is made twice; empty: cdga keeps "
-      "its images in the run folder, rounds keep no candidates");
+      "candidate store: a folder of generated images that runs share, so that none is made twice; empty: cdga and "
+      "fds keep their images in the run folder, rounds keep no candidates");
   fields.text("device", device, "auto (CUDA where there is one), cpu, cuda or cuda:N");
   fields.text("precision", precision,
               "of the classifier's products: float32, or bfloat16 (mixed: weights stay float32)");

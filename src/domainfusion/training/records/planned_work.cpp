@@ -9,6 +9,7 @@ PlannedWork& PlannedWork::operator+=(const PlannedWork& more) {
   unet_images += more.unet_images;
   vae_images += more.vae_images;
   generation_unet_images += more.generation_unet_images;
+  generation_vae_images += more.generation_vae_images;
   classifier_images += more.classifier_images;
   stored_images += more.stored_images;
   unet_batch = std::max(unet_batch, more.unet_batch);
@@ -23,8 +24,7 @@ double ldm_seconds(const PlannedWork& work, const GenerationTimes& times) {
 }
 
 double generation_seconds(const PlannedWork& work, const GenerationTimes& times) {
-  return work.generation_unet_images * times.unet_seconds +
-         2 * static_cast<double>(work.generated_images) * times.vae_seconds;
+  return work.generation_unet_images * times.unet_seconds + work.generation_vae_images * times.vae_seconds;
 }
 
 }  // namespace domainfusion

@@ -24,10 +24,10 @@ struct WorkSizes {
 struct PlannedWork {
   std::int64_t generated_images = 0;  // denoised by the LDM; every candidate counts
   double unet_images = 0;
-  double vae_images = 0;              // encoded or decoded
-  double generation_unet_images = 0;  // of unet_images, those of generated_images; each of these passes the VAE twice
-  double classifier_images = 0;       // beyond the raw batches' own training
-  std::int64_t stored_images = 0;     // at the LDM's size, that stay on the disk
+  double vae_images = 0;                                         // encoded or decoded
+  double generation_unet_images = 0, generation_vae_images = 0;  // of these two, what makes generated_images
+  double classifier_images = 0;                                  // beyond the raw batches' own training
+  std::int64_t stored_images = 0;                                // at the LDM's size, that stay on the disk
   // The most that pass at once.
   std::int64_t unet_batch = 0;
   std::int64_t vae_batch = 0;

@@ -2,7 +2,7 @@
 
 #include <unordered_map>
 
-#include "domainfusion/augmentation/candidates/candidate_store.h"
+#include "domainfusion/augmentation/candidates/environments_dataset.h"
 #include "domainfusion/augmentation/candidates/store_upkeep.h"
 #include "domainfusion/core/machine/parallel.h"
 #include "domainfusion/diffusion/ldm_provenance.h"
@@ -12,56 +12,6 @@ namespace domainfusion {
 namespace {
 
 using nlohmann::json;
-
-struct StoredImage {
-  SampleInfo info;
-  std::string key;
-};
-
-class EnvironmentsDataset final : public DomainDataset {
- public:
-  // generated: by the destination's description.
-  EnvironmentsDataset(std::shared_ptr<const DomainDataset> sources, CandidateStore store,
-                      std::map<std::string, std::vector<StoredImage>> generated)
-      : sources_(std::move(sources)), store_(std::move(store)), names_(sources_->domain_names()) {
-    for (auto& [description, images] : generated) {
-      for (StoredImage& image : images) image.info.domain = static_cast<std::int64_t>(names_.size());
-      names_.push_back("generated: " + description);
-      generated_.push_back(std::move(images));
-    }
-  }
-  const std::vector<std::string>& class_names() const override { return sources_->class_names(); }
-  const std::vector<std::string>& domain_names() const override { return names_; }
-  std::int64_t size(std::int64_t domain) const override {
-    return is_source(domain) ? sources_->size(domain) : std::ssize(images_of(domain));
-  }
-  const SampleInfo& info(std::int64_t domain, std::int64_t index) const override {
-    return is_source(domain) ? sources_->info(domain, index) : stored(domain, index).info;
-  }
-  Image image(std::int64_t domain, std::int64_t index) const override {
-    return is_source(domain) ? sources_->image(domain, index) : store_.image(stored(domain, index).key);
-  }
-  std::string file_hash(std::int64_t domain, std::int64_t index) const override {
-    return is_source(domain) ? sources_->file_hash(domain, index) : DomainDataset::file_hash(domain, index);
-  }
-  std::string pixel_identity(std::int64_t domain, std::int64_t index) const override {
-    return is_source(domain) ? sources_->pixel_identity(domain, index) : DomainDataset::pixel_identity(domain, index);
-  }
-
- private:
-  bool is_source(std::int64_t domain) const { return domain < sources_->number_of_domains(); }
-  const std::vector<StoredImage>& images_of(std::int64_t domain) const {
-    return generated_.at(static_cast<std::size_t>(domain - sources_->number_of_domains()));
-  }
-  const StoredImage& stored(std::int64_t domain, std::int64_t index) const {
-    return images_of(domain).at(static_cast<std::size_t>(index));
-  }
-
-  std::shared_ptr<const DomainDataset> sources_;
-  CandidateStore store_;
-  std::vector<std::string> names_;
-  std::vector<std::vector<StoredImage>> generated_;
-};
 
 // Empty where there is no text.
 std::string text_of(const json& object, const char* pointer) {
@@ -128,9 +78,13 @@ GeneratedEnvironments with_generated_environments(std::shared_ptr<const DomainDa
       "prompt names the held-out domain): make some with `domainfusion augment` for this set, split and "
       "held-out domain",
       folder.string(), made.of_other_images, made.refused);
-  for (const auto& [description, images] : generated) made.images[description] = std::ssize(images);
+  std::vector<GeneratedEnvironment> environments;
+  for (auto& [description, images] : generated) {
+    made.images[description] = std::ssize(images);
+    environments.push_back({"generated: " + description, std::move(images)});
+  }
   made.hash = recorded_hash(sha256_hex(used));
-  made.set = std::make_shared<EnvironmentsDataset>(std::move(source_in), store, std::move(generated));
+  made.set = std::make_shared<EnvironmentsDataset>(std::move(source_in), store, std::move(environments));
   return made;
 }
 

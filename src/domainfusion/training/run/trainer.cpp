@@ -217,7 +217,7 @@ void Trainer::take_generated_images() {
                      config.algorithm);
   generated_ = std::make_unique<GeneratedEnvironments>(with_generated_environments(
       context_.source_in, config.generated, target_guard(*context_.source_in, *guard_, config)));
-  raw_images_ = kept_in_memory(generated_->set, config.data);
+  raw_images_ = kept_in_memory(generated_->set, config.data, context_.environments);
   context_.environments = generated_->set->number_of_domains();
 }
 

@@ -104,7 +104,7 @@ PlannedWork Cdga::planned_work(const WorkSizes& sizes) const {
   const auto generated = static_cast<double>(work.generated_images);
   work.unet_images = work.generation_unet_images =
       generated * static_cast<double>(unet_passes(sizes.ldm_scheduler, config_.request()));
-  work.vae_images = 2 * generated;
+  work.vae_images = work.generation_vae_images = 2 * generated;
   work.stored_images = work.generated_images;
   work.unet_batch = config_.batch_images * rows_per_image(config_.request().guidance_scale);
   work.vae_batch = config_.batch_images;

@@ -150,7 +150,8 @@ void DomainFusion::load_fidelity_classifier() {
 // It steers what the run learns from, where fidelity alone only looks on: so it is held to more.
 StyleJudge DomainFusion::style_judge() const {
   if (options_.augmentation.combination.rule != CombineRule::kMode || fidelity_classifier_.is_empty()) return {};
-  check_judge_provenance(options_.domainfusion.fidelity_weights, *context().holdout, context().config);
+  check_judge_provenance("domainfusion.fidelity_weights", options_.domainfusion.fidelity_weights, *context().holdout,
+                         context().config);
   const std::int64_t size_px = context().config.loader.image_size_px;
   const auto logits = [judge = fidelity_classifier_, size_px](const at::Tensor& image01_N3SS) mutable {
     return judge->forward(normalise(resized01(image01_N3SS, size_px)));

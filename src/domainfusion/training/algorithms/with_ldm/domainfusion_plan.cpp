@@ -33,7 +33,7 @@ PlannedWork work_of_rounds(const DomainFusionOptions& options, const WorkSizes& 
   const auto generated = static_cast<double>(work.generated_images);
   work.unet_images = work.generation_unet_images =
       generated * static_cast<double>(unet_passes(sizes.ldm_scheduler, options.augmentation.request()));
-  work.vae_images = 2 * generated;
+  work.vae_images = work.generation_vae_images = 2 * generated;
   work.vae_batch = plan.candidates() * std::min(options.augmentation.batch_images, plan.count(0));
   work.unet_batch = work.vae_batch * rows_per_image(options.augmentation.request().guidance_scale);
   // The search for styles passes each image and its gradient through a classifier.
