@@ -43,6 +43,14 @@ TEST(TableRecipe, ANameIsOfOneFolder) {
   EXPECT_THROW(read("systems = []\n"), ConfigError);
 }
 
+TEST(TableRecipe, TheSystemsOfTablesHaveOptionsThatExist) {
+  const auto systems = read_table_recipe(DOMAINFUSION_TEST_DIR "/../recipes/table_pacs.toml");
+  ASSERT_TRUE(systems);
+  EXPECT_GT(systems->size(), 40u);
+  for (const TableSystem& system : *systems)
+    EXPECT_NO_THROW(make_run_setup({}, {}, flat_options(system.options))) << system.name;
+}
+
 TEST(TableRecipe, IsNoRecipeOfARun) {
   const TemporaryFolder folder;
   write_file_atomically(folder / "table.toml", "[[systems]]\nname = \"erm\"\n");
