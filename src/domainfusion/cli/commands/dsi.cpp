@@ -24,7 +24,7 @@ struct DsiArguments {
 };
 
 // The same command for one worker.
-std::vector<std::string> command_of_worker(const DsiArguments& arguments) {
+std::vector<std::string> command_of_dsi_worker(const DsiArguments& arguments) {
   WorkerOptions options({"dsi"});
   for (const std::string& run : arguments.runs) options.add_word(run);
   options.add_each("--ldm", arguments.ldms);
@@ -51,7 +51,7 @@ void run_dsi_workers(const DsiArguments& arguments, const StopSignal& stop) {
     return !none && written >= begin;
   };
   run_workers(
-      store / "logs", command_of_worker(arguments), arguments.workers,
+      store / "logs", command_of_dsi_worker(arguments), arguments.workers,
       [&] { return std::all_of(arguments.runs.begin(), arguments.runs.end(), is_answered); },
       [&] { return stop.requested(); });
   for (const std::string& run : arguments.runs) fmt::print("{}: {}", run, describe_dsi(read_run(run)));
